@@ -1,0 +1,267 @@
+"""The env contract: the variables that pass from the infrastructure to the client.
+
+`Settings` is the one definition. `Settings.load` reads it from the environment (and from the file that
+``S3_ENV_FILE`` names), `Settings.to_env` renders it, and `infra` writes env files from the same class, so
+the two sides cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from core.storage import _env_file
+from core.storage._errors import StorageConfigError
+
+#: The variable that names an env file for `Settings.load` to read.
+ENV_FILE_VARIABLE = "S3_ENV_FILE"
+
+HOW_TO_GET_ONE = (
+    "Make the env file with `make up` (or `pulumi up -s <environment>`), then load it into the environment "
+    f"or name it in {ENV_FILE_VARIABLE}."
+)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of the contract: which variables a field of `Settings` is written to and read from."""
+
+    #: Every name it is written under. Reading takes the first that is set and not empty.
+    names: tuple[str, ...]
+    #: Why it exists; the documentation shows this.
+    reason: str
+    #: True for what must never be printed.
+    secret: bool = False
+    #: Variables of one group are taken from one place together: half a key pair from the environment and
+    #: half from a file would only give a wrong signature.
+    group: str = ""
+
+
+def _variable(*names: str, reason: str, secret: bool = False, group: str = "", **default: Any) -> Any:
+    row = Variable(names, reason, secret, group or names[0])
+    return field(metadata={"variable": row}, repr=not (secret or group), **default)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a kind of S3 endpoint needs of its client."""
+
+    #: ``request_checksum_calculation`` and ``response_checksum_validation`` of botocore. Only AWS is sure to
+    #: take the trailing checksums that ``when_supported`` sends over TLS (boto3#4392, boto3#4400).
+    checksums: Literal["when_supported", "when_required"]
+    #: ``virtual`` puts the bucket in the host name, ``path`` in the path.
+    addressing: Literal["path", "virtual"]
+
+
+#: By the end of the endpoint's host name, decided on the parsed host and never on a part of the URL.
+#: ``virtual`` on AWS makes presigned URLs regional (botocore#2798).
+_AWS = Dialect("when_supported", "virtual")
+_DIALECTS = ((".amazonaws.com", _AWS), (".amazonaws.com.cn", _AWS))
+_OTHER = Dialect("when_required", "path")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that a client must know of one environment. Immutable; secrets do not show in its ``repr``.
+
+    Raises:
+        StorageConfigError: on construction, naming every variable that is wrong, never a secret value.
+    """
+
+    endpoint_url: str | None = _variable(
+        "S3_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        default=None,
+        reason="scheme://host[:port] of the store; absent on AWS. The second name is what other tools read",
+    )
+    public_endpoint_url: str | None = _variable(
+        "S3_PUBLIC_ENDPOINT_URL",
+        default=None,
+        reason="the address that browsers reach: presigned URLs are signed for its host",
+    )
+    bucket_in: str | None = _variable("S3_BUCKET_IN", default=None, reason="bucket of source videos")
+    bucket_out: str | None = _variable("S3_BUCKET_OUT", default=None, reason="bucket of frames and overlays")
+    bucket_owner: str | None = _variable(
+        "S3_BUCKET_OWNER",
+        default=None,
+        reason="AWS account id, sent as ExpectedBucketOwner: a bucket recreated by a stranger is refused",
+    )
+    addressing_style: Literal["path", "virtual"] | None = _variable(
+        "S3_ADDRESSING_STYLE", default=None, reason="only where it differs from the rule for the endpoint"
+    )
+    region: str = _variable(
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        reason="the region to sign for; boto3 itself reads only the second",
+    )
+    access_key_id: str | None = _variable(
+        "AWS_ACCESS_KEY_ID", default=None, group="keys", reason="without keys, boto3's own chain applies"
+    )
+    secret_access_key: str | None = _variable(
+        "AWS_SECRET_ACCESS_KEY", default=None, group="keys", secret=True, reason="the secret of that key"
+    )
+    session_token: str | None = _variable(
+        "AWS_SESSION_TOKEN", default=None, group="keys", secret=True, reason="for temporary keys only"
+    )
+
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise StorageConfigError("; ".join(problems))
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """The settings of `environ` (by default `os.environ`), over those of the file in ``S3_ENV_FILE``.
+
+        The real environment wins, setting by setting; the keys count as one setting. An empty variable
+        counts as absent.
+
+        Raises:
+            StorageConfigError: a variable is missing or wrong, or the file cannot be read.
+        """
+        environ = os.environ if environ is None else environ
+        path = environ.get(ENV_FILE_VARIABLE)
+        return cls.from_env(environ, read_env_file(path) if path else {})
+
+    @classmethod
+    def from_env(cls, *layers: Mapping[str, str]) -> Settings:
+        """The settings of the variables in `layers`; the first layer that knows a setting decides it."""
+        values: dict[str, str | None] = {}
+        for group in _GROUPS.values():
+            layer = next((one for one in layers if any(_read(one, row) for row in group.values())), {})
+            values |= {name: value for name, row in group.items() if (value := _read(layer, row))}
+        if "region" not in values:
+            raise StorageConfigError(f"AWS_REGION is not set. {HOW_TO_GET_ONE}")
+        return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks what the strings hold
+
+    def to_env(self) -> dict[str, str]:
+        """The variables of these settings, in the order in which they are always written."""
+        env: dict[str, str] = {}
+        for name, row in variables():
+            value = getattr(self, name)
+            if value:
+                env |= dict.fromkeys(row.names, value)
+        if self.dialect is not _AWS:
+            # So that the AWS CLI and other SDKs work from the same file.
+            env["AWS_REQUEST_CHECKSUM_CALCULATION"] = self.dialect.checksums
+            env["AWS_RESPONSE_CHECKSUM_VALIDATION"] = self.dialect.checksums
+        return env
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the endpoint's kind needs of a client."""
+        host = urlsplit(self.endpoint_url).hostname or "" if self.endpoint_url else ".amazonaws.com"
+        return next((dialect for end, dialect in _DIALECTS if host.endswith(end)), _OTHER)
+
+    def bucket(self, role: Literal["in", "out"]) -> str:
+        """The name of the bucket with this role.
+
+        Raises:
+            StorageConfigError: the environment names no such bucket. There is no default: bucket names are
+                global on AWS and GCS, and a default could be a stranger's.
+        """
+        name = self.bucket_in if role == "in" else self.bucket_out
+        if name is None:
+            raise StorageConfigError(f"S3_BUCKET_{role.upper()} is not set. {HOW_TO_GET_ONE}")
+        return name
+
+
+def variables() -> Iterator[tuple[str, Variable]]:
+    """Every field of `Settings` with its row of the contract, in order."""
+    return ((one.name, one.metadata["variable"]) for one in fields(Settings))
+
+
+def _groups() -> dict[str, dict[str, Variable]]:
+    groups: dict[str, dict[str, Variable]] = {}
+    for name, row in variables():
+        groups.setdefault(row.group, {})[name] = row
+    return groups
+
+
+_GROUPS = _groups()
+
+
+def _read(layer: Mapping[str, str], row: Variable) -> str | None:
+    return next((layer[name] for name in row.names if layer.get(name)), None)
+
+
+def read_env_file(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The variables of the env file at `path`.
+
+    Raises:
+        StorageConfigError: it cannot be read, or a line of it is not ``NAME=value``.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise StorageConfigError(f"cannot read the env file {path}: {reason}. {HOW_TO_GET_ONE}") from error
+    return _env_file.parse(text, str(path))
+
+
+def bucket_name_problem(name: str) -> str | None:
+    """Why no store takes `name` for a bucket, or None.
+
+    The rules common to every store
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
+    """
+    if not 3 <= len(name) <= 63:  # noqa: PLR2004  # the numbers of the rule
+        return f"must be 3 to 63 characters long, got {len(name)}"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", name):
+        return "must hold only a-z, 0-9, hyphen and dot, and start and end with a letter or digit"
+    if ".." in name or _is_ipv4(name):
+        return "must not hold two dots in a row or look like an IP address"
+    return None
+
+
+def endpoint_problem(url: str) -> str | None:
+    """Why `url` cannot be the address of a store, or None."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # raises on a port that is no number
+    except ValueError as error:
+        return f"is not a URL ({error})"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "must be scheme://host[:port] with http or https"
+    if parts.username is not None or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        return "must be scheme://host[:port] alone, without user, path or query"
+    return None
+
+
+def _is_ipv4(name: str) -> bool:
+    try:
+        IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    for name in ("endpoint_url", "public_endpoint_url"):
+        url = getattr(settings, name)
+        if url is not None and (problem := endpoint_problem(url)):
+            yield f"{_name_of(name)} {problem}"
+    for name in ("bucket_in", "bucket_out"):
+        bucket = getattr(settings, name)
+        if bucket is not None and (problem := bucket_name_problem(bucket)):
+            yield f"{_name_of(name)} {problem}"
+    if settings.bucket_owner is not None and not re.fullmatch(r"\d{12}", settings.bucket_owner):
+        yield "S3_BUCKET_OWNER must be an AWS account id of 12 digits"
+    if settings.addressing_style not in {None, "path", "virtual"}:
+        yield "S3_ADDRESSING_STYLE must be path or virtual"
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", settings.region):
+        yield "AWS_REGION must hold only letters, digits and hyphens"
+    if (settings.access_key_id is None) != (settings.secret_access_key is None):
+        yield "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together"
+    elif settings.session_token is not None and settings.access_key_id is None:
+        yield "AWS_SESSION_TOKEN needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY beside it"
+
+
+def _name_of(field_name: str) -> str:
+    return next(row.names[0] for name, row in variables() if name == field_name)

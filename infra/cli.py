@@ -1,0 +1,75 @@
+"""The command line `python -m infra <command>`, and how each failure leaves it.
+
+Exit codes: 0 done, 1 found a difference or a failed check, 2 wrong usage or configuration, 3 a service
+could not be reached, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from core.storage import StorageConfigError, StorageError, StoreUnreachableError
+from infra.errors import InfraError, UnreachableError, UsageError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+#: Where each command lives. A command is imported when it is asked for, so that a mistyped name is instant.
+_COMMANDS = {
+    "check": "infra.check.command:check",
+    "down": "infra.local.lifecycle:down",
+    "init": "infra.init:init",
+    "store": "infra.local.command:store",
+    "up": "infra.local.lifecycle:up",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Object storage for media pipelines: what Pulumi has no command for."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command and exit with the code of its result; a failure is one sentence on stderr."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        result = cli.main(arguments, prog_name="python -m infra", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return UsageError.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; run the same command again to go on", err=True)
+        return INTERRUPTED
+    except (InfraError, StorageError) as error:
+        click.echo(f"error: {error}", err=True)
+        return exit_code_of(error)
+    return result if isinstance(result, int) else 0
+
+
+def exit_code_of(error: InfraError | StorageError) -> int:
+    """The documented exit code of a failure."""
+    if isinstance(error, InfraError):
+        return error.exit_code
+    if isinstance(error, StoreUnreachableError):
+        return UnreachableError.exit_code
+    return UsageError.exit_code if isinstance(error, StorageConfigError) else InfraError.exit_code
