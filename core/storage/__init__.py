@@ -1,4 +1,11 @@
-"""S3 for media pipelines, on whatever store the environment names."""
+"""S3 for media pipelines, on whatever store the environment names.
+
+Importing this package reads nothing, connects nowhere and imports no boto3; all of that waits for the first
+call. `BUCKET_IN` and `BUCKET_OUT` are the names of the environment's two buckets, read when they are asked
+for.
+"""
+
+from importlib import import_module
 
 from core.storage._errors import (
     AccessDeniedError,
@@ -16,7 +23,26 @@ from core.storage._errors import (
     WrongRegionError,
 )
 
+TYPE_CHECKING = False  # as in `typing`, whose import costs as much as this whole package
+if TYPE_CHECKING:
+    from core.storage._client import get_s3_client
+    from core.storage._download import download_file
+    from core.storage._keys import safe_path
+    from core.storage._list import list_objects
+    from core.storage._objects import ObjectInfo
+    from core.storage._presign import get_presigned_url
+    from core.storage._temporary import download_to_temp, temporary_download
+    from core.storage._upload import upload_file
+    from core.storage.settings import Settings
+
+    #: The name of the bucket of source videos.
+    BUCKET_IN: str
+    #: The name of the bucket of frames, overlays and everything else that is derived.
+    BUCKET_OUT: str
+
 __all__ = [
+    "BUCKET_IN",
+    "BUCKET_OUT",
     "AccessDeniedError",
     "BucketNotFoundError",
     "ClockSkewError",
@@ -24,10 +50,54 @@ __all__ = [
     "IntegrityError",
     "InvalidCredentialsError",
     "ObjectChangedError",
+    "ObjectInfo",
     "ObjectNotFoundError",
+    "Settings",
     "StorageConfigError",
     "StorageError",
     "StoreUnreachableError",
     "UnsafeKeyError",
     "WrongRegionError",
+    "download_file",
+    "download_to_temp",
+    "get_presigned_url",
+    "get_s3_client",
+    "list_objects",
+    "safe_path",
+    "temporary_download",
+    "upload_file",
 ]
+
+#: Where each name comes from that is not worth its import before it is used (PEP 562).
+_LAZY = {
+    "ObjectInfo": "_objects",
+    "Settings": "settings",
+    "download_file": "_download",
+    "download_to_temp": "_temporary",
+    "get_presigned_url": "_presign",
+    "get_s3_client": "_client",
+    "list_objects": "_list",
+    "safe_path": "_keys",
+    "temporary_download": "_temporary",
+    "upload_file": "_upload",
+}
+
+
+def _lazily(name: str) -> object:
+    if name in {"BUCKET_IN", "BUCKET_OUT"}:
+        # Not kept: the environment may be loaded, or changed, between two uses.
+        current = import_module("core.storage._current").current_settings()
+        return current.bucket("in" if name == "BUCKET_IN" else "out")
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+if not TYPE_CHECKING:  # a type checker that saw it would believe in every misspelt name
+    __getattr__ = _lazily
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,67 @@
+# `make` alone lists the targets. Everything is installed into .venv, from pinned and hashed requirements.
+
+PYTHON ?= python3
+ENVIRONMENT ?= local
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status proof check test engine bench minio requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv/local ## from nothing to proven storage: store, buckets, keys, environments/local.env
+	@$(BIN)/python -m infra up $(ENVIRONMENT)
+
+down: .venv/local ## stop the store; a disposable environment is removed
+	@$(BIN)/python -m infra down $(ENVIRONMENT)
+
+status: .venv/local ## where the embedded store runs, and how full it is
+	@$(BIN)/python -m infra store status
+
+proof: .venv/local ## prove what each identity may and may not do
+	@$(BIN)/python -m infra check $(ENVIRONMENT)
+
+check: .venv/dev ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+test: .venv/dev ## all tests, with the floors of branch coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --include='core/*' --fail-under=95
+	@$(BIN)/coverage report --include='infra/*' --fail-under=90
+
+bench: .venv/dev ## start-up figures as ratios, against boto3
+	@$(BIN)/python bench/startup.py
+
+minio: ## build the MinIO server into .local/bin (needs Go), for the tests that use it
+	@GOBIN=$(CURDIR)/.local/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+requirements: ## resolve and pin the requirements anew (needs uv)
+	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
+	@uv pip compile pyproject.toml --extra local --extra dev $(PIN) -o requirements/dev.txt
+
+clean: ## remove what tests and tools left; not the environments
+	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+
+PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mpr-storage needs Python 3.11 or newer; name one with PYTHON=..., such as make up PYTHON=python3.12")'
+	@echo "creating .venv (once)"
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/local: .venv/made requirements/local.txt
+	@echo "installing requirements (once)"
+	@$(PIP) -r requirements/local.txt
+	@touch $@
+
+.venv/dev: .venv/local requirements/dev.txt
+	@echo "installing the tools of development (once)"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@

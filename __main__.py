@@ -1,0 +1,5 @@
+"""Pulumi's entry point."""
+
+from infra.program import main
+
+main()

@@ -1,0 +1,70 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+#: Flags of a new file that nobody else has: of two processes with one target, neither harms the other.
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """`path`, if a file can be put there.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        FileNotFoundError: the folder that it is to stand in does not exist; it is not created, because a
+            mistyped path would otherwise fill a new tree.
+        NotADirectoryError: that folder is a file.
+        FileExistsError: something stands there that is no regular file, such as a device.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "the target is a folder, name a file in it", str(target))
+    if not target.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, "the folder does not exist, create it first", str(target.parent))
+    if not target.parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "this is a file, not a folder", str(target.parent))
+    if target.exists() and not target.is_file():
+        raise FileExistsError(errno.EEXIST, "the target is no regular file, it is not replaced", str(target))
+    return target
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `target` when the block ends well, and is removed when it does not.
+
+    It is hidden, stands beside the target (a rename is atomic only within one file system), and its short
+    name does not grow with the target's, whose own may already be as long as the file system allows. Its mode
+    is that of any new file. What it holds is on the disk before the name is. A link is replaced, not followed.
+    """
+    part = target.with_name(f".mpr-{os.urandom(4).hex()}.part")
+    descriptor = os.open(part, _NEW, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        # Also on KeyboardInterrupt and SystemExit: only `kill -9` leaves a part behind.
+        with suppress(FileNotFoundError):
+            part.unlink()
+        raise
+
+
+def check_space(file: BinaryIO, size: int) -> None:
+    """Refuse what cannot fit, before it is downloaded.
+
+    Raises:
+        OSError: with ENOSPC.
+    """
+    room = os.fstatvfs(file.fileno())
+    free = room.f_bavail * room.f_frsize
+    if size > free:
+        raise OSError(errno.ENOSPC, f"the object has {size} bytes, the file system has {free} free")

@@ -1,0 +1,94 @@
+"""Which keys are taken, and how a key becomes a path that stays in its folder.
+
+Stores disagree about odd keys: AWS keeps ``../x`` and ``a//b`` as they stand, SeaweedFS refuses the first and
+folds the second to ``a/b``. A file system has rules of its own. So the guard is here, in front of both.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from core.storage._errors import UnsafeKeyError
+
+#: Bytes of UTF-8, on every store
+#: (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
+MAX_KEY = 1024
+#: Bytes of one file name, on every common file system (NAME_MAX).
+MAX_NAME = 255
+
+
+def check_key(key: str) -> str:
+    """`key`, if it names an object.
+
+    Raises:
+        UnsafeKeyError: it is empty, ends in ``/`` (a folder marker, no object), holds NUL, or is no UTF-8
+            text of at most 1,024 bytes.
+    """
+    problem = _key_problem(key)
+    if problem:
+        raise UnsafeKeyError(f"the key {key!r} {problem}", key=key)
+    return key
+
+
+def check_new_key(key: str) -> str:
+    """`key`, if every store would keep an object under exactly this name.
+
+    Raises:
+        UnsafeKeyError: as `check_key`; or a part between slashes is empty, ``.`` or ``..``.
+    """
+    check_key(key)
+    if any(part in {"", ".", ".."} for part in key.split("/")):
+        raise UnsafeKeyError(
+            f"the key {key!r} has a part that is empty, '.' or '..': some stores fold or refuse it; "
+            "use a relative key such as frames/match-01/0001.jpg",
+            key=key,
+        )
+    return key
+
+
+def safe_path(folder: str | os.PathLike[str], key: str) -> Path:
+    """The path in `folder` that stands for `key`. It never leads out of `folder`.
+
+    Nothing is created. Symbolic links in existing parents are followed to see where they lead; the answer
+    holds as long as nobody else changes these folders.
+
+    Raises:
+        UnsafeKeyError: the key names no object (`check_key`), is absolute, has a part that is empty, ``.``,
+            ``..`` or longer than 255 bytes, holds a backslash (a separator on other systems: the same key
+            would be another path there), or a link on the way leads out of `folder`.
+    """
+    parts = check_key(key).split("/")
+    problem = next((found for found in map(_part_problem, parts) if found), None)
+    if problem:
+        raise UnsafeKeyError(f"the key {key!r} {problem}: it cannot be a path", key=key)
+    path = Path(folder, *parts)
+    if not path.parent.resolve().is_relative_to(Path(folder).resolve()):
+        raise UnsafeKeyError(f"the key {key!r} leads out of {folder} through a symbolic link", key=key)
+    return path
+
+
+def _key_problem(key: str) -> str | None:
+    if not key:
+        return "is empty"
+    if key.endswith("/"):
+        return "names a folder, not an object"
+    if "\0" in key:
+        return "holds a NUL character"
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "is no valid Unicode text"
+    return f"is {size} bytes long; S3 takes {MAX_KEY}" if size > MAX_KEY else None
+
+
+def _part_problem(part: str) -> str | None:
+    if part == "":
+        return "starts with a slash or has two in a row"
+    if part in {".", ".."}:
+        return f"has the part {part!r}"
+    if "\\" in part:
+        return "holds a backslash"
+    if len(part.encode()) > MAX_NAME:
+        return f"has a part of more than {MAX_NAME} bytes"
+    return None

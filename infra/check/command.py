@@ -1,0 +1,79 @@
+"""`python -m infra check`: the table of what each identity may and may not do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from infra import config as configuration
+from infra.check.runner import Finding, run
+from infra.config import EnvironmentConfig
+from infra.errors import InfraError
+
+
+@click.command()
+@click.argument("environment", default="local")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(environment: str, *, as_json: bool) -> None:
+    """Prove what each identity may and may not do.
+
+    Tries, with the env file of each identity, what it must be able to do and what it must not, under a probe
+    prefix that is cleaned up. Exits 1 if the store answers anything but what it must.
+    """
+    prove(configuration.load(environment), configuration.read_values(environment), as_json=as_json)
+
+
+def prove(config: EnvironmentConfig, values: dict[str, object], *, as_json: bool = False) -> None:
+    """Run every probe and print what came of it.
+
+    Raises:
+        InfraError: the store allowed or denied what it must not.
+    """
+    findings = list(run(config, values))
+    surprises = [one for one in findings if one.surprise]
+    if as_json:
+        click.echo(json.dumps([one.as_dict() for one in findings]))
+    else:
+        Console().print(table(config, findings))
+    if surprises:
+        raise InfraError(
+            f"{len(surprises)} of {len(findings)} probes surprised: " + "; ".join(map(_told, surprises))
+        )
+    if not as_json:
+        click.echo(
+            f"{len(findings)} probes, no surprise: each identity can do what it must and nothing else tried"
+        )
+
+
+def table(config: EnvironmentConfig, findings: Sequence[Finding]) -> Table:
+    """A row for each probe, a column for each identity."""
+    result = Table(title=f"Access of environment {config.environment}", title_justify="left")
+    result.add_column("where")
+    result.add_column("probe")
+    for identity in config.identities:
+        result.add_column(identity)
+    for where, probe in dict.fromkeys((one.where, one.probe) for one in findings):
+        result.add_row(where, probe, *_cells(config, findings, where, probe))
+    return result
+
+
+def _cells(config: EnvironmentConfig, findings: Iterable[Finding], where: str, probe: str) -> Iterable[str]:
+    row = {one.identity: one for one in findings if (one.where, one.probe) == (where, probe)}
+    return [_cell(row[identity]) for identity in config.identities]
+
+
+def _cell(finding: Finding) -> str:
+    word = finding.error or ("allowed" if finding.allowed else "denied")
+    if finding.surprise:
+        return f"[bold red]{word} (!)[/]"
+    return f"[green]{word}[/]" if finding.allowed else f"[dim]{word}[/]"
+
+
+def _told(finding: Finding) -> str:
+    got = finding.error or ("allowed" if finding.allowed else "denied")
+    must = "allowed" if finding.expected else "denied"
+    return f"{finding.identity}, {finding.where}: {finding.probe} is {got}, must be {must}"

@@ -1,0 +1,145 @@
+"""Running the probes for every identity of an environment, and what came of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's
+
+from core.storage import StorageConfigError
+from core.storage.settings import Settings, read_env_file
+from infra.check import probes
+from infra.check.probes import Probe, Subject
+from infra.config import ROLES, EnvironmentConfig
+from infra.connection import connect
+from infra.env import files
+from infra.errors import InfraError, UnreachableError, UsageError
+from infra.policies import IDENTITIES
+from infra.stores.store import Store
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One probe of one identity."""
+
+    identity: str
+    #: The bucket's role, ``other bucket``, or ``store``.
+    where: str
+    probe: str
+    expected: bool
+    #: None: neither yes nor no; `error` says what happened.
+    allowed: bool | None
+    error: str = ""
+
+    @property
+    def surprise(self) -> bool:
+        """Whether the store did not answer as it must."""
+        return self.allowed is not self.expected
+
+    def as_dict(self) -> dict[str, object]:
+        """For ``--json``."""
+        return asdict(self) | {"surprise": self.surprise}
+
+
+def run(config: EnvironmentConfig, values: Mapping[str, object]) -> Iterator[Finding]:
+    """Try everything with the env file of each identity; findings come as they are made.
+
+    Raises:
+        UsageError: an env file is missing, or its keys are not accepted.
+        UnreachableError: the store does not answer.
+    """
+    settings = {identity: _settings(config, identity) for identity in config.identities}
+    with _foreign_bucket(config, values) as foreign:
+        for identity, found in settings.items():
+            with _explained(identity, found):
+                yield from _of_identity(config, identity, found, foreign)
+
+
+def _of_identity(
+    config: EnvironmentConfig, identity: str, settings: Settings, foreign: str | None
+) -> Iterator[Finding]:
+    names = {role: config.bucket(role).name or "" for role in ROLES}
+    known = frozenset(names.values())
+    for role, bucket in names.items():
+        rights = IDENTITIES[identity].get(role, frozenset())
+        yield from _try(identity, role, probes.ON_EACH_BUCKET, Subject(settings, bucket, known), rights)
+    if foreign:
+        yield from _try(identity, "other bucket", probes.ON_A_FOREIGN_BUCKET, Subject(settings, foreign, known))
+    yield from _try(identity, "store", probes.ON_THE_STORE, Subject(settings, names["in"], known))
+
+
+def _try(
+    identity: str, where: str, rows: tuple[Probe, ...], subject: Subject, rights: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    try:
+        for probe in rows:
+            allowed, error = _attempt(probe, subject)
+            yield Finding(identity, where, probe.name, probe.right in rights, allowed, error)
+    finally:
+        if "write" in rights:
+            probes.clean_up(subject)
+
+
+def _attempt(probe: Probe, subject: Subject) -> tuple[bool | None, str]:
+    try:
+        return probes.attempt(probe, subject), ""
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "NoSuchBucket"}:
+            raise
+        return None, code
+
+
+def _settings(config: EnvironmentConfig, identity: str) -> Settings:
+    file = files.path(config.environment, identity)
+    if not file.exists():
+        raise UsageError(f"{file.name} is missing; make it with `make up` or `pulumi up -s {config.environment}`")
+    try:
+        return Settings.from_env(read_env_file(file))
+    except StorageConfigError as error:
+        raise UsageError(f"{file.name} cannot be used: {error}") from error
+
+
+@contextmanager
+def _foreign_bucket(config: EnvironmentConfig, values: Mapping[str, object]) -> Iterator[str | None]:
+    """A bucket that no identity has a right on, for as long as the check runs; None without admin keys."""
+    store = _admin_store(config, values)
+    if store is None:
+        yield None
+        return
+    name = f"mpr-probe-{secrets.token_hex(8)}"
+    store.s3.create_bucket(Bucket=name)
+    try:
+        yield name
+    finally:
+        store.s3.delete_bucket(Bucket=name)
+
+
+def _admin_store(config: EnvironmentConfig, values: Mapping[str, object]) -> Store | None:
+    try:
+        return connect(config.endpoint or "", config.region, values)
+    except UsageError:
+        return None  # whoever checks need not be an administrator
+
+
+@contextmanager
+def _explained(identity: str, settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        raise InfraError(_REFUSED.get(code, "{identity}: {code}").format(identity=identity, code=code)) from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise UnreachableError(f"{identity}: no useful answer from {settings.endpoint_url} ({error})") from error
+
+
+_WRONG_KEY = "the key in the env file of {identity} is not accepted ({code}); deploy again to get a working one"
+_REFUSED = {
+    "InvalidAccessKeyId": _WRONG_KEY,
+    "SignatureDoesNotMatch": _WRONG_KEY,
+    "RequestTimeTooSkewed": "this machine's clock differs too much from the store's; set the clock right",
+    "NoSuchBucket": "a bucket of {identity} does not exist; deploy again to create it",
+}

@@ -1,0 +1,82 @@
+"""The store of an environment, with its administrator's keys, and keys that somebody else made.
+
+Keys come from the environment, or from secret stack configuration, or for the embedded store from the file
+that it keeps. They are looked up wherever they are needed and never become part of a resource, so that no
+state file holds them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+from infra.config import EMBEDDED
+from infra.errors import UnreachableError, UsageError
+from infra.policies import IDENTITIES
+from infra.stores.store import Keys, Store
+
+_EMBEDDED_IS_DOWN = "the embedded store is not running; start it with `python -m infra store start` (or `make up`)"
+_NO_ADMIN = (
+    "no admin keys for {endpoint}: set MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY in the "
+    "environment, or the secrets mpr-storage:adminAccessKeyId and mpr-storage:adminSecretAccessKey "
+    "(`pulumi config set --secret`)"
+)
+
+
+def connect(endpoint: str, region: str, values: Mapping[str, object]) -> Store:
+    """The store at `endpoint`, or the embedded one.
+
+    Args:
+        endpoint: as configured: a URL, or ``embedded``.
+        region: the region to sign for.
+        values: the stack configuration under bare names, decrypted.
+
+    Raises:
+        UnreachableError: the embedded store is not running.
+        UsageError: no admin keys are to be had.
+    """
+    if endpoint == EMBEDDED:
+        return _embedded(region)
+    admin = _keys("ADMIN", values.get("adminAccessKeyId"), values.get("adminSecretAccessKey"))
+    admin = admin or next(iter(given_keys(values).values()), None)
+    if admin is None:
+        raise UsageError(_NO_ADMIN.format(endpoint=endpoint))
+    return Store(endpoint, region, admin)
+
+
+def given_keys(values: Mapping[str, object]) -> dict[str, Keys]:
+    """The keys that somebody else made, by identity, for ``credentials: static``."""
+    configured = values.get("keys") or {}
+    if isinstance(configured, str):
+        configured = json.loads(configured)
+    found = {}
+    for identity in IDENTITIES:
+        pair = configured.get(identity) if isinstance(configured, Mapping) else None
+        pair = pair if isinstance(pair, Mapping) else {}
+        keys = _keys(identity.upper(), pair.get("accessKeyId"), pair.get("secretAccessKey"))
+        if keys:
+            found[identity] = keys
+    return found
+
+
+def _embedded(region: str) -> Store:
+    from infra.local.store import find  # noqa: PLC0415  # only environments of this machine need it
+
+    running = find()
+    if running is None:
+        raise UnreachableError(_EMBEDDED_IS_DOWN)
+    return Store(running.endpoint, region, Keys(running.access_key_id, running.secret_access_key))
+
+
+def _keys(owner: str, configured_id: object, configured_secret: object) -> Keys | None:
+    names = f"MPR_{owner}_ACCESS_KEY_ID", f"MPR_{owner}_SECRET_ACCESS_KEY"
+    found = [os.environ.get(name) for name in names]
+    if not any(found):
+        found = [str(one) if one else None for one in (configured_id, configured_secret)]
+    key_id, secret = found
+    if key_id and secret:
+        return Keys(key_id, secret)
+    if key_id or secret:
+        raise UsageError(f"{names[0]} and {names[1]} must be set together (or both in the stack configuration)")
+    return None

@@ -1,0 +1,117 @@
+"""`python -m infra up` and `down`: an environment from nothing to proven storage, and back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from infra import config as configuration
+from infra import plan
+from infra.check.command import prove
+from infra.config import EMBEDDED, ROOT, EnvironmentConfig
+from infra.connection import given_keys
+from infra.env import files
+from infra.init import initialise
+from infra.local import engine, store
+from infra.local._lock import exclusive
+from infra.local.engine import Engine
+from infra.stores import buckets
+from infra.stores.keys import credentials
+
+_LOCK = ROOT / ".local" / "up.lock"
+
+
+@click.command()
+@click.argument("environment", default="local")
+def up(environment: str) -> None:
+    """Start the store if it is embedded, create everything, write the env files and prove the access.
+
+    Deploys with the Pulumi engine, which is installed under .local/ if need be; without a network, with
+    `init`, whose work a later `pulumi up` adopts. Safe to interrupt and to repeat: the next run goes on.
+    """
+    config, values = configuration.load(environment), configuration.read_values(environment)
+    with _one_at_a_time():
+        if config.endpoint == EMBEDDED:
+            running = store.start(report=_say)
+            _say(f"the store runs at {running.endpoint}")
+        plan.make(config, values)
+        found = engine.find() or _install()
+        if found:
+            _say(f"deploying {environment} with Pulumi")
+            found.up(environment)
+        else:
+            _say("Pulumi is not to be had here, so `python -m infra init` does it; a later `pulumi up` adopts it")
+            initialise(config, values, lambda thing, outcome: _say(f"{thing}: {outcome}"))
+    prove(config, values)
+    _say(_next_steps(config, found))
+
+
+@click.command()
+@click.argument("environment", default="local")
+def down(environment: str) -> None:
+    """Stop the store; first delete everything, env files too, if the environment is disposable."""
+    config, values = configuration.load(environment), configuration.read_values(environment)
+    with _one_at_a_time():
+        if config.disposable:
+            _remove(config, values)
+        elif config.endpoint == EMBEDDED:
+            store.stop()
+            _say("the store is stopped; its data stays")
+        else:
+            _say(f"{environment} is not disposable, so nothing was deleted; `pulumi destroy` is how to delete it")
+
+
+def _install() -> Engine | None:
+    _say("Pulumi is not on PATH; trying to install it under .local/ (60 s at most)")
+    return engine.install()
+
+
+def _remove(config: EnvironmentConfig, values: dict[str, object]) -> None:
+    found = engine.find()
+    if config.endpoint == EMBEDDED:
+        # Everything of the environment is inside the store's folder: gone at once, whatever state it is in.
+        if found:
+            found.forget(config.environment)
+        store.remove()
+    elif found:
+        found.destroy(config.environment)
+    else:
+        _delete(config, values)
+    for identity in config.identities:
+        files.remove(files.path(config.environment, identity))
+    _say(f"{config.environment} is removed: buckets, keys and env files")
+
+
+def _delete(config: EnvironmentConfig, values: dict[str, object]) -> None:
+    """What `pulumi destroy` does, without Pulumi."""
+    made = plan.make(config, values)
+    maker = credentials(config.credentials, given_keys(values))
+    for identity in config.identities:
+        maker.delete_identity(made.store, made.name(identity))
+    for bucket in made.buckets.values():
+        buckets.delete(made.store, bucket.name or "", with_content=True)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    _LOCK.parent.mkdir(mode=0o700, exist_ok=True)
+    with exclusive(_LOCK):
+        yield
+
+
+def _next_steps(config: EnvironmentConfig, found: Engine | None) -> str:
+    file = files.path(config.environment, config.identities[0])
+    lines = [
+        f"ready: S3_ENV_FILE={file.relative_to(ROOT)} python -c 'from core.storage import BUCKET_IN; print(BUCKET_IN)'"
+    ]
+    if found and found.own_state:
+        lines.append('to use pulumi yourself: eval "$(python -m infra pulumi-env)"')
+    return "\n".join(lines)
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, file=sys.stdout)
+    sys.stdout.flush()

@@ -1,0 +1,65 @@
+"""What an environment on an S3-compatible store shall consist of: names, settings and policies.
+
+One place for the Pulumi program and the initialiser, so that each adopts what the other made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.storage.settings import Settings
+from infra import policies
+from infra.config import BucketConfig, EnvironmentConfig
+from infra.connection import connect
+from infra.env import files
+from infra.stores.kinds import Kind, bucket_settings, identify
+from infra.stores.store import Store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An environment on a store that answers, checked against what this kind of store can do."""
+
+    config: EnvironmentConfig
+    store: Store
+    kind: Kind
+    buckets: Mapping[str, BucketConfig]
+    #: What the store cannot do and will be left out, a sentence each.
+    notices: list[str]
+
+    def name(self, identity: str) -> str:
+        """The name of an identity on the store, which may serve several environments."""
+        return f"mpr-{self.config.environment}-{identity}"
+
+    def policy(self, identity: str) -> policies.Policy:
+        """What the identity may do, in the store's words."""
+        names = {role: bucket.name or "" for role, bucket in self.buckets.items()}
+        return policies.policy(identity, names, rename=self.kind.rename)
+
+    def settings(self, identity: str) -> Settings:
+        """What the identity's client must know, but its keys."""
+        rights = policies.IDENTITIES[identity]
+        return Settings(
+            endpoint_url=self.store.endpoint,
+            public_endpoint_url=self.config.public_endpoint,
+            bucket_in=self.buckets["in"].name if "in" in rights else None,
+            bucket_out=self.buckets["out"].name if "out" in rights else None,
+            addressing_style=self.config.addressing_style,
+            region=self.config.region,
+        )
+
+
+def make(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
+    """Check all that can be checked before anything is created.
+
+    Raises:
+        UsageError: admin keys are missing or wrong, the store cannot do what is asked of it, or an env file
+            could not be written later.
+        UnreachableError: the store does not answer.
+    """
+    files.require_writable(files.path(config.environment, identity) for identity in config.identities)
+    store = connect(config.endpoint or "", config.region, values)
+    kind = identify(store.endpoint)
+    buckets, notices = bucket_settings(config, kind)
+    return Plan(config, store, kind, buckets, notices)

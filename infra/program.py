@@ -1,0 +1,72 @@
+"""The Pulumi program: configuration -> target -> stack outputs -> env files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pulumi
+
+from core.storage import StorageError
+from core.storage.settings import Settings, variables
+from infra import config, targets
+from infra.env import files
+from infra.errors import InfraError
+from infra.resources.env_file import EnvFile
+
+
+def main() -> None:
+    """Define the environment that is the current stack. A mistake ends it with a sentence, not a traceback."""
+    try:
+        _define(pulumi.get_stack())
+    except (InfraError, StorageError) as error:
+        raise pulumi.RunError(str(error)) from error
+
+
+def _define(environment: str) -> None:
+    values = config.from_engine(pulumi.runtime.config.CONFIG.get())
+    wanted = config.parse(environment, values, str(config.stack_file(environment)))
+    for identity, access in targets.provision(wanted, values).items():
+        _export(identity, access)
+        _env_file(environment, identity, _settings(access))
+
+
+def _settings(access: targets.Access) -> pulumi.Output[Settings]:
+    """The complete settings, known once the keys are and everything they need is ready."""
+    ready = [resource.urn for resource in access.ready]
+    keys = pulumi.Output.all(access.access_key_id, access.secret_access_key, *ready)
+
+    def complete(found: Sequence[str]) -> Settings:
+        return replace(access.settings, access_key_id=found[0], secret_access_key=found[1])
+
+    return keys.apply(complete)
+
+
+def _write(settings: Settings, environment: str, identity: str) -> str:
+    """Write the env file, never in a preview; the digest of its text."""
+    text = files.render(settings, environment, identity)
+    if not pulumi.runtime.is_dry_run():
+        files.write(files.path(environment, identity), text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _env_file(environment: str, identity: str, settings: pulumi.Output[Settings]) -> None:
+    path = files.path(environment, identity).relative_to(config.ROOT)
+    digest = settings.apply(lambda complete: _write(complete, environment, identity))
+    # The digest of a file with a secret in it tells nothing of the secret.
+    EnvFile(identity, {"path": str(path), "digest": pulumi.Output.unsecret(digest)})
+
+
+def _export(identity: str, access: targets.Access) -> None:
+    """Every variable of the contract as a stack output: those of `app` by their names, others in a mapping."""
+    outputs: dict[str, object] = dict(access.settings.to_env())
+    for name, row in variables():
+        key = getattr(access, name, None)
+        if key is not None:
+            outputs |= dict.fromkeys(row.names, pulumi.Output.secret(key))
+    if identity != "app":
+        pulumi.export(identity, outputs)
+        return
+    for name, value in outputs.items():
+        pulumi.export(name, value)

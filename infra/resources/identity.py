@@ -1,0 +1,55 @@
+"""The identity resource: who may do what."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+
+from infra.policies import normalised
+from infra.resources.provider import Props, StoreProvider, difference, differing
+
+
+class IdentityProvider(StoreProvider):
+    """Creates, adopts, reads, updates and deletes an identity, see `infra.stores.keys`."""
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """A new name or way of making keys is a new identity; the policy is changed in place."""
+        changed = differing(olds, news, "endpoint", "region")
+        if normalised(olds["policy"]) != normalised(news["policy"]):
+            changed.append("policy")
+        return difference(changed, differing(olds, news, "name", "credentials"))
+
+    def create(self, props: Props) -> CreateResult:
+        """Create the identity, or adopt the one that is there and give it this policy."""
+        self._ensure(props)
+        return CreateResult(props["name"], props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """The identity with the policy that is in force."""
+        policy = self.maker(props).read_identity(self.store(props), props["name"])
+        if policy is None:
+            return ReadResult(None, {})
+        unchanged = not policy or normalised(policy) == normalised(props["policy"])
+        actual = props if unchanged and policy else props | {"policy": policy}
+        return ReadResult(id_, actual, actual)
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        """Give the identity this policy."""
+        self._ensure(news)
+        return UpdateResult(news)
+
+    def delete(self, _id: str, props: Props) -> None:
+        """Delete the identity with its keys."""
+        self.maker(props).delete_identity(self.store(props), props["name"])
+
+    def _ensure(self, props: Props) -> None:
+        self.maker(props).ensure_identity(self.store(props), props["name"], props["policy"])
+
+
+class Identity(Resource, module="storage", name="Identity"):
+    """A set of permissions on a store."""
+
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(IdentityProvider(), name, props, opts)

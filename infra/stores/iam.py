@@ -1,0 +1,95 @@
+"""Identities over the AWS IAM API, as SeaweedFS and Ceph serve it: a user with one inline policy, and its keys.
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from infra.stores.store import Keys, Store, explained
+
+if TYPE_CHECKING:
+    from infra.policies import Policy
+
+#: The name of the one inline policy of each user.
+_POLICY = "mpr-storage"
+_GONE = "NoSuchEntity"
+
+T = TypeVar("T")
+
+
+def ensure_identity(store: Store, identity: str, policy: Policy) -> None:
+    """Make the user with exactly this policy, or adopt it."""
+    with explained(store, f"identity {identity}"):
+        if _user_is_missing(store, identity):
+            store.iam.create_user(UserName=identity)
+        store.iam.put_user_policy(UserName=identity, PolicyName=_POLICY, PolicyDocument=json.dumps(policy))
+
+
+def read_identity(store: Store, identity: str) -> Policy | None:
+    """The user's policy; empty when the user has none, None when there is no such user."""
+    with explained(store, f"reading identity {identity}"):
+        if _user_is_missing(store, identity):
+            return None
+        try:
+            answer = store.iam.get_user_policy(UserName=identity, PolicyName=_POLICY)
+        except ClientError as error:
+            return _if_gone(error, {})
+        document: Any = answer["PolicyDocument"]
+        return json.loads(document) if isinstance(document, str) else dict(document)
+
+
+def delete_identity(store: Store, identity: str) -> None:
+    """Delete the user, its keys first: a user with keys cannot be deleted on AWS."""
+    with explained(store, f"deleting identity {identity}"):
+        for access_key_id in key_ids(store, identity):
+            delete_key(store, identity, access_key_id)
+        with suppress(store.iam.exceptions.NoSuchEntityException):
+            store.iam.delete_user_policy(UserName=identity, PolicyName=_POLICY)
+        with suppress(store.iam.exceptions.NoSuchEntityException):
+            store.iam.delete_user(UserName=identity)
+
+
+def key_ids(store: Store, identity: str) -> list[str]:
+    """The ids of the user's keys; none when there is no such user."""
+    with explained(store, f"listing the keys of {identity}"):
+        try:
+            answer = store.iam.list_access_keys(UserName=identity)
+        except ClientError as error:
+            return _if_gone(error, [])
+        return [one["AccessKeyId"] for one in answer["AccessKeyMetadata"]]
+
+
+def create_key(store: Store, identity: str) -> Keys:
+    """Make a new access key for the user."""
+    with explained(store, f"creating a key of {identity}"):
+        key = store.iam.create_access_key(UserName=identity)["AccessKey"]
+        return Keys(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def delete_key(store: Store, identity: str, access_key_id: str) -> None:
+    """Delete an access key; nothing happens when it is gone already."""
+    with (
+        explained(store, f"deleting a key of {identity}"),
+        suppress(store.iam.exceptions.NoSuchEntityException),
+    ):
+        store.iam.delete_access_key(UserName=identity, AccessKeyId=access_key_id)
+
+
+def _user_is_missing(store: Store, identity: str) -> bool:
+    try:
+        store.iam.get_user(UserName=identity)
+    except ClientError as error:
+        return _if_gone(error, True)  # noqa: FBT003  # the value, not a switch
+    return False
+
+
+def _if_gone(error: ClientError, value: T) -> T:
+    if error.response["Error"].get("Code") == _GONE:
+        return value
+    raise error

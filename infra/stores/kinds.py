@@ -1,0 +1,104 @@
+"""What each kind of store can and cannot do, as a table.
+
+Adding a kind is adding a row. A store that is in no row is taken to follow AWS; what it cannot do shows when
+it is asked.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from infra.config import ROLES, BucketConfig, EnvironmentConfig
+from infra.errors import UnreachableError, UsageError
+from infra.stores.settings import ATTRIBUTES
+
+_TIMEOUT = 5.0  # seconds; a store that is up answers an unsigned request at once
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of store."""
+
+    name: str
+    #: How its Server header starts.
+    server: str
+    #: Policy actions that it knows under another name.
+    rename: Mapping[str, str] = field(default_factory=dict)
+    #: Settings of a bucket that it cannot honour, each with what to do instead.
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+
+
+GENERIC = Kind("this store", "")
+KINDS = (
+    Kind(
+        "SeaweedFS",
+        "SeaweedFS",
+        # 4.48 refuses the AWS names of these two ("not a valid action").
+        rename={
+            "s3:ListBucketMultipartUploads": "s3:ListMultipartUploads",
+            "s3:ListMultipartUploadParts": "s3:ListParts",
+        },
+    ),
+    Kind(
+        "MinIO",
+        "MinIO",
+        unsupported={
+            "corsOrigins": "MinIO has one CORS setting for the whole server, MINIO_API_CORS_ALLOW_ORIGIN",
+            "abortMultipartDays": "MinIO deletes the parts of stale uploads by itself after 24 hours",
+        },
+    ),
+)
+
+#: Days until the parts of an unfinished upload go, where the store can and nothing else was asked for.
+ABORT_MULTIPART_DAYS = 7
+
+
+def identify(endpoint: str) -> Kind:
+    """The kind of the store at `endpoint`, by the Server header of its answer to an unsigned request.
+
+    Raises:
+        UnreachableError: nothing answers there within 5 seconds, or what answers speaks no HTTP.
+    """
+    url = urlsplit(endpoint)
+    connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = connect(url.hostname or "", url.port, timeout=_TIMEOUT)
+    try:
+        connection.request("GET", "/")
+        server = connection.getresponse().headers.get("Server", "")
+    except (OSError, http.client.HTTPException) as error:
+        reason = "no answer within 5 s" if isinstance(error, TimeoutError) else error
+        raise UnreachableError(
+            f"cannot reach the store at {endpoint} ({reason}); start it, or correct mpr-storage:endpoint"
+        ) from error
+    finally:
+        connection.close()
+    return next((kind for kind in KINDS if server.startswith(kind.server)), GENERIC)
+
+
+def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[str, BucketConfig], list[str]]:
+    """The settings of both buckets as this kind of store can have them.
+
+    Also a notice for each default that it cannot have.
+
+    Raises:
+        UsageError: a setting was asked for that this kind cannot honour, with what to do instead.
+    """
+    problems = [
+        f"buckets.{role}.{name}: not supported by {kind.name}; {instead}"
+        for role in ROLES
+        for name, instead in kind.unsupported.items()
+        if getattr(config.bucket(role), ATTRIBUTES[name])
+    ]
+    if problems:
+        raise UsageError("\n".join(problems))
+    if instead := kind.unsupported.get("abortMultipartDays"):
+        notice = f"abortMultipartDays: not supported by {kind.name}, skipped: {instead}"
+        return {role: config.bucket(role) for role in ROLES}, [notice]
+    return {role: _with_default(config.bucket(role)) for role in ROLES}, []
+
+
+def _with_default(bucket: BucketConfig) -> BucketConfig:
+    return replace(bucket, abort_multipart_days=bucket.abort_multipart_days or ABORT_MULTIPART_DAYS)

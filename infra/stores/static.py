@@ -1,0 +1,44 @@
+"""Keys that somebody else made: handed through, never created, changed or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infra.errors import UsageError
+from infra.policies import Policy
+from infra.stores.store import Keys, Store
+
+
+@dataclass(frozen=True)
+class StaticCredentials:
+    """The given keys by identity. What they may do is decided where they were made; `check` shows it."""
+
+    given: Mapping[str, Keys]
+
+    def ensure_identity(self, store: Store, identity: str, policy: Policy) -> None:
+        """Nothing: the identity is made elsewhere."""
+
+    def read_identity(self, store: Store, identity: str) -> Policy | None:  # noqa: ARG002
+        """Unknown, which counts as unchanged."""
+        return {}
+
+    def delete_identity(self, store: Store, identity: str) -> None:
+        """Nothing: the identity stays where it was made."""
+
+    def key_ids(self, store: Store, identity: str) -> list[str]:
+        """The id of the given key."""
+        return [self.create_key(store, identity).access_key_id]
+
+    def create_key(self, store: Store, identity: str) -> Keys:  # noqa: ARG002
+        """The given key."""
+        name = identity.rsplit("-", 1)[-1]
+        if name not in self.given:
+            raise UsageError(
+                f"no keys for identity {name}: set MPR_{name.upper()}_ACCESS_KEY_ID and "
+                f"MPR_{name.upper()}_SECRET_ACCESS_KEY, or the secret mpr-storage:keys"
+            )
+        return self.given[name]
+
+    def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
+        """Nothing: the key stays where it was made."""
