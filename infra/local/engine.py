@@ -14,12 +14,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.config import ENVIRONMENTS, ROOT
+import yaml
+
+from infra import private_file
+from infra.config import ENVIRONMENTS, NAMESPACE, ROOT
 from infra.errors import InfraError
-from infra.private_file import write_once
 
 _HOME = ROOT / ".local" / "pulumi"
 _INSTALL_SECONDS = 60
@@ -32,36 +35,53 @@ class Engine:
     """A `pulumi` command, and the environment that it runs in."""
 
     command: str
-    environ: dict[str, str]
+    environ: Mapping[str, str]
     #: True: the state is under .local/, and nobody else's.
     own_state: bool
 
     def up(self, environment: str) -> None:
         """Bring the stack to what the program says, healing what an interrupted run left."""
-        stack = self._select(environment)
-        self._run("up", "--yes", "--skip-preview", "--refresh", *stack)
+        self._select(environment)
+        self._run("up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs", *self._stack(environment))
 
     def destroy(self, environment: str) -> None:
         """Delete all that is in the stack, and the stack."""
-        stack = self._select(environment)
-        self._run("destroy", "--yes", "--skip-preview", *stack)
-        self._run("stack", "rm", "--yes", *stack)
+        self._select(environment)
+        self._run("destroy", "--yes", "--skip-preview", *self._stack(environment))
+        self.forget(environment)
 
-    def _select(self, environment: str) -> list[str]:
-        """The stack, made if need be; the arguments that name it and its configuration."""
-        self._run("stack", "select", "--create", environment)
-        arguments = ["--stack", environment]
-        if self.own_state:
-            # Only this machine uses this state, and one command at a time: a lock is what a killed run left.
-            locks = _HOME / "state" / ".pulumi" / "locks"
-            if any(locks.rglob(f"{environment}/*.json")):
-                self._run("cancel", "--yes", environment)
-        return arguments
+    def forget(self, environment: str) -> None:
+        """Delete the stack but nothing that is in it. Nothing happens when there is none."""
+        listed = subprocess.run(
+            [self.command, "stack", "ls", "--json"], cwd=ROOT, env=self.environ, check=True, capture_output=True
+        )
+        if any(one["name"].rpartition("/")[2] == environment for one in json.loads(listed.stdout)):
+            self._run("stack", "rm", "--yes", "--force", "--preserve-config", "--stack", environment)
+
+    def _select(self, environment: str) -> None:
+        """Make the stack if there is none, and lift the lock of a run that was killed."""
+        if not self.own_state:
+            self._run("stack", "select", "--create", environment)
+            return
+        _HOME.joinpath("Pulumi.yaml").write_text(f"name: {NAMESPACE}\nruntime: python\n", encoding="utf-8")
+        self._run("stack", "select", "--create", environment, "--cwd", str(_HOME))
+        _write_settings(environment)
+        # Only this machine uses this state, and one command at a time: a lock is what a killed run left.
+        if any((_HOME / "state" / ".pulumi" / "locks").rglob(f"{environment}/*.json")):
+            self._run("cancel", "--yes", "--stack", environment)
+
+    def _stack(self, environment: str) -> list[str]:
+        """The arguments that name the stack and its configuration."""
+        here = ["--stack", environment]
+        return [*here, "--config-file", str(_settings_file(environment))] if self.own_state else here
 
     def _run(self, *arguments: str) -> None:
-        """Run one command to its end. An interruption is handed on once, so that Pulumi can save its state."""
+        """Run one command to its end. An interruption is handed on, so that Pulumi can save its state."""
         process = subprocess.Popen(
-            [self.command, "--non-interactive", *arguments], cwd=ROOT, env=self.environ, start_new_session=True
+            [self.command, "--non-interactive", *arguments],
+            cwd=ROOT,
+            env=self.environ,
+            start_new_session=True,  # a Ctrl-C comes here alone, and is handed on once
         )
         interrupted = False
         while True:
@@ -105,25 +125,41 @@ def install() -> Engine | None:
     return find()
 
 
+def exports() -> list[str]:
+    """The variables with which somebody uses the state under .local/ himself."""
+    return [f"{name}={value}" for name, value in _own_state().items()]
+
+
 def _engine(command: str) -> Engine:
-    environ = os.environ | {
-        # The engine's python must be the one that has this project's requirements.
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{Path(command).parent}{os.pathsep}{os.environ['PATH']}",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
-    own = not _has_backend()
-    if own:
-        state = _HOME / "state"
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        environ["PULUMI_BACKEND_URL"] = f"file://{state}"
-    if not any(name in os.environ for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")):
-        environ["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file())
-    return Engine(command, environ, own)
+    # The engine's python must be the one that has this project's requirements.
+    path = os.pathsep.join([str(Path(sys.executable).parent), str(Path(command).parent), os.environ["PATH"]])
+    environ = os.environ | {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    if _has_backend():
+        return Engine(command, environ, own_state=False)
+    return Engine(command, environ | _own_state(), own_state=True)
 
 
-def passphrase_file() -> Path:
-    """The file with the passphrase of the state under .local/, made if there is none."""
-    return write_once(_HOME / "passphrase", secrets.token_urlsafe(32))
+def _own_state() -> dict[str, str]:
+    state = _HOME / "state"
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    passphrase = private_file.write_once(_HOME / "passphrase", secrets.token_urlsafe(32))
+    return {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase)}
+
+
+def _settings_file(environment: str) -> Path:
+    return _HOME / f"Pulumi.{environment}.yaml"
+
+
+def _write_settings(environment: str) -> None:
+    """The environment's configuration with the salt of this machine's passphrase.
+
+    Pulumi keeps that salt in the stack's file. In the one that is committed it would be a change in every
+    clone, and a wrong passphrase for everybody else.
+    """
+    file = _settings_file(environment)
+    salt = yaml.safe_load(file.read_text(encoding="utf-8")).get("encryptionsalt")
+    shared = yaml.safe_load((ENVIRONMENTS / file.name).read_text(encoding="utf-8"))
+    private_file.write(file, yaml.safe_dump({"encryptionsalt": salt} | shared))
 
 
 def _has_backend() -> bool:

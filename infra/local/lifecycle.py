@@ -103,12 +103,10 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _next_steps(config: EnvironmentConfig, found: Engine | None) -> str:
-    file = files.path(config.environment, config.identities[0])
-    lines = [
-        f"ready: S3_ENV_FILE={file.relative_to(ROOT)} python -c 'from core.storage import BUCKET_IN; print(BUCKET_IN)'"
-    ]
+    file = files.path(config.environment, config.identities[0]).relative_to(ROOT)
+    lines = [f"ready: S3_ENV_FILE={file} python -c 'from core.storage import BUCKET_IN; print(BUCKET_IN)'"]
     if found and found.own_state:
-        lines.append('to use pulumi yourself: eval "$(python -m infra pulumi-env)"')
+        lines += ["to run pulumi yourself:", *(f"  export {line}" for line in engine.exports())]
     return "\n".join(lines)
 
 
