@@ -66,18 +66,11 @@ def fetch(bucket: str, key: str, file: BinaryIO, *, progress: Callable[[int], ob
     """Write the object into the empty `file`, with the guarantees of `download_file` but for the renaming."""
     source = _Source(bucket, check_key(key))
     report = Progress(progress)
-    check = _receive(source, file, report)
-    if not check.holds():
+    try:
+        check = _receive(source, file, report)
+    except IntegrityError:
         # A bit that flipped on the way does not flip again; one that flipped in the store does.
         check = _receive(source, file, report)
-    if not check.holds():
-        raise IntegrityError(
-            f"what arrived of {bucket}/{key} does not have the {check.verified_by} that the store names, twice; "
-            "the object is damaged, or a proxy on the way changes it",
-            bucket=bucket,
-            key=key,
-            operation="GetObject",
-        )
     return source.info(check.verified_by)
 
 
@@ -95,6 +88,8 @@ def _receive(source: _Source, file: BinaryIO, report: Progress) -> Check:
         answer = source.resume(sink.position)
         if not _is_partial(answer):
             sink.restart(check_for(answer))
+    if not sink.check.holds():
+        raise source.damaged(sink.check.verified_by)
     return sink.check
 
 
@@ -143,6 +138,19 @@ class _Source:
             **self._place(),
         )
 
+    def damaged(self, verified_by: str) -> IntegrityError:
+        return IntegrityError(
+            f"what arrived of {self.bucket}/{self.key} does not have the {verified_by} that the store names; the "
+            "object is damaged, or a proxy on the way changes it",
+            **self._place(),
+        )
+
+    def oversized(self) -> IntegrityError:
+        return IntegrityError(
+            f"the store sent more of {self.bucket}/{self.key} than the {self.size} bytes that it named",
+            **self._place(),
+        )
+
     def _get(self, **more: str) -> Any:
         with translated("GetObject", self.bucket, self.key):
             return get_s3_client().get_object(Bucket=self.bucket, Key=self.key, **more)  # type: ignore[arg-type]
@@ -186,6 +194,7 @@ class _Sink:
         self._file = file
         self._source = source
         self._report = report
+        self._furthest = 0
         self.gained = 0
         self.restart(check)
 
@@ -198,30 +207,28 @@ class _Sink:
 
     def drain(self, answer: Any) -> Exception | None:
         """Take in the body. None when the object is whole, otherwise why it broke off."""
-        start, self.gained = self.position, 0
-        errors = body_errors()
         with translated("GetObject", self._source.bucket, self._source.key), closing(answer["Body"]) as body:
-            while True:
-                try:
-                    chunk = body.read(CHUNK)
-                except errors as error:
-                    return error
-                if not chunk:
-                    break
-                self._take(chunk)
-                self.gained = self.position - start
-        return None if self.position == self._source.size else EOFError("the body ended early")
+            cause = self._read(body)
+        # Bytes that arrived before, and again after a restart, are no progress.
+        self.gained = max(0, self.position - self._furthest)
+        self._furthest += self.gained
+        return None if self.position == self._source.size else cause
+
+    def _read(self, body: Any) -> Exception:
+        errors = body_errors()
+        while True:
+            try:
+                chunk = body.read(CHUNK)
+            except errors as error:
+                return error
+            if not chunk:
+                return EOFError("the body ended early")
+            self._take(chunk)
 
     def _take(self, chunk: bytes) -> None:
-        self._file.write(chunk)
-        self.check.hash.update(chunk)
         self.position += len(chunk)
         if self.position > self._source.size:
-            raise IntegrityError(
-                f"the store sent more bytes of {self._source.bucket}/{self._source.key} than the "
-                f"{self._source.size} that it named",
-                bucket=self._source.bucket,
-                key=self._source.key,
-                operation="GetObject",
-            )
+            raise self._source.oversized()
+        self._file.write(chunk)
+        self.check.hash.update(chunk)
         self._report.reached(self.position)

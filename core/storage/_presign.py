@@ -53,7 +53,7 @@ def get_presigned_url(
     (check_new_key if method == "PUT" else check_key)(key)
     settings = current_settings()
     params = {"Bucket": bucket, "Key": key, **_extras(method, content_type, filename)}
-    with translated(_METHODS[method], bucket, key):
+    with translated("Presign", bucket, key):
         url: str = presign_client(settings).generate_presigned_url(
             _METHODS[method], Params=params, ExpiresIn=expires
         )

@@ -95,6 +95,9 @@ _NO_CREDENTIALS = (
     "`pulumi up -s <environment>`) writes"
 )
 
+#: Seconds. A smaller difference is only the time that the answer took.
+_VISIBLE_SKEW = 60
+
 #: What looks like an access key id: a message of a store may quote it.
 _KEY_ID = re.compile(r"\b(AKIA|ASIA|GOOG)[A-Z0-9]{8,}\b")
 
@@ -169,9 +172,9 @@ def _said(code: str, error: Any) -> str:
 def _skew(metadata: Any) -> str:
     """How far this clock is from the store's, as far as its Date header tells."""
     theirs = store_time(metadata)
-    if theirs is None:
+    seconds = 0 if theirs is None else round(time.time() - theirs.timestamp())
+    if abs(seconds) < _VISIBLE_SKEW:
         return "the clock of this machine differs too much from the store's"
-    seconds = round(time.time() - theirs.timestamp())
     side = "ahead of" if seconds > 0 else "behind"
     return f"the clock of this machine is {abs(seconds)} s {side} the store's"
 

@@ -32,6 +32,8 @@ class BucketProvider(StoreProvider):
             return ReadResult(None, {})
         others = {name: value for name, value in props.items() if name not in settings.ATTRIBUTES}
         actual = others | settings.to_props(bucket)
+        if "versioning" not in props:
+            del actual["versioning"]  # left to the store, so not a difference
         return ReadResult(id_, actual, actual)
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:

@@ -1,0 +1,239 @@
+"""A small S3 server that misbehaves on request: what a real store or network does once a month, at will.
+
+It checks no signature. Faults apply to GET, in order, one for each request; `always` applies when they are
+used up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+Fault = Callable[["_Handler", bytes, int], None]
+
+
+def truncated(at):
+    """All headers, Content-Length too, but only the first bytes."""
+    return lambda handler, body, start: handler.send_object(body, start, sent=at)
+
+
+def reset(at):
+    """The connection is torn down (RST) amid the body."""
+
+    def fault(handler, body, start):
+        handler.send_object(body, start, sent=at)
+        handler.wfile.flush()
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.connection.close()
+
+    return fault
+
+
+def unframed(at):
+    """No Content-Length: the end of the connection is the end of the body, wherever that is."""
+    return lambda handler, body, start: handler.send_object(body, start, sent=at, framed=False)
+
+
+def ignores_range(at=None):
+    """The whole object with status 200, whatever was asked for."""
+    return lambda handler, body, start: handler.send_object(handler.server.fake.body(handler), 0, sent=at)
+
+
+def wrong_range(handler, body, start):
+    """Another part than the one that was asked for."""
+    handler.send_object(handler.server.fake.body(handler)[start + 1 :], start + 1, partial=True)
+
+
+def flipped(handler, body, start):
+    """One bit of the body changed on its way."""
+    handler.send_object(body[:-1] + bytes([body[-1] ^ 1]), start)
+
+
+def longer(handler, body, start):
+    """Without a length, more bytes than Content-Range says."""
+    handler.send_object(body + b"more", start, framed=False, total=start + len(body))
+
+
+def busy(handler, body, start):
+    handler.send_error_document(503, "SlowDown")
+
+
+def swapping(new, at):
+    """Somebody replaces the object while it is read."""
+
+    def fault(handler, body, start):
+        handler.send_object(body, start, sent=at)
+        handler.server.fake.put(handler.path, new)
+
+    return fault
+
+
+def hanging(event):
+    """Headers and a few bytes, then nothing."""
+
+    def fault(handler, body, start):
+        handler.send_object(body, start, sent=10)
+        handler.wfile.flush()
+        event.wait(20)
+
+    return fault
+
+
+class FakeS3:
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.headers: dict[str, str] = {}
+        self.faults: deque[Fault] = deque()
+        self.always: Fault | None = None
+        #: What the answer to PUT and to completing an upload has as its ETag, when not the right one.
+        self.etag: str | None = None
+        self.refuse: dict[str, tuple[int, str]] = {}
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.parts: dict[int, bytes] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.daemon_threads = True
+        self._server.fake = self  # type: ignore[attr-defined]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def put(self, path: str, body: bytes) -> None:
+        self.objects[unquote(urlsplit(path).path)] = body
+
+    def body(self, handler: Any) -> bytes:
+        return self.objects[unquote(urlsplit(handler.path).path)]
+
+    def seen(self, method: str) -> list[dict[str, str]]:
+        return [headers for verb, _, headers in self.requests if verb == method]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def etag_of(body):
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (OSError, ValueError):
+            self.close_connection = True  # the client is gone, or a fault closed the connection
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        except (OSError, ValueError):
+            pass
+
+    def _note(self) -> str:
+        url = urlsplit(self.path)
+        self.query = parse_qs(url.query, keep_blank_values=True)
+        self.server.fake.requests.append((self.command, self.path, dict(self.headers)))
+        return unquote(url.path)
+
+    def do_GET(self) -> None:
+        path, fake = self._note(), self.server.fake
+        whole = fake.objects.get(path)
+        if whole is None:
+            return self.send_error_document(404, "NoSuchKey")
+        if self.headers.get("If-Match") not in {None, etag_of(whole)}:
+            return self.send_error_document(412, "PreconditionFailed")
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        fault = fake.faults.popleft() if fake.faults else fake.always
+        if fault is None:
+            return self.send_object(whole[start:], start)
+        return fault(self, whole[start:], start)
+
+    def send_object(self, body, start, *, sent=None, framed=True, partial=None, total=None) -> None:
+        whole = self.server.fake.body(self)
+        self.send_response(206 if start or partial else 200)
+        self.send_header("ETag", etag_of(whole))
+        self.send_header("Last-Modified", formatdate(1_700_000_000, usegmt=True))
+        for name, value in self.server.fake.headers.items():
+            self.send_header(name, value)
+        if start or partial:
+            self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{total or len(whole)}")
+        if framed:
+            self.send_header("Content-Length", str(len(body)))
+        if sent is not None or not framed:
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+        self.wfile.write(body if sent is None else body[:sent])
+
+    def do_PUT(self) -> None:
+        path, fake = self._note(), self.server.fake
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self._refused("PUT"):
+            return
+        if "partNumber" in self.query:
+            fake.parts[int(self.query["partNumber"][0])] = body
+        else:
+            fake.objects[path] = body
+        self._answer(b"", etag=etag_of(body) if "partNumber" in self.query else fake.etag or etag_of(body))
+
+    def do_POST(self) -> None:
+        path, fake = self._note(), self.server.fake
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if "uploads" in self.query:
+            if not self._refused("CREATE"):
+                self._answer(b"<R><UploadId>an-upload</UploadId></R>")
+        elif not self._refused("COMPLETE"):
+            digests = b"".join(
+                hashlib.md5(fake.parts[n], usedforsecurity=False).digest() for n in sorted(fake.parts)
+            )
+            etag = fake.etag or f"{etag_of(digests)[1:-1]}-{len(fake.parts)}"
+            fake.objects[path] = b"".join(fake.parts[n] for n in sorted(fake.parts))
+            self._answer(f"<R><ETag>{etag}</ETag></R>".encode())
+
+    def do_DELETE(self) -> None:
+        self._note()
+        if not self._refused("DELETE"):
+            self.server.fake.parts.clear()
+            self.send_response(204)
+            self.end_headers()
+
+    def _refused(self, what: str) -> bool:
+        status, code = self.server.fake.refuse.get(what, (0, ""))
+        if status:
+            self.send_error_document(status, code)
+        return bool(status)
+
+    def _answer(self, body: bytes, etag: str | None = None) -> None:
+        self.send_response(200)
+        if etag:
+            self.send_header("ETag", etag)
+        for name, value in self.server.fake.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_error_document(self, status: int, code: str) -> None:
+        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-amz-request-id", "a-request")
+        self.end_headers()
+        self.wfile.write(body)

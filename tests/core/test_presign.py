@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import logging
+import urllib.request
+from urllib.error import HTTPError
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from core.storage import UnsafeKeyError, get_presigned_url, get_s3_client
+from core.storage._client import presign_client
+from core.storage._presign import disposition
+
+AWS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "s"}
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    for name, value in AWS.items():
+        monkeypatch.setenv(name, value)
+
+
+def query(url):
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def ask(url, method="GET", body=None, **headers):
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.headers, answer.read()
+
+
+def test_get_head_and_put_on_a_real_store(bucket):
+    ask(get_presigned_url(bucket, "a é.mp4", method="PUT"), "PUT", b"film")
+    assert ask(get_presigned_url(bucket, "a é.mp4"))[1] == b"film"
+    headers, _ = ask(get_presigned_url(bucket, "a é.mp4", method="HEAD"), "HEAD")
+    assert headers["Content-Length"] == "4"
+    with pytest.raises(HTTPError, match="403"):
+        ask(get_presigned_url(bucket, "a é.mp4").replace("film", "") + "0")
+
+
+def test_a_signed_content_type_must_be_sent(bucket):
+    url = get_presigned_url(bucket, "k", method="PUT", content_type="video/mp4")
+    assert query(url)["X-Amz-SignedHeaders"] == "content-type;host"
+    with pytest.raises(HTTPError, match="403"):
+        ask(url, "PUT", b"x", **{"Content-Type": "text/html"})
+    ask(url, "PUT", b"x", **{"Content-Type": "video/mp4"})
+    assert get_s3_client().head_object(Bucket=bucket, Key="k")["ContentType"] == "video/mp4"
+
+
+def test_what_the_browser_is_told(bucket):
+    get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
+    headers, _ = ask(get_presigned_url(bucket, "k", filename='Spiel "1" é.mp4', content_type="video/mp4"))
+    assert headers["Content-Type"] == "video/mp4"
+    assert headers["Content-Disposition"] == (
+        "attachment; filename=\"Spiel _1_ _.mp4\"; filename*=UTF-8''Spiel%20%221%22%20%C3%A9.mp4"
+    )
+
+
+@pytest.mark.usefixtures("aws")
+def test_it_is_version_4_regional_and_needs_no_header(monkeypatch):
+    monkeypatch.setenv("S3_BUCKET_OWNER", "123456789012")
+    for method in ("GET", "HEAD", "PUT"):
+        url = get_presigned_url("bucket", "k", method=method)
+        assert urlsplit(url).hostname == "bucket.s3.eu-west-1.amazonaws.com"
+        assert query(url)["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
+        assert query(url)["X-Amz-Expires"] == "3600"
+        assert query(url)["X-Amz-SignedHeaders"] == "host"
+        assert "checksum" not in url.lower()
+        assert "owner" not in url.lower()
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_dotted_bucket_stays_out_of_the_host_name():
+    parts = urlsplit(get_presigned_url("dotted.bucket", "k"))
+    assert (parts.hostname, parts.path) == ("s3.eu-west-1.amazonaws.com", "/dotted.bucket/k")
+
+
+def test_it_is_signed_for_the_public_endpoint(bucket, monkeypatch, seaweed):
+    get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
+    monkeypatch.setenv("S3_PUBLIC_ENDPOINT_URL", seaweed.endpoint.replace("127.0.0.1", "localhost"))
+    url = get_presigned_url(bucket, "k")
+    assert urlsplit(url).hostname == "localhost"
+    assert ask(url)[1] == b"x"
+    # Everything else keeps to the endpoint.
+    assert get_s3_client().meta.endpoint_url == seaweed.endpoint
+
+
+def test_its_client_is_made_once(bucket):
+    from core.storage._client import current_settings
+
+    get_presigned_url(bucket, "k")
+    assert presign_client(current_settings()) is presign_client(current_settings())
+    assert presign_client(current_settings()) is not get_s3_client()
+
+
+@pytest.mark.parametrize("expires", [0, -1, 604_801, True, 1.5, "60", None])
+def test_a_life_that_no_store_grants_is_refused(bucket, expires):
+    with pytest.raises(ValueError, match="1 to 604800"):
+        get_presigned_url(bucket, "k", expires)
+
+
+@pytest.mark.parametrize("expires", [1, 604_800])
+def test_the_bounds_are_granted(bucket, expires):
+    get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
+    assert ask(get_presigned_url(bucket, "k", expires))[1] == b"x"
+
+
+@pytest.mark.usefixtures("aws")
+def test_other_arguments_that_are_refused():
+    with pytest.raises(ValueError, match="GET, HEAD, PUT"):
+        get_presigned_url("b", "k", method="DELETE")
+    for bad in ("", "a\r\nSet-Cookie: x", "a\0", "\x7f"):
+        with pytest.raises(ValueError, match="control"):
+            get_presigned_url("b", "k", filename=bad)
+    with pytest.raises(ValueError, match="GET and HEAD"):
+        get_presigned_url("b", "k", method="PUT", filename="x")
+    for method, key in (("GET", ""), ("GET", "a/"), ("PUT", "../a")):
+        with pytest.raises(UnsafeKeyError):
+            get_presigned_url("b", key, method=method)
+
+
+def test_no_file_name_ends_the_string():
+    for name in ('a"; filename="b', "a\\", "%0d%0a", "x;y"):
+        header = disposition(name)
+        assert header.count('"') == 2
+        assert "\\" not in header
+        assert "%0d" not in header.split("filename*")[0]
+
+
+@pytest.mark.usefixtures("aws")
+def test_temporary_credentials_are_warned_of(monkeypatch, caplog):
+    get_presigned_url("b", "k")
+    assert not caplog.records
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "t")
+    get_presigned_url("b", "k")
+    assert [(record.name, record.levelno) for record in caplog.records] == [("core.storage", logging.WARNING)]
+    assert "temporary" in caplog.text
+
+
+def test_so_are_those_of_the_chain(monkeypatch, caplog, tmp_path):
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    file.write_text("[default]\naws_access_key_id=AKIACHAIN\naws_secret_access_key=s\n[t]\naws_session_token=t\n")
+    assert "AKIACHAIN" in get_presigned_url("b", "k")
+    assert not caplog.records
+    file.write_text("[default]\naws_access_key_id=ASIACHAIN\naws_secret_access_key=s\naws_session_token=t\n")
+    monkeypatch.setenv("AWS_REGION", "eu-west-2")  # other settings, another session
+    assert "X-Amz-Security-Token=t" in get_presigned_url("b", "k")
+    assert "temporary" in caplog.text

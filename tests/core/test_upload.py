@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+from base64 import b64encode
+
+import pytest
+
+from core.storage import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    IntegrityError,
+    UnsafeKeyError,
+    _multipart,
+    _upload,
+    download_file,
+    get_s3_client,
+    upload_file,
+)
+from core.storage._content_types import content_type_of
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Parts of 5 MiB, the least that stores take, so that a test needs no large file."""
+    monkeypatch.setattr(_upload, "THRESHOLD", 6 * MIB)
+    monkeypatch.setattr(_multipart, "_PART", 5 * MIB)
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.mp4"
+    path.write_bytes(os.urandom(1000))
+    return path
+
+
+@pytest.fixture
+def large(tmp_path, small_parts):
+    path = tmp_path / "large.mp4"
+    path.write_bytes(os.urandom(12 * MIB + 5))
+    return path
+
+
+def test_one_request_for_a_small_file(bucket, small):
+    reports: list[int] = []
+    info = upload_file(small, bucket, "out/a.mp4", metadata={"Match": "01"}, progress=reports.append)
+    assert info.etag == hashlib.md5(small.read_bytes(), usedforsecurity=False).hexdigest()
+    assert (info.key, info.size, info.verified_by) == ("out/a.mp4", 1000, "md5")
+    assert info.last_modified.tzinfo is not None
+    assert reports == [1000]
+    found = get_s3_client().head_object(Bucket=bucket, Key="out/a.mp4")
+    assert found["ContentType"] == "video/mp4"
+    assert found["Metadata"] == {"match": "01"}
+    assert found["ETag"] == f'"{info.etag}"'
+
+
+def test_parts_for_a_large_one(bucket, large, tmp_path):
+    reports: list[int] = []
+    info = upload_file(large, bucket, "a.bin", content_type="x/y", metadata={"a": "b"}, progress=reports.append)
+    assert info.verified_by == "md5"
+    assert info.etag.endswith("-3")
+    assert sorted(reports) == [2 * MIB + 5, 5 * MIB, 5 * MIB]
+    found = get_s3_client().head_object(Bucket=bucket, Key="a.bin")
+    assert (found["ContentType"], found["Metadata"]) == ("x/y", {"a": "b"})
+    download_file(bucket, "a.bin", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == large.read_bytes()
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [0, 6 * MIB, 6 * MIB + 1, 10 * MIB])
+def test_sizes_at_the_edges(bucket, tmp_path, size):
+    path = tmp_path / "f"
+    path.write_bytes(os.urandom(size))
+    info = upload_file(path, bucket, "k")
+    assert ("-" in info.etag) == (size > 6 * MIB)
+    assert get_s3_client().head_object(Bucket=bucket, Key="k")["ContentLength"] == size
+
+
+def test_every_request_carries_its_md5_and_no_acl(fake, small, large):
+    upload_file(small, "bucket", "a")
+    upload_file(large, "bucket", "b")
+    puts = fake.seen("PUT")
+    assert len(puts) == 4
+    for headers in puts:
+        assert "Content-MD5" in headers
+    assert (
+        puts[0]["Content-MD5"]
+        == b64encode(hashlib.md5(small.read_bytes(), usedforsecurity=False).digest()).decode()
+    )
+    assert not [name for _, _, headers in fake.requests for name in headers if "acl" in name.lower()]
+    assert fake.objects["/bucket/b"] == large.read_bytes()
+
+
+def test_the_real_store_refuses_a_flipped_bit(bucket, small, monkeypatch):
+    monkeypatch.setattr(_upload, "content_md5", lambda _digest: b64encode(b"0" * 16).decode())
+    with pytest.raises(IntegrityError) as caught:
+        upload_file(small, bucket, "k")
+    assert caught.value.code in {"BadDigest", "InvalidDigest"}
+    assert get_s3_client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+def test_an_etag_that_is_not_the_hash_is_an_error(fake, request, which):
+    path = request.getfixturevalue(which)
+    fake.etag = "0" * 32 + ("-3" if which == "large" else "")
+    with pytest.raises(IntegrityError, match="upload it again"):
+        upload_file(path, "bucket", "k")
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+@pytest.mark.parametrize(
+    ("etag", "headers"),
+    [('"opaque"', {}), (None, {"x-amz-server-side-encryption": "aws:kms"})],
+)
+def test_an_etag_that_is_no_hash_proves_less(fake, request, which, etag, headers):
+    fake.etag = etag or f'"{"0" * 32}{"-3" if which == "large" else ""}"'
+    fake.headers |= headers
+    assert upload_file(request.getfixturevalue(which), "bucket", "k").verified_by == "content-md5"
+
+
+@pytest.mark.parametrize("what", ["PUT", "COMPLETE"])
+def test_parts_are_discarded_after_a_failure(fake, large, what):
+    fake.refuse[what] = (403, "AccessDenied")
+    with pytest.raises(AccessDeniedError):
+        upload_file(large, "bucket", "k")
+    assert len(fake.seen("DELETE")) == 1
+    assert not fake.objects
+
+
+def test_nothing_is_discarded_when_nothing_was_begun(fake, large):
+    fake.refuse["CREATE"] = (404, "NoSuchBucket")
+    with pytest.raises(BucketNotFoundError) as caught:
+        upload_file(large, "bucket", "k")
+    assert caught.value.operation == "CreateMultipartUpload"
+    assert not fake.seen("DELETE")
+
+
+def test_when_discarding_fails_too_the_first_error_is_raised(fake, large, caplog):
+    fake.refuse |= {"PUT": (403, "AccessDenied"), "DELETE": (403, "AccessDenied")}
+    with pytest.raises(AccessDeniedError) as caught:
+        upload_file(large, "bucket", "k")
+    assert caught.value.operation == "UploadPart"
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "parts of k may be left" in caplog.text
+
+
+def test_an_interrupt_discards_the_parts(bucket, large, monkeypatch):
+    def interrupted(_futures):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_multipart, "_first_failure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        upload_file(large, bucket, "k")
+    client = get_s3_client()
+    assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
+    assert client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mpr-upload")]
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+@pytest.mark.parametrize("change", ["grow", "shrink", "touch"])
+def test_a_file_that_changes_meanwhile_is_not_uploaded(bucket, request, monkeypatch, which, change):
+    path = request.getfixturevalue(which)
+    real = os.pread
+    todo = [change]
+
+    def pread(descriptor, size, start):
+        if todo:
+            todo.clear()
+            if change == "touch":
+                os.utime(path, (1, 1))
+            else:
+                os.truncate(path, path.stat().st_size + (1 if change == "grow" else -500))
+        return real(descriptor, size, start)
+
+    monkeypatch.setattr(os, "pread", pread)
+    with pytest.raises(IntegrityError, match="changed while it was uploaded"):
+        upload_file(path, bucket, "k")
+    client = get_s3_client()
+    assert client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+
+def test_a_read_that_comes_in_pieces_is_completed(fake, small, monkeypatch):
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, size, start: real(descriptor, min(size, 7), start))
+    upload_file(small, "bucket", "k")
+    assert fake.objects["/bucket/k"] == small.read_bytes()
+
+
+@pytest.mark.parametrize("key", ["", "a/", "a\0", "/a", "a//b", "a/../b", "./a"])
+def test_keys_that_stores_take_differently_are_refused(fake, small, key):
+    with pytest.raises(UnsafeKeyError):
+        upload_file(small, "bucket", key)
+    assert not fake.requests
+
+
+def test_what_is_no_file_is_refused(fake, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError):
+        upload_file(tmp_path, "bucket", "k")
+    with pytest.raises(OSError, match="no regular file"):
+        upload_file(tmp_path / "pipe", "bucket", "k")
+    with pytest.raises(FileNotFoundError):
+        upload_file(tmp_path / "none", "bucket", "k")
+    assert not fake.requests
+
+
+def test_a_missing_bucket_is_named(bucket, small):
+    with pytest.raises(BucketNotFoundError, match="no bucket absent-bucket"):
+        upload_file(small, "absent-bucket", "k")
+
+
+def test_parts_grow_so_that_there_are_never_too_many():
+    tib = 1024**4
+    for size in (1, 33 * MIB, 100 * 1024 * MIB, 5 * tib, 48 * tib):
+        part = _multipart.part_size(size)
+        assert part >= 16 * MIB
+        assert part % MIB == 0
+        assert -(-size // part) <= 10_000
+    assert _multipart.part_size(100 * 1024 * MIB) == 16 * MIB
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.mp4", "video/mp4"), ("A.MKV", "video/x-matroska"), ("a.mov", "video/quicktime"),
+        ("a.webm", "video/webm"), ("a.m4v", "video/x-m4v"), ("a.ts", "video/mp2t"),
+        ("a.jsonl", "application/jsonl"), ("a.parquet", "application/vnd.apache.parquet"),
+        ("a.jpg", "image/jpeg"), ("a.png", "image/png"), ("a.json", "application/json"), ("a.txt", "text/plain"),
+        ("a.npy", "application/octet-stream"), ("a", "application/octet-stream"), (".mp4", "application/octet-stream"),
+        ("a.tar.gz", "application/octet-stream"), ("a.mp4/b", "application/octet-stream"),
+    ],
+)  # fmt: skip
+def test_content_types(name, expected):
+    assert content_type_of(name) == expected
