@@ -13,7 +13,8 @@ from infra import policies
 from infra.config import BucketConfig, EnvironmentConfig
 from infra.connection import connect
 from infra.env import files
-from infra.stores.kinds import Kind, bucket_settings, identify
+from infra.stores.contact import contact
+from infra.stores.kinds import Kind, bucket_settings
 from infra.stores.store import Store
 
 
@@ -60,6 +61,6 @@ def make(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
     """
     files.require_writable(files.path(config.environment, identity) for identity in config.identities)
     store = connect(config.endpoint or "", config.region, values)
-    kind = identify(store.endpoint)
+    kind = contact(store)
     buckets, notices = bucket_settings(config, kind)
     return Plan(config, store, kind, buckets, notices)

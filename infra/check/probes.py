@@ -16,7 +16,7 @@ from urllib.request import urlopen
 from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client
-from infra.stores.store import Keys, Store
+from infra.stores.store import Keys, Store, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -67,7 +67,7 @@ def attempt(probe: Probe, subject: Subject) -> bool:
     except Denied:
         return False
     except ClientError as error:
-        code = error.response["Error"].get("Code", "")
+        code = code_of(error)
         if code in _DENIED:
             return False
         if code in _MISSING:

@@ -18,7 +18,7 @@ from infra.connection import connect
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.policies import IDENTITIES
-from infra.stores.store import Store
+from infra.stores.store import Store, code_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _attempt(probe: Probe, subject: Subject) -> tuple[bool | None, str]:
     try:
         return probes.attempt(probe, subject), ""
     except ClientError as error:
-        code = error.response["Error"].get("Code", "")
+        code = code_of(error)
         if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "NoSuchBucket"}:
             raise
         return None, code
@@ -130,7 +130,7 @@ def _explained(identity: str, settings: Settings) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response["Error"].get("Code", "")
+        code = code_of(error)
         raise InfraError(_REFUSED.get(code, "{identity}: {code}").format(identity=identity, code=code)) from error
     except (ConnectionError, HTTPClientError) as error:
         raise UnreachableError(f"{identity}: no useful answer from {settings.endpoint_url} ({error})") from error

@@ -16,7 +16,7 @@ from infra.errors import InfraError, UsageError
 from infra.stores import lifecycle
 from infra.stores.empty import delete_everything, is_empty
 from infra.stores.settings import differing
-from infra.stores.store import Store, explained
+from infra.stores.store import Store, code_of, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -64,7 +64,7 @@ def read(store: Store, name: str) -> BucketConfig | None:
         try:
             return _read(store.s3, name)
         except ClientError as error:
-            if _code(error) in _GONE:
+            if code_of(error) in _GONE:
                 return None
             raise
 
@@ -92,7 +92,7 @@ def delete(store: Store, name: str, *, with_content: bool) -> None:
                 )
             store.s3.delete_bucket(Bucket=name)
         except ClientError as error:
-            if _code(error) not in _GONE:
+            if code_of(error) not in _GONE:
                 raise
 
 
@@ -103,9 +103,9 @@ def _create(s3: S3Client, name: str, region: str) -> bool:
     try:
         s3.create_bucket(Bucket=name, **where)
     except ClientError as error:
-        if _code(error) == "BucketAlreadyOwnedByYou":
+        if code_of(error) == "BucketAlreadyOwnedByYou":
             return False
-        if _code(error) == "BucketAlreadyExists":
+        if code_of(error) == "BucketAlreadyExists":
             raise UsageError(f"bucket {name} belongs to somebody else; choose another name") from error
         raise
     return True
@@ -115,7 +115,7 @@ def _exists(s3: S3Client, name: str) -> bool:
     try:
         s3.list_objects_v2(Bucket=name, MaxKeys=1)
     except ClientError as error:
-        if _code(error) in _GONE:
+        if code_of(error) in _GONE:
             return False
         raise
     return True
@@ -177,13 +177,9 @@ _APPLY = {
 
 
 def _none_if(error: ClientError, *codes: str) -> list[Any]:
-    if _code(error) in codes:
+    if code_of(error) in codes:
         return []
     raise error
-
-
-def _code(error: ClientError) -> str:
-    return error.response["Error"].get("Code", "")
 
 
 def _name(wanted: BucketConfig) -> str:

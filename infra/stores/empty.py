@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from infra.stores.store import code_of
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -39,7 +41,7 @@ def _pages(s3: S3Client, bucket: str) -> Iterator[list[Any]]:
             if found:
                 yield [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
     except ClientError as error:
-        if error.response["Error"].get("Code") != "NotImplemented":
+        if code_of(error) != "NotImplemented":
             raise
         for plain in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             if plain.get("Contents"):
@@ -50,7 +52,7 @@ def _delete(s3: S3Client, bucket: str, objects: list[Any]) -> None:
     try:
         answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
     except ClientError as error:
-        if error.response["Error"].get("Code") not in _NO_BATCH:
+        if code_of(error) not in _NO_BATCH:
             raise
         for one in objects:
             s3.delete_object(Bucket=bucket, **one)

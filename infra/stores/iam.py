@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from infra.stores.store import Keys, Store, explained
+from infra.stores.store import Keys, Store, code_of, explained
 
 if TYPE_CHECKING:
     from infra.policies import Policy
@@ -90,6 +90,6 @@ def _user_is_missing(store: Store, identity: str) -> bool:
 
 
 def _if_gone(error: ClientError, value: T) -> T:
-    if error.response["Error"].get("Code") == _GONE:
+    if code_of(error) == _GONE:
         return value
     raise error

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy
-from infra.stores.store import Keys, Store, explained, s3_client
+from infra.stores.store import Keys, Store, code_of, explained, s3_client
 
 #: AWS and MinIO's console allow two keys at a time, so that keys rotate with an overlap.
 SLOTS = 2
@@ -84,7 +84,7 @@ def is_accepted(store: Store, keys: Keys) -> bool:
         try:
             s3_client(store, keys).list_buckets()
         except ClientError as error:
-            return error.response["Error"].get("Code") not in _UNKNOWN_KEY
+            return code_of(error) not in _UNKNOWN_KEY
     return True
 
 

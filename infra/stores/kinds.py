@@ -6,16 +6,12 @@ it is asked.
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
 from infra.config import ROLES, BucketConfig, EnvironmentConfig
-from infra.errors import UnreachableError, UsageError
+from infra.errors import UsageError
 from infra.stores.settings import ATTRIBUTES
-
-_TIMEOUT = 5.0  # seconds; a store that is up answers an unsigned request at once
 
 
 @dataclass(frozen=True)
@@ -56,25 +52,8 @@ KINDS = (
 ABORT_MULTIPART_DAYS = 7
 
 
-def identify(endpoint: str) -> Kind:
-    """The kind of the store at `endpoint`, by the Server header of its answer to an unsigned request.
-
-    Raises:
-        UnreachableError: nothing answers there within 5 seconds, or what answers speaks no HTTP.
-    """
-    url = urlsplit(endpoint)
-    connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = connect(url.hostname or "", url.port, timeout=_TIMEOUT)
-    try:
-        connection.request("GET", "/")
-        server = connection.getresponse().headers.get("Server", "")
-    except (OSError, http.client.HTTPException) as error:
-        reason = "no answer within 5 s" if isinstance(error, TimeoutError) else error
-        raise UnreachableError(
-            f"cannot reach the store at {endpoint} ({reason}); start it, or correct mpr-storage:endpoint"
-        ) from error
-    finally:
-        connection.close()
+def named(server: str) -> Kind:
+    """The kind of a store by the Server header of its answers."""
     return next((kind for kind in KINDS if server.startswith(kind.server)), GENERIC)
 
 

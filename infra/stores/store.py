@@ -18,6 +18,7 @@ from core.storage.settings import Settings
 from infra.errors import InfraError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from minio import MinioAdmin
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "Unknown"}
 _DENIED = {"AccessDenied", "403", "AccessForbidden"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+_OTHER_REGION = {"AuthorizationHeaderMalformed", "InvalidRegion"}
+#: Answers to a request of the administrator's that prove the key: no error, or a right that is missing.
+ACCEPTED_CODES = {"", *_DENIED}
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,15 @@ def explained(store: Store, doing: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-        raise refusal(store, doing, code, message) from error
+        message = error.response.get("Error", {}).get("Message", "")
+        raise refusal(store, doing, code_of(error), message) from error
     except (ConnectionError, HTTPClientError) as error:
         raise UnreachableError(f"{doing}: no useful answer from {store.endpoint} ({error})") from error
+
+
+def code_of(error: ClientError) -> str:
+    """The code of a refusal; SeaweedFS' IAM API answers some without one."""
+    return error.response.get("Error", {}).get("Code", "Unknown")
 
 
 def refusal(store: Store, doing: str, code: str, message: str) -> InfraError:
@@ -130,6 +139,10 @@ def refusal(store: Store, doing: str, code: str, message: str) -> InfraError:
     if code in _SKEWED:
         return UsageError(
             f"{doing}: this machine's clock differs too much from that of {store.endpoint}; set the clock right"
+        )
+    if code in _OTHER_REGION:
+        return UsageError(
+            f"{doing}: {store.endpoint} is not in region {store.region} ({message}); set mpr-storage:region"
         )
     if code in _DENIED:
         return UsageError(f"{doing}: the admin key {store.admin.hint} may not do this at {store.endpoint}")
