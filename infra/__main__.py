@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from infra.cli import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from infra.cli import main
+
+        main()
+    except KeyboardInterrupt:  # while the modules were still loading
+        sys.exit(130)

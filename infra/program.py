@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,9 @@ from infra.resources.env_file import EnvFile
 
 def main() -> None:
     """Define the environment that is the current stack. A mistake ends it with a sentence, not a traceback."""
+    # The engine interrupts the program when an update fails or is cancelled, and has said why by then; Python's
+    # own answer would be a traceback through Pulumi's event loop.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _define(pulumi.get_stack())
     except (InfraError, StorageError) as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _POLL = 0.02  # seconds
+_DEATH = 5.0  # seconds that the system may take to clear a killed process away
 
 # The shell leaves at once, so that the server belongs to nobody's job list and becomes nobody's zombie; the server
 # itself waits behind the gate (descriptor 3) until it is on record, and never runs if the gate closes before that.
@@ -45,7 +46,7 @@ def _beginning_by_proc(pid: int) -> str | None:
         return None
     # The name, in parentheses, may hold anything. Then: the state, 17 on the threads, 19 on the ticks since boot.
     fields = stat.rpartition(")")[2].split()
-    # A process ends with its last thread; its first one may be a zombie before, while ports and files are still held.
+    # A process ends with its last thread. Its first may be a zombie before, with ports and files still held.
     is_over = fields[0] in "ZX" and int(fields[17]) <= 1
     return None if is_over else f"{boot} {fields[19]}"
 
@@ -110,7 +111,7 @@ def terminate(process: Process, grace: float) -> bool:
     """
     if not process.is_alive():
         return False
-    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, grace)):
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _DEATH)):
         if process.is_alive():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, number)

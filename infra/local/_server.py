@@ -15,8 +15,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra import private_file
 from infra.errors import UsageError
-from infra.local import _files, _ports
+from infra.local import _ports
 from infra.local._keys import AdminKey
 from infra.local._layout import Layout
 
@@ -94,7 +95,7 @@ def environment(layout: Layout, key: AdminKey) -> dict[str, str]:
 def write_settings(layout: Layout) -> None:
     """Write the settings files, and forget the flags of the last start, which SeaweedFS would mix with today's."""
     for name, content in _SETTINGS.items():
-        _files.write_text(layout.config / f"{name}.toml", f"# generated at every start\n{content}")
+        private_file.write(layout.config / f"{name}.toml", f"# generated at every start\n{content}")
     (layout.data / "mini.options").unlink(missing_ok=True)
 
 

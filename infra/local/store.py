@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -14,8 +15,8 @@ from infra.local._keys import AdminKey
 from infra.local._layout import ROOT, Layout
 from infra.local._state import State
 
-#: Seconds for a graceful end, which takes one to three. Now and then SeaweedFS waits half a minute longer for one of
-#: its own connections, on which nothing was ever sent; by then all that it was given is in its files.
+#: Seconds for a graceful end, which takes one to three. Now and then SeaweedFS waits half a minute longer for one
+#: of its own connections, on which nothing was ever sent; by then all that it was given is in its files.
 _GRACE = 6.0
 #: Lines of the log that a message quotes.
 _TAIL = 15
@@ -119,11 +120,11 @@ def _start(layout: Layout, weed: str, wait: float, report: Callable[[str], None]
 
 
 def _spawn(layout: Layout, weed: str, key: AdminKey, report: Callable[[str], None]) -> State:
-    ports = _choose_ports(layout, report)
     if layout.log.exists():
         layout.log.replace(layout.log.with_name("store.log.old"))
     since = time.time()
     try:
+        ports = _choose_ports(layout, report)
         process = _process.spawn(
             _server.command(weed, ports),
             cwd=layout.config,
@@ -164,12 +165,17 @@ def _wait_for(layout: Layout, state: State, key: AdminKey, wait: float) -> Embed
 def _failure(layout: Layout, wait: float, *, stopped: bool) -> InfraError:
     what = f"did not answer within {wait:g} seconds and was stopped" if stopped else "ended as it started"
     log = layout.log.read_text(encoding="utf-8", errors="replace")
-    tail = "\n".join(f"  {line}" for line in log.splitlines()[-_TAIL:]) or "  (nothing)"
+    tail = "\n".join(f"  {line}" for line in _before_stacks(log).splitlines()[-_TAIL:]) or "  (nothing)"
     kind = _PortTakenError if _PORT_TAKEN in log else InfraError
     return kind(
         f"the store {what}. Its data is kept in {layout.data}. The log {layout.log} ends with:\n{tail}\n"
         "Mend what it names and run `python -m infra store start` again."
     )
+
+
+def _before_stacks(log: str) -> str:
+    """The log up to where Go lists what each of its threads did: the cause stands above that."""
+    return re.split(r"^goroutine \d", log, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def _running(state: State, key: AdminKey) -> EmbeddedStore:
