@@ -18,7 +18,8 @@ from infra.connection import connect
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.policies import IDENTITIES
-from infra.stores.store import Store, code_of
+from infra.stores import buckets
+from infra.stores.store import Store, code_of, explained
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,12 @@ def _foreign_bucket(config: EnvironmentConfig, values: Mapping[str, object]) -> 
         yield None
         return
     name = f"mpr-probe-{secrets.token_hex(8)}"
-    store.s3.create_bucket(Bucket=name)
+    with explained(store, "making a bucket that nobody may touch"):
+        store.s3.create_bucket(Bucket=name)
     try:
         yield name
     finally:
-        store.s3.delete_bucket(Bucket=name)
+        buckets.delete(store, name, with_content=True)
 
 
 def _admin_store(config: EnvironmentConfig, values: Mapping[str, object]) -> Store | None:
