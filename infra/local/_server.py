@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,9 @@ _FLAGS = (
     "-s3.allowDeleteBucketNotEmpty=false",
     "-s3.port.iceberg=0",
     "-s3.port.lance=0",
+    # The volumes tell the master what there is. When it takes up its own record besides, one start in six leaves
+    # the first write waiting for five seconds.
+    "-master.resumeState=false",
     "-volume.preStopSeconds=0",  # time for a cluster to look elsewhere; here is no elsewhere
     "-webdav=false",
     "-admin.ui=false",
@@ -102,6 +106,12 @@ def write_settings(layout: Layout) -> None:
 def sweep(ports: Mapping[str, int]) -> None:
     """Remove the sockets that a killed server left behind. SeaweedFS has no setting for these places."""
     for name in _INNER_SERVERS:
-        socket = Path(f"/tmp/seaweedfs-{name}-grpc-{ports[f'{name}.port.grpc']}.sock")  # noqa: S108  # its names
-        if socket.exists() and socket.stat().st_uid == os.getuid():
-            socket.unlink(missing_ok=True)
+        place = Path(f"/tmp/seaweedfs-{name}-grpc-{ports[f'{name}.port.grpc']}.sock")  # noqa: S108  # its names
+        # Meanwhile another store may have got this port, and with it this socket: then somebody answers there.
+        if place.exists() and place.stat().st_uid == os.getuid() and not _is_served(place):
+            place.unlink(missing_ok=True)
+
+
+def _is_served(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(place)) == 0

@@ -184,7 +184,8 @@ def _running(state: State, key: AdminKey) -> EmbeddedStore:
 
 
 def _end(state: State | None) -> bool:
-    if state is None or not _process.terminate(state.process, _GRACE):
+    if state is None:
         return False
+    ended = _process.terminate(state.process, _GRACE)
     _server.sweep(state.ports)
-    return True
+    return ended

