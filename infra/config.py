@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from core.storage.settings import bucket_name_problem, endpoint_problem
 from infra.config_reader import Reader
 from infra.errors import UsageError
@@ -151,6 +149,8 @@ def read_values(environment: str, folder: Path = ENVIRONMENTS) -> dict[str, obje
     An encrypted value counts as absent: only the engine can decrypt it, and `infra.connection` looks for it
     in the environment instead.
     """
+    import yaml  # noqa: PLC0415  # 20 ms that the Pulumi program need not pay, four times an update
+
     path = stack_file(environment, folder)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

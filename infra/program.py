@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +13,6 @@ from core.storage.settings import Settings, variables
 from infra import config, targets
 from infra.env import files
 from infra.errors import InfraError
-from infra.resources.env_file import EnvFile
 
 
 def main() -> None:
@@ -33,7 +31,8 @@ def _define(environment: str) -> None:
     wanted = config.parse(environment, values, str(config.stack_file(environment)))
     for identity, access in targets.provision(wanted, values).items():
         _export(identity, access)
-        _env_file(environment, identity, _settings(access))
+        if not pulumi.runtime.is_dry_run():
+            _write_env_file(environment, identity, _settings(access))
 
 
 def _settings(access: targets.Access) -> pulumi.Output[Settings]:
@@ -47,19 +46,13 @@ def _settings(access: targets.Access) -> pulumi.Output[Settings]:
     return keys.apply(complete)
 
 
-def _write(settings: Settings, environment: str, identity: str) -> str:
-    """Write the env file, never in a preview; the digest of its text."""
-    text = files.render(settings, environment, identity)
-    if not pulumi.runtime.is_dry_run():
-        files.write(files.path(environment, identity), text)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _write_env_file(environment: str, identity: str, settings: pulumi.Output[Settings]) -> None:
+    """Write it on every update, also on one that changes nothing: this machine may have none yet."""
 
+    def write(complete: Settings) -> None:
+        files.write(files.path(environment, identity), files.render(complete, environment, identity))
 
-def _env_file(environment: str, identity: str, settings: pulumi.Output[Settings]) -> None:
-    path = files.path(environment, identity).relative_to(config.ROOT)
-    digest = settings.apply(lambda complete: _write(complete, environment, identity))
-    # The digest of a file with a secret in it tells nothing of the secret.
-    EnvFile(identity, {"path": str(path), "digest": pulumi.Output.unsecret(digest)})
+    settings.apply(write)
 
 
 def _export(identity: str, access: targets.Access) -> None:

@@ -40,8 +40,12 @@ class KeyProvider(StoreProvider):
         return UpdateResult(self._ensure(news, Keys(olds["accessKeyId"], olds["secretAccessKey"])))
 
     def delete(self, _id: str, props: Props) -> None:
-        """Delete the key; it stops working at once."""
+        """Delete the key, which stops working at once, and the env file if this is the key that it holds."""
         self.maker(props).delete_key(self.store(props), props["identity"], props["accessKeyId"])
+        file = Path(props["envFile"])
+        held = files.keys(file)
+        if held and held.access_key_id == props["accessKeyId"]:
+            files.remove(file)
 
     def _ensure(self, props: Props, known: Keys | None) -> Props:
         from infra.stores.keys import ensure_key  # noqa: PLC0415  # boto3 only once something is to be done

@@ -1,14 +1,17 @@
 """The first contact with a store: one signed request before anything is created.
 
 It tells whether the store answers, of which kind it is, whether it takes the administrator's key, and whether
-the clocks agree. botocore signs and the standard library sends: a client would cost the Pulumi program ten times
-as much, in its preview and in its update.
+the clocks agree. Signed and sent with the standard library alone: importing botocore would cost the Pulumi program
+0.1 s, in its preview and in its update.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import http.client
 import re
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from infra.errors import UnreachableError
@@ -16,6 +19,7 @@ from infra.stores.kinds import Kind, named
 from infra.stores.store import ACCEPTED_CODES, Store, refusal
 
 _TIMEOUT = 5.0  # seconds; a store that is up answers this at once
+_NO_BODY = hashlib.sha256(b"").hexdigest()
 
 
 def contact(store: Store) -> Kind:
@@ -37,7 +41,7 @@ def _list_buckets(store: Store) -> tuple[str, str, str]:
     connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     connection = connect(url.hostname or "", url.port, timeout=_TIMEOUT)
     try:
-        connection.request("GET", "/", headers=_signed_headers(store))
+        connection.request("GET", "/", headers=_signed_headers(store, url.netloc))
         answer = connection.getresponse()
         body = answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
@@ -50,15 +54,24 @@ def _list_buckets(store: Store) -> tuple[str, str, str]:
     return answer.headers.get("Server", ""), _element(body, "Code"), _element(body, "Message")
 
 
-def _signed_headers(store: Store) -> dict[str, str]:
-    from botocore.auth import S3SigV4Auth  # noqa: PLC0415  # 0.1 s that only this needs
-    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-    from botocore.credentials import Credentials  # noqa: PLC0415
+def _signed_headers(store: Store, host: str) -> dict[str, str]:
+    """Signature version 4 of ``GET /``, the one request without parameters or body.
 
-    request = AWSRequest("GET", f"{store.endpoint}/")
-    credentials = Credentials(store.admin.access_key_id, store.admin.secret_access_key)
-    S3SigV4Auth(credentials, "s3", store.region).add_auth(request)
-    return dict(request.headers.items())
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    now = datetime.now(UTC)
+    day, time = f"{now:%Y%m%d}", f"{now:%Y%m%dT%H%M%SZ}"
+    headers = {"host": host, "x-amz-content-sha256": _NO_BODY, "x-amz-date": time}
+    names = ";".join(headers)
+    listed = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    request = hashlib.sha256(f"GET\n/\n\n{listed}\n{names}\n{_NO_BODY}".encode()).hexdigest()
+    scope = f"{day}/{store.region}/s3/aws4_request"
+    key = f"AWS4{store.admin.secret_access_key}".encode()
+    for part in (*scope.split("/"), f"AWS4-HMAC-SHA256\n{time}\n{scope}\n{request}"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    credential = f"{store.admin.access_key_id}/{scope}"
+    signed = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={key.hex()}"
+    return headers | {"Authorization": signed}
 
 
 def _element(body: str, name: str) -> str:
