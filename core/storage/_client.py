@@ -51,8 +51,8 @@ def get_s3_client(settings: Settings | None = None) -> S3Client:
 def presign_client(settings: Settings) -> S3Client:
     """A client that signs URLs for browsers: for the public endpoint, and without headers of our own.
 
-    It never connects. It sends no ExpectedBucketOwner and no checksum mode: either would become part of the
-    signature, and a browser would have to send a header that it knows nothing of.
+    It never connects. It sends no ExpectedBucketOwner: that would become part of the signature, and a browser
+    would have to send a header that it knows nothing of.
     """
     return _client(settings, presign=True)
 
@@ -111,17 +111,17 @@ def _new_client(settings: Settings, *, presign: bool) -> S3Client:
         aws_access_key_id=settings.access_key_id,
         aws_secret_access_key=settings.secret_access_key,
         aws_session_token=settings.session_token,
-        config=_config(settings, presign=presign),
+        config=_config(settings),
     )
     if settings.bucket_owner and not presign:
         client.meta.events.register("provide-client-params.s3", _owner_check(settings.bucket_owner))
     return client  # type: ignore[no-any-return]  # boto3's stubs describe it, botocore's do not
 
 
-def _config(settings: Settings, *, presign: bool) -> Config:
+def _config(settings: Settings) -> Config:
     from botocore.config import Config  # noqa: PLC0415  # imported with the session
 
-    checksums = "when_required" if presign else settings.dialect.checksums
+    checksums = settings.dialect.checksums
     return Config(
         signature_version="s3v4",
         request_checksum_calculation=checksums,

@@ -40,7 +40,9 @@ def render(variables: Mapping[str, str], header: Iterable[str] = ()) -> str:
                 f"{name} holds a character that sh, docker, python-dotenv and systemd read differently; "
                 "use a value made of letters, digits and _@%+=:,./-[] only"
             )
-    lines = [f"# {line}".rstrip() for line in header]
+    # No line of the header gets out of its comment: not through a line break, nor through a backslash at its
+    # end, by which systemd before 254 took the next line for a part of it.
+    lines = [f"# {line}".rstrip("\\ \t\r") for text in header for line in text.splitlines() or [""]]
     lines += [f"{name}={value}" for name, value in variables.items()]
     return "\n".join(lines) + "\n"
 

@@ -12,6 +12,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,15 +21,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 Fault = Callable[["_Handler", bytes, int], None]
 
 
-def truncated(at):
+def truncated(at: int) -> Fault:
     """All headers, Content-Length too, but only the first bytes."""
     return lambda handler, body, start: handler.send_object(body, start, sent=at)
 
 
-def reset(at):
+def reset(at: int) -> Fault:
     """The connection is torn down (RST) amid the body."""
 
-    def fault(handler, body, start):
+    def fault(handler: _Handler, body: bytes, start: int) -> None:
         handler.send_object(body, start, sent=at)
         handler.wfile.flush()
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -37,49 +38,49 @@ def reset(at):
     return fault
 
 
-def unframed(at):
+def unframed(at: int) -> Fault:
     """No Content-Length: the end of the connection is the end of the body, wherever that is."""
     return lambda handler, body, start: handler.send_object(body, start, sent=at, framed=False)
 
 
-def ignores_range(at=None):
+def ignores_range(at: int | None = None) -> Fault:
     """The whole object with status 200, whatever was asked for."""
-    return lambda handler, body, start: handler.send_object(handler.server.fake.body(handler), 0, sent=at)
+    return lambda handler, _body, _start: handler.send_object(handler.server.fake.body(handler), 0, sent=at)
 
 
-def wrong_range(handler, body, start):
+def wrong_range(handler: _Handler, _body: bytes, start: int) -> None:
     """Another part than the one that was asked for."""
     handler.send_object(handler.server.fake.body(handler)[start + 1 :], start + 1, partial=True)
 
 
-def flipped(handler, body, start):
+def flipped(handler: _Handler, body: bytes, start: int) -> None:
     """One bit of the body changed on its way."""
     handler.send_object(body[:-1] + bytes([body[-1] ^ 1]), start)
 
 
-def longer(handler, body, start):
+def longer(handler: _Handler, body: bytes, start: int) -> None:
     """Without a length, more bytes than Content-Range says."""
     handler.send_object(body + b"more", start, framed=False, total=start + len(body))
 
 
-def busy(handler, body, start):
+def busy(handler: _Handler, _body: bytes, _start: int) -> None:
     handler.send_error_document(503, "SlowDown")
 
 
-def swapping(new, at):
+def swapping(new: bytes, at: int) -> Fault:
     """Somebody replaces the object while it is read."""
 
-    def fault(handler, body, start):
+    def fault(handler: _Handler, body: bytes, start: int) -> None:
         handler.send_object(body, start, sent=at)
         handler.server.fake.put(handler.path, new)
 
     return fault
 
 
-def hanging(event):
+def hanging(event: threading.Event) -> Fault:
     """Headers and a few bytes, then nothing."""
 
-    def fault(handler, body, start):
+    def fault(handler: _Handler, body: bytes, start: int) -> None:
         handler.send_object(body, start, sent=10)
         handler.wfile.flush()
         event.wait(20)
@@ -123,7 +124,7 @@ class FakeS3:
         self._thread.join()
 
 
-def etag_of(body):
+def etag_of(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
@@ -141,10 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the client is gone, or a fault closed the connection
 
     def finish(self) -> None:
-        try:
+        with suppress(OSError, ValueError):
             super().finish()
-        except (OSError, ValueError):
-            pass
 
     def _note(self) -> str:
         url = urlsplit(self.path)
@@ -156,16 +155,28 @@ class _Handler(BaseHTTPRequestHandler):
         path, fake = self._note(), self.server.fake
         whole = fake.objects.get(path)
         if whole is None:
-            return self.send_error_document(404, "NoSuchKey")
+            self.send_error_document(404, "NoSuchKey")
+            return
         if self.headers.get("If-Match") not in {None, etag_of(whole)}:
-            return self.send_error_document(412, "PreconditionFailed")
+            self.send_error_document(412, "PreconditionFailed")
+            return
         start = int(self.headers.get("Range", "bytes=0-")[6:-1])
         fault = fake.faults.popleft() if fake.faults else fake.always
         if fault is None:
-            return self.send_object(whole[start:], start)
-        return fault(self, whole[start:], start)
+            self.send_object(whole[start:], start)
+        else:
+            fault(self, whole[start:], start)
 
-    def send_object(self, body, start, *, sent=None, framed=True, partial=None, total=None) -> None:
+    def send_object(
+        self,
+        body: bytes,
+        start: int,
+        *,
+        sent: int | None = None,
+        framed: bool = True,
+        partial: bool = False,
+        total: int | None = None,
+    ) -> None:
         whole = self.server.fake.body(self)
         self.send_response(206 if start or partial else 200)
         self.send_header("ETag", etag_of(whole))
@@ -181,6 +192,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.end_headers()
         self.wfile.write(body if sent is None else body[:sent])
+
+    def do_HEAD(self) -> None:
+        """As every store: an error, and no word about which."""
+        self._note()
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_PUT(self) -> None:
         path, fake = self._note(), self.server.fake

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from core.storage import BucketNotFoundError, StorageError, get_s3_client, list_objects
+from core.storage import BucketNotFoundError, ObjectInfo, StorageError, get_s3_client, list_objects
 from core.storage import _list as module
 
 
@@ -21,9 +23,9 @@ def pages(monkeypatch):
     """Answers instead of a store, and the requests for them."""
 
     class Client:
-        def __init__(self):
-            self.answers = []
-            self.requests = []
+        def __init__(self) -> None:
+            self.answers: list[Any] = []
+            self.requests: list[Any] = []
 
         def list_objects_v2(self, **request):
             self.requests.append(request)
@@ -34,11 +36,11 @@ def pages(monkeypatch):
     return client
 
 
-def row(key):
+def row(key: str) -> dict[str, Any]:
     return {"Key": key, "Size": 1, "ETag": '"e"', "LastModified": datetime(2025, 1, 1, tzinfo=UTC)}
 
 
-def keys(listing):
+def keys(listing: Iterable[ObjectInfo]) -> list[str]:
     return [info.key for info in listing]
 
 
@@ -116,7 +118,8 @@ def test_a_listing_that_cannot_go_on_is_an_error_and_no_short_listing(pages, sec
     assert len(pages.requests) == 2
 
 
-def test_a_missing_bucket_is_named(bucket):
+@pytest.mark.usefixtures("bucket")
+def test_a_missing_bucket_is_named():
     with pytest.raises(BucketNotFoundError) as caught:
         next(list_objects("absent-bucket"))
     assert caught.value.bucket == "absent-bucket"

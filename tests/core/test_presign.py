@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import logging
 import urllib.request
+from email.message import Message
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from core.storage import UnsafeKeyError, get_presigned_url, get_s3_client
-from core.storage._client import presign_client
+from core.storage._client import current_settings, presign_client
 from core.storage._presign import disposition
 
 AWS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -20,12 +21,12 @@ def aws(monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-def query(url):
+def query(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def ask(url, method="GET", body=None, **headers):
-    request = urllib.request.Request(url, data=body, method=method, headers=headers)  # noqa: S310
+def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[Message, bytes]:
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return answer.headers, answer.read()
 
@@ -87,8 +88,6 @@ def test_it_is_signed_for_the_public_endpoint(bucket, monkeypatch, seaweed):
 
 
 def test_its_client_is_made_once(bucket):
-    from core.storage._client import current_settings
-
     get_presigned_url(bucket, "k")
     assert presign_client(current_settings()) is presign_client(current_settings())
     assert presign_client(current_settings()) is not get_s3_client()

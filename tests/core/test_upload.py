@@ -39,7 +39,7 @@ def small(tmp_path):
 
 
 @pytest.fixture
-def large(tmp_path, small_parts):
+def large(tmp_path, small_parts):  # a fixture cannot use usefixtures  # noqa: ARG001
     path = tmp_path / "large.mp4"
     path.write_bytes(os.urandom(12 * MIB + 5))
     return path
@@ -210,7 +210,8 @@ def test_what_is_no_file_is_refused(fake, tmp_path):
     assert not fake.requests
 
 
-def test_a_missing_bucket_is_named(bucket, small):
+@pytest.mark.usefixtures("bucket")
+def test_a_missing_bucket_is_named(small):
     with pytest.raises(BucketNotFoundError, match="no bucket absent-bucket"):
         upload_file(small, "absent-bucket", "k")
 
@@ -232,7 +233,8 @@ def test_parts_grow_so_that_there_are_never_too_many():
         ("a.webm", "video/webm"), ("a.m4v", "video/x-m4v"), ("a.ts", "video/mp2t"),
         ("a.jsonl", "application/jsonl"), ("a.parquet", "application/vnd.apache.parquet"),
         ("a.jpg", "image/jpeg"), ("a.png", "image/png"), ("a.json", "application/json"), ("a.txt", "text/plain"),
-        ("a.npy", "application/octet-stream"), ("a", "application/octet-stream"), (".mp4", "application/octet-stream"),
+        ("a.npy", "application/octet-stream"), ("a", "application/octet-stream"),
+        (".mp4", "application/octet-stream"),
         ("a.tar.gz", "application/octet-stream"), ("a.mp4/b", "application/octet-stream"),
     ],
 )  # fmt: skip

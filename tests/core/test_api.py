@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_type
+
+import pytest
+
+import core.storage
+from core.storage import StorageConfigError, StorageError
+
+PACKAGE = Path(core.storage.__file__).parent
+
+NAMES = [
+    "BUCKET_IN", "BUCKET_OUT", "AccessDeniedError", "BucketNotFoundError", "ClockSkewError",
+    "ExpiredCredentialsError", "IntegrityError", "InvalidCredentialsError", "ObjectChangedError", "ObjectInfo",
+    "ObjectNotFoundError", "Settings", "StorageConfigError", "StorageError", "StoreUnreachableError",
+    "UnsafeKeyError", "WrongRegionError", "download_file", "download_to_temp", "get_presigned_url",
+    "get_s3_client", "list_objects", "safe_path", "temporary_download", "upload_file",
+]  # fmt: skip
+
+SIGNATURES = {
+    "list_objects": "(bucket, prefix, *, suffixes, limit)",
+    "download_file": "(bucket, key, path, *, progress)",
+    "download_to_temp": "(bucket, key)",
+    "temporary_download": "(bucket, key)",
+    "upload_file": "(path, bucket, key, *, content_type, metadata, progress)",
+    "get_presigned_url": "(bucket, key, expires, *, method, content_type, filename)",
+    "get_s3_client": "(settings)",
+    "safe_path": "(folder, key)",
+}
+
+#: Slow to import, or none of a library's business before it is used.
+HEAVY = {"boto3", "botocore", "s3transfer", "urllib3", "ssl", "http", "email", "logging", "hashlib", "tempfile"}
+
+if TYPE_CHECKING:
+    # Type checkers see through the lazy import, and do not believe in what is not there.
+    assert_type(core.storage.BUCKET_IN, str)
+    assert_type(next(core.storage.list_objects("b")).size, int)
+    assert_type(core.storage.get_presigned_url("b", "k"), str)
+    core.storage.downlod_file  # type: ignore[attr-defined]  # noqa: B018
+
+
+def fresh(code: str) -> list[str]:
+    """What `code` prints in an interpreter of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
+
+
+def test_the_exported_names(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "r")
+    monkeypatch.setenv("S3_BUCKET_IN", "media-in")
+    monkeypatch.setenv("S3_BUCKET_OUT", "media-out")
+    assert core.storage.__all__ == NAMES
+    assert set(NAMES) <= set(dir(core.storage))
+    for name in NAMES:
+        assert getattr(core.storage, name)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_the_signatures(name):
+    signature = inspect.signature(getattr(core.storage, name))
+    parameters = [one.replace(annotation=one.empty, default=one.empty) for one in signature.parameters.values()]
+    assert str(inspect.Signature(parameters)) == SIGNATURES[name]
+
+
+def test_every_public_thing_says_what_it_does():
+    for name in NAMES[2:]:
+        assert inspect.getdoc(getattr(core.storage, name)), name
+
+
+def test_every_error_is_a_storage_error_and_a_builtin_where_one_fits():
+    for name in NAMES:
+        if name.endswith("Error"):
+            assert issubclass(getattr(core.storage, name), StorageError)
+    assert issubclass(core.storage.ObjectNotFoundError, FileNotFoundError)
+    assert issubclass(core.storage.AccessDeniedError, PermissionError)
+    assert issubclass(core.storage.StoreUnreachableError, ConnectionError)
+    assert issubclass(StorageConfigError, ValueError)
+
+
+def test_an_import_costs_next_to_nothing():
+    bare = set(fresh("import sys; print(*sys.modules)"))
+    extra = set(fresh("import sys, core.storage; print(*sys.modules)")) - bare
+    assert not {name.split(".")[0] for name in extra} & (HEAVY | {"dataclasses", "typing", "pathlib", "re"})
+    assert len(extra) < 10, sorted(extra)
+
+
+def test_so_does_an_import_of_every_function():
+    names = ", ".join(name for name in NAMES[2:] if name not in {"ObjectInfo", "Settings"})
+    loaded = {
+        name.split(".")[0] for name in fresh(f"import sys\nfrom core.storage import {names}\nprint(*sys.modules)")
+    }
+    assert not loaded & (HEAVY | {"dataclasses"})
+
+
+def test_buckets_are_read_when_they_are_asked_for(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "r")
+    monkeypatch.setenv("S3_BUCKET_IN", "media-in")
+    assert core.storage.BUCKET_IN == "media-in"
+    monkeypatch.setenv("S3_BUCKET_IN", "other-in")
+    assert core.storage.BUCKET_IN == "other-in"
+    monkeypatch.setenv("S3_BUCKET_OUT", "media-out")
+    assert core.storage.BUCKET_OUT == "media-out"
+
+
+def test_a_missing_bucket_is_a_sentence_and_no_import_error(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "r")
+    with pytest.raises(StorageConfigError, match=r"S3_BUCKET_IN is not set.*make up"):
+        exec("from core.storage import BUCKET_IN", {})  # as a module of the user's would  # noqa: S102
+    monkeypatch.delenv("AWS_REGION")
+    with pytest.raises(StorageConfigError, match="AWS_REGION"):
+        exec("from core.storage import BUCKET_OUT", {})  # noqa: S102
+
+
+def test_what_does_not_exist_is_an_import_error():
+    with pytest.raises(ImportError, match="downlod_file"):
+        exec("from core.storage import downlod_file", {})  # noqa: S102
+
+
+def test_core_is_a_namespace_package():
+    assert not (PACKAGE.parent / "__init__.py").exists()
+    assert importlib.import_module("core").__file__ is None
+    assert (PACKAGE / "py.typed").exists()
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def test_the_library_depends_on_boto3_alone():
+    allowed = {*sys.stdlib_module_names, "core", "boto3", "botocore", "urllib3", "mypy_boto3_s3"}
+    for path in PACKAGE.glob("*.py"):
+        for module in imports_of(path):
+            assert module.split(".")[0] in allowed, f"{path.name} imports {module}"
+            assert not module.startswith("core.") or module.startswith("core.storage")
+
+
+def test_files_are_one_concept_each():
+    for path in PACKAGE.glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 270, path.name
