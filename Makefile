@@ -37,6 +37,7 @@ test: .venv/dev ## all tests, with the floors of branch coverage
 
 bench: .venv/dev ## start-up figures as ratios, against boto3
 	@$(BIN)/python bench/startup.py
+	@$(BIN)/python bench/up.py
 
 minio: ## build the MinIO server into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c

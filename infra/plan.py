@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from core.storage.settings import Settings
 from infra import policies
 from infra.config import BucketConfig, EnvironmentConfig
-from infra.connection import connect
+from infra.connection import connect, given_keys
 from infra.env import files
 from infra.stores.contact import contact
 from infra.stores.kinds import Kind, bucket_settings
+from infra.stores.static import StaticCredentials
 from infra.stores.store import Store
 
 
@@ -55,10 +56,13 @@ def make(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
     """Check all that can be checked before anything is created.
 
     Raises:
-        UsageError: admin keys are missing or wrong, the store cannot do what is asked of it, or an env file
+        UsageError: keys are missing or wrong, the store cannot do what is asked of it, or an env file
             could not be written later.
         UnreachableError: the store does not answer.
     """
+    if config.credentials == "static":
+        for identity in config.identities:
+            StaticCredentials(given_keys(values)).of(identity)
     files.require_writable(files.path(config.environment, identity) for identity in config.identities)
     store = connect(config.endpoint or "", config.region, values)
     kind = contact(store)

@@ -65,7 +65,7 @@ def normalised(document: Mapping[str, Any] | None) -> object:
     """A policy in one form for comparing: stores return lists of one as a string, and in any order."""
     if document is None:
         return None
-    return sorted((_normalised(one) for one in _listed(document.get("Statement"))), key=repr)
+    return sorted((_normalised(one) for one in _listed(document.get("Statement", []))), key=repr)
 
 
 def _normalised(statement: Mapping[str, Any]) -> dict[str, object]:

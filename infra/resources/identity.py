@@ -26,11 +26,13 @@ class IdentityProvider(StoreProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """The identity with the policy that is in force."""
+        if props["credentials"] == "static":
+            return ReadResult(id_, props, props)  # made elsewhere: nothing is known of it
         policy = self.maker(props).read_identity(self.store(props), props["name"])
         if policy is None:
             return ReadResult(None, {})
-        unchanged = not policy or normalised(policy) == normalised(props["policy"])
-        actual = props if unchanged and policy else props | {"policy": policy}
+        unchanged = normalised(policy) == normalised(props["policy"])
+        actual = props if unchanged else props | {"policy": policy}
         return ReadResult(id_, actual, actual)
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:

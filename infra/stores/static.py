@@ -20,18 +20,29 @@ class StaticCredentials:
         """Nothing: the identity is made elsewhere."""
 
     def read_identity(self, store: Store, identity: str) -> Policy | None:  # noqa: ARG002
-        """Unknown, which counts as unchanged."""
+        """Nothing is known of it."""
         return {}
 
     def delete_identity(self, store: Store, identity: str) -> None:
         """Nothing: the identity stays where it was made."""
 
-    def key_ids(self, store: Store, identity: str) -> list[str]:
+    def key_ids(self, store: Store, identity: str) -> list[str]:  # noqa: ARG002
         """The id of the given key."""
-        return [self.create_key(store, identity).access_key_id]
+        return [self.of(identity).access_key_id]
 
     def create_key(self, store: Store, identity: str) -> Keys:  # noqa: ARG002
         """The given key."""
+        return self.of(identity)
+
+    def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
+        """Nothing: the key stays where it was made."""
+
+    def of(self, identity: str) -> Keys:
+        """The key that was given for an identity, by its name with or without that of the environment.
+
+        Raises:
+            UsageError: none was.
+        """
         name = identity.rsplit("-", 1)[-1]
         if name not in self.given:
             raise UsageError(
@@ -39,6 +50,3 @@ class StaticCredentials:
                 f"MPR_{name.upper()}_SECRET_ACCESS_KEY, or the secret mpr-storage:keys"
             )
         return self.given[name]
-
-    def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
-        """Nothing: the key stays where it was made."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pulumi
 
+from infra import config as configuration
 from infra import plan
 from infra.config import ROLES, EnvironmentConfig
 from infra.env import files
@@ -36,15 +37,13 @@ def _access(
     buckets: list[pulumi.Resource],
 ) -> Access:
     common = {**where, "credentials": config.credentials}
-    owner = Identity(
-        identity, {"name": made.name(identity), "policy": made.policy(identity), **common},
-    )  # fmt: skip
+    owner = Identity(identity, {"name": made.name(identity), "policy": made.policy(identity), **common})
     key = Key(
         f"{identity}-a",
         {
             "identity": owner.name,
             "slot": "a",
-            "envFile": str(files.path(config.environment, identity)),
+            "envFile": str(files.path(config.environment, identity).relative_to(configuration.ROOT)),
             "disposable": config.disposable,
             **common,
         },

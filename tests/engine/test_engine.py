@@ -1,0 +1,381 @@
+"""The project under the real Pulumi engine, on a real store. One run of the engine takes 2 to 4 seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from botocore.exceptions import ClientError
+
+from core.storage import get_s3_client, list_objects, upload_file
+from core.storage.settings import Settings, read_env_file
+from tests.conftest import free_ports
+from tests.engine.support import Project, Ran, Stack, readable
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the `pulumi` command on PATH"),
+]
+
+EXPIRE = {"prefix": "cache/", "days": 30}
+
+
+@dataclass(frozen=True)
+class Life:
+    """A deployed stack that no test changes, and what its first runs said."""
+
+    stack: Stack
+    preview: Ran
+    #: What was there of it after the preview and before the update.
+    after_preview: set[str]
+    up: Ran
+
+
+@pytest.fixture(scope="module")
+def life(project: Project) -> Life:
+    buckets = {
+        "in": {"name": "engine-life-in"},
+        "out": {"name": "engine-life-out", "expire": [EXPIRE], "corsOrigins": ["http://localhost:3000"]},
+    }
+    config = {"disposable": True, "identities": ["app", "ingest", "viewer"], "buckets": buckets}
+    stack = project.stack("life", config)
+    preview = stack.do("preview")
+    after_preview = stack.left()
+    return Life(stack, preview, after_preview, stack.up())
+
+
+# --- the first update -----------------------------------------------------------------------------------
+
+
+def test_a_preview_announces_everything_and_does_nothing(life: Life):
+    assert "9 to create" in life.preview.output
+    assert life.after_preview == set()
+
+
+def test_up_makes_buckets_identities_and_env_files(life: Life):
+    assert "9 created" in life.up.output
+    assert life.stack.left() == {
+        *("engine-life-in", "engine-life-out"),
+        *("mpr-life-app", "mpr-life-ingest", "mpr-life-viewer"),
+        *("life.env", "life.ingest.env", "life.viewer.env"),
+    }
+    assert life.stack.expiry() == {"cache/": 30}
+
+
+def test_the_env_files_are_private_and_the_library_works_from_them(
+    life: Life, project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    for identity in ("app", "ingest", "viewer"):
+        assert life.stack.env_file(identity).stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("S3_ENV_FILE", str(life.stack.env_file()))
+    source = project.folder.with_name("video.mp4")
+    source.write_bytes(b"frames")
+    upload_file(source, "engine-life-in", "chunks/video.mp4")
+    assert [one.key for one in list_objects("engine-life-in")] == ["chunks/video.mp4"]
+    viewer = get_s3_client(Settings.from_env(life.stack.env("viewer")))
+    assert viewer.get_object(Bucket="engine-life-in", Key="chunks/video.mp4")["Body"].read() == b"frames"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        viewer.put_object(Bucket="engine-life-in", Key="x", Body=b"")
+
+
+def test_the_exports_equal_the_env_files(life: Life):
+    outputs = life.stack.outputs()
+    for identity in ("ingest", "viewer"):
+        assert outputs.pop(identity) == life.stack.env(identity)
+    assert outputs == life.stack.env("app")
+
+
+def test_no_secret_is_in_the_state_or_in_what_is_shown(life: Life, project: Project):
+    exported = life.stack.do("stack", "export").stdout
+    shown = life.stack.do("stack", "output", "--json").stdout
+    assert json.loads(shown)["AWS_SECRET_ACCESS_KEY"] == "[secret]"
+    assert json.loads(shown)["viewer"] == "[secret]" or (
+        json.loads(shown)["viewer"]["AWS_SECRET_ACCESS_KEY"] == "[secret]"
+    )
+    assert "Key" in exported
+    files = 0
+    for file, text in readable(project.folder.parent):
+        if file.suffix != ".env" and ".venv" not in file.parts:
+            project.hold_no_secret(text, str(file))
+            files += 1
+    assert any("life" in file.name for file, _ in readable(project.state))
+    assert files > 10
+    assert len(project.secrets) >= 4  # the administrator's and three identities'
+
+
+# --- nothing to do --------------------------------------------------------------------------------------
+
+
+def test_a_second_up_changes_nothing_and_says_so(life: Life):
+    before = {one: life.stack.env_file(one).stat().st_mtime_ns for one in ("app", "viewer")}
+    outputs = life.stack.outputs()
+    assert "9 unchanged" in life.stack.up().output
+    assert life.stack.outputs() == outputs
+    assert {one: life.stack.env_file(one).stat().st_mtime_ns for one in ("app", "viewer")} == before
+
+
+def test_a_preview_and_a_refresh_of_what_is_deployed_find_no_difference(life: Life):
+    life.stack.do("preview", "--expect-no-changes")
+    assert "9 unchanged" in life.stack.do("refresh", "--yes", "--skip-preview", "--expect-no-changes").output
+    life.stack.do("preview", "--expect-no-changes")
+
+
+def test_a_missing_env_file_is_written_again_although_nothing_changed(life: Life):
+    before = life.stack.env_file("viewer").read_bytes()
+    life.stack.env_file("viewer").unlink()
+    assert "9 unchanged" in life.stack.up().output
+    assert life.stack.env_file("viewer").read_bytes() == before
+    assert life.stack.env_file("viewer").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_changed_setting_shows_as_an_update_of_its_name(life: Life):
+    before = life.stack.config
+    out = {"name": "engine-life-out", "expire": [EXPIRE | {"days": 8}]}
+    life.stack.configure(buckets=before["buckets"] | {"out": out})
+    try:
+        said = life.stack.do("preview", "--diff").output
+    finally:
+        life.stack.config = before
+        life.stack.configure()
+    assert "~ pulumi-python:dynamic/storage:Bucket: (update)" in said
+    assert "~ expire" in said
+    assert "30 => 8" in said
+    assert "- corsOrigins" in said
+    assert "1 to update" in said
+    assert "replace" not in said
+    assert life.stack.expiry() == {"cache/": 30}
+
+
+# --- adoption and drift ---------------------------------------------------------------------------------
+
+
+def test_up_adopts_what_the_initialiser_made(project: Project):
+    stack = project.stack("adopt", {"disposable": True})
+    done = project.run([sys.executable, "-m", "infra", "init", "adopt"], project.admin)
+    assert done.ok, done.output
+    before = stack.env_file().read_bytes()
+    project.s3.put_object(Bucket=stack.bucket("in"), Key="precious.mp4", Body=b"x")
+    assert "5 created" in stack.up().output
+    assert stack.env_file().read_bytes() == before
+    assert stack.key_ids() == [stack.env()["AWS_ACCESS_KEY_ID"]]
+    assert project.s3.get_object(Bucket=stack.bucket("in"), Key="precious.mp4")["Body"].read() == b"x"
+
+
+def test_drift_is_seen_by_refresh_and_repaired_by_up(project: Project):
+    buckets = {"in": {"name": "engine-drift-in"}, "out": {"name": "engine-drift-out", "expire": [EXPIRE]}}
+    stack = project.stack("drift", {"disposable": True, "buckets": buckets})
+    stack.up()
+    key = stack.env()["AWS_ACCESS_KEY_ID"]
+    project.s3.delete_bucket_lifecycle(Bucket=stack.bucket("out"))
+    project.iam.delete_user_policy(UserName=stack.user(), PolicyName="mpr-storage")
+    project.iam.delete_access_key(UserName=stack.user(), AccessKeyId=key)
+
+    seen = stack.refresh().output
+    assert "2 updated" in seen  # bucket and identity
+    assert "1 deleted" in seen  # the key
+    assert "expire" in seen
+
+    repaired = stack.up().output
+    assert "1 created" in repaired
+    assert stack.expiry() == {"cache/": 30}
+    (new,) = stack.key_ids()
+    assert new != key
+    assert stack.env()["AWS_ACCESS_KEY_ID"] == new
+    assert (
+        get_s3_client(Settings.from_env(stack.env())).list_objects_v2(Bucket=stack.bucket("out"))["KeyCount"] == 0
+    )
+    assert stack.outputs() == stack.env()
+
+
+# --- replacing and deleting -----------------------------------------------------------------------------
+
+
+def test_a_disposable_environment_can_be_changed_at_will_and_leaves_nothing_behind(project: Project):
+    """With the admin keys as secrets of the stack, which `destroy` gets at without running the program."""
+    stack = project.stack("gone", {"disposable": True, "identities": ["app", "viewer"]})
+    stack.keep_admin_keys()
+    stack.up()
+    project.s3.put_object(Bucket=stack.bucket("in"), Key="video.mp4", Body=b"x")
+
+    names = {"in": {"name": "engine-gone-new"}, "out": {"name": stack.bucket("out")}}
+    stack.configure(buckets=names, identities=["app"])
+    said = stack.up().output
+    assert "1 replaced" in said
+    assert "2 deleted" in said  # the identity that is no longer asked for, and its key
+    assert not {stack.user("viewer"), "gone.viewer.env"} & stack.left()
+    assert {"engine-gone-new", stack.bucket("out")} <= stack.left()
+    assert stack.bucket("in") not in stack.left()
+    assert stack.env()["S3_BUCKET_IN"] == "engine-gone-new"
+    app = get_s3_client(Settings.from_env(stack.env()))
+    app.put_object(Bucket="engine-gone-new", Key="video.mp4", Body=b"x")  # the policy followed
+
+    stack.do("destroy", "--yes", "--skip-preview")
+    assert stack.left() == set()
+    assert json.loads(stack.do("stack", "export").stdout)["deployment"].get("resources", []) == []
+
+
+def test_an_environment_that_is_not_disposable_keeps_its_data(project: Project):
+    stack = project.stack("kept", {})
+    stack.up()
+    everything = stack.left()
+    assert len(everything) == 4
+    project.s3.put_object(Bucket=stack.bucket("in"), Key="precious.mp4", Body=b"x")
+
+    names = {"in": {"name": "engine-kept-new"}, "out": {"name": stack.bucket("out")}}
+    stack.configure(buckets=names)
+    assert "protect" in refusal(stack, "up", "--yes")
+    stack.configure(buckets={role: {"name": stack.bucket(role)} for role in ("in", "out")})
+    assert "protect" in refusal(stack, "destroy", "--yes")
+    assert stack.left() == everything
+    assert whole(stack)
+
+    stack.do("state", "unprotect", "--all", "--yes")
+    stack.do("destroy", "--yes", "--skip-preview")
+    assert stack.left() == {stack.bucket("in"), stack.bucket("out")}
+    assert project.s3.get_object(Bucket=stack.bucket("in"), Key="precious.mp4")["Body"].read() == b"x"
+
+
+def test_an_environment_that_is_made_disposable_can_be_destroyed(project: Project):
+    stack = project.stack("released", {})
+    stack.up()
+    project.s3.put_object(Bucket=stack.bucket("in"), Key="video.mp4", Body=b"x")
+    stack.configure(disposable=True)
+    assert "updated" in stack.up().output
+    stack.do("destroy", "--yes")
+    assert stack.left() == set()
+
+
+# --- failures -------------------------------------------------------------------------------------------
+
+
+def refusal(stack: Stack, *arguments: str) -> str:
+    done = stack.run(*(arguments or ("preview",)))
+    assert not done.ok
+    assert "Traceback" not in done.output
+    assert 'File "' not in done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def never(project: Project) -> Stack:
+    """A stack that is never deployed, because something is wrong with it."""
+    return project.stack("never", {})
+
+
+@pytest.fixture
+def wrong(never: Stack) -> Iterator[Stack]:
+    """The same, to be made wrong in one more way."""
+    admin = never.admin
+    yield never
+    never.admin, never.config = admin, {}
+    never.configure()
+    assert never.left() == set()
+
+
+def test_a_wrong_admin_key_is_a_sentence(wrong: Stack, project: Project):
+    wrong.admin = {"MPR_ADMIN_ACCESS_KEY_ID": "AKIAWRONG", "MPR_ADMIN_SECRET_ACCESS_KEY": "wrong-secret"}
+    said = refusal(wrong)
+    assert f"the store at {project.store.endpoint} does not accept the admin key AKIA..." in said
+    assert "wrong-secret" not in said
+
+
+def test_a_misspelt_key_of_the_configuration_is_a_sentence(wrong: Stack):
+    wrong.configure(publicEndpont="x", identities=["viwer"])
+    said = refusal(wrong)
+    assert "environments/Pulumi.never.yaml:" in said
+    assert "publicEndpont: unknown key, did you mean publicEndpoint?" in said
+    assert "identities[0]: must be one of app, pipeline, ingest, viewer, got viwer" in said
+
+
+def test_an_unreachable_store_is_a_sentence(wrong: Stack):
+    (closed,) = free_ports(1)
+    wrong.configure(endpoint=f"http://127.0.0.1:{closed}")
+    assert f"cannot reach the store at http://127.0.0.1:{closed}" in refusal(wrong)
+
+
+def test_an_embedded_store_that_does_not_run_is_a_sentence(wrong: Stack):
+    wrong.configure(endpoint="embedded")
+    expected = "the embedded store is not running; start it with `python -m infra store start`"
+    assert expected in refusal(wrong)
+
+
+def test_an_env_file_edited_by_hand_is_a_sentence_and_stays(wrong: Stack):
+    text = f"# digest: {'0' * 16}\nS3_BUCKET_IN=mine\n"
+    wrong.env_file().write_text(text)
+    said = refusal(wrong, "up", "--yes", "--skip-preview")
+    assert "environments/never.env was edited by hand" in said
+    assert wrong.env_file().read_text() == text
+    assert wrong.left() == {"never.env"}
+    wrong.env_file().unlink()
+
+
+def test_a_failure_in_the_provider_is_a_sentence_and_the_next_run_goes_on(project: Project):
+    stack = project.stack("full", {})
+    project.iam.create_user(UserName=stack.user())
+    taken = [project.iam.create_access_key(UserName=stack.user())["AccessKey"]["AccessKeyId"] for _ in range(2)]
+    said = refusal(stack, "up", "--yes", "--skip-preview")
+    assert f"{stack.user()} has 2 keys already" in said
+    assert not any(one in said for one in taken)
+    project.iam.delete_access_key(UserName=stack.user(), AccessKeyId=taken[0])
+    stack.up()
+    assert set(stack.key_ids()) == {taken[1], stack.env()["AWS_ACCESS_KEY_ID"]}
+
+
+# --- interruptions --------------------------------------------------------------------------------------
+
+
+def interrupt(stack: Stack, how: signal.Signals) -> str:
+    """Start an update and interrupt it, as a terminal does, once it has begun to create something."""
+    with subprocess.Popen(
+        stack.command("up", "--yes", "--skip-preview"),
+        cwd=stack.project.folder,
+        env=stack.project.environ(stack.admin),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "Bucket" in line and "creating" in line:
+                os.killpg(process.pid, how)
+                break
+        said += process.stdout.read()
+    assert process.returncode != 0, said
+    stack.project.hold_no_secret(said, "an interrupted up")
+    return said
+
+
+def whole(stack: Stack) -> bool:
+    """Whether the environment is complete: one key that works, and no other."""
+    client = get_s3_client(Settings.from_env(stack.env()))
+    client.put_object(Bucket=stack.bucket("in"), Key="x", Body=b"")
+    return stack.key_ids() == [stack.env()["AWS_ACCESS_KEY_ID"]]
+
+
+def test_an_interrupted_up_is_healed_by_the_next(project: Project):
+    stack = project.stack("interrupted", {"disposable": True})
+    said = interrupt(stack, signal.SIGINT)
+    assert "Traceback" not in said
+    stack.up()
+    assert whole(stack)
+    stack.do("preview", "--expect-no-changes")
+
+
+def test_a_killed_up_is_healed_by_cancel_and_the_next(project: Project):
+    stack = project.stack("killed", {"disposable": True})
+    interrupt(stack, signal.SIGKILL)
+    stack.project.run(["pulumi", "cancel", "--yes", "killed"], {})
+    stack.up("--refresh")
+    assert whole(stack)
+    assert read_env_file(stack.env_file()) == stack.outputs()

@@ -1,0 +1,373 @@
+"""Fixtures of the infra tests: stores, buckets of one's own, folders that are not the checkout's, tiny servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra import config as configuration
+from infra.config import EnvironmentConfig
+from infra.env import files
+from infra.init import initialise
+from infra.stores.empty import delete_everything
+from infra.stores.keys import Credentials, credentials
+from infra.stores.store import Keys, Store
+from tests import conftest as shared
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ALL = ("app", "pipeline", "ingest", "viewer")
+
+
+@pytest.fixture(scope="session")
+def seaweed_store(seaweed: shared.Store) -> Store:
+    """The real SeaweedFS of the run, as its administrator sees it."""
+    return Store(seaweed.endpoint, seaweed.region, Keys(seaweed.access_key_id, seaweed.secret_access_key))
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real MinIO for the whole run."""
+    program = shared.executable("minio")
+    if program is None:
+        pytest.skip("no `minio` server on PATH or in .local/bin: `make minio` builds it")
+    data = tmp_path_factory.mktemp("minio")
+    port, console = shared.free_ports(2)
+    log = data / "minio.log"
+    endpoint = f"http://127.0.0.1:{port}"
+    root = Keys("minioroot", "minioroot-secret")
+    flags = ["--address", f"127.0.0.1:{port}", "--console-address", f"127.0.0.1:{console}"]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(data),
+        "MINIO_ROOT_USER": root.access_key_id,
+        "MINIO_ROOT_PASSWORD": root.secret_access_key,
+        "MINIO_BROWSER": "off",
+    }
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [program, "server", "--quiet", *flags, str(data / "disk")],
+            env=environment,
+            cwd=data,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        shared.wait_for(endpoint, process, log)
+        store = Store(endpoint, "us-east-1", root)
+        store.s3.list_buckets()  # it answers 503 until it is ready, and botocore tries that again
+        yield store
+    finally:
+        shared.stop(process)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A kind of store with the credentials that it makes."""
+
+    store: Store
+    credentials: str
+
+    @property
+    def maker(self) -> Credentials:
+        return credentials(self.credentials, {})
+
+
+@pytest.fixture(params=["seaweed", pytest.param("minio", marks=pytest.mark.minio)])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each real store in turn."""
+    if request.param == "minio":
+        return Server(request.getfixturevalue("minio"), "minio")
+    return Server(request.getfixturevalue("seaweed_store"), "iam")
+
+
+def fresh(start: str = "t") -> str:
+    """A name that no other test has."""
+    return f"{start}-{secrets.token_hex(6)}"
+
+
+def remove_bucket(s3: S3Client, name: str) -> None:
+    try:
+        delete_everything(s3, name)
+        s3.delete_bucket(Bucket=name)
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+
+
+@pytest.fixture
+def new_bucket() -> Iterator[Callable[[Store], str]]:
+    """Makes buckets, which are gone with all their content after the test."""
+    with ExitStack() as stack:
+
+        def make(store: Store) -> str:
+            name = fresh()
+            store.s3.create_bucket(Bucket=name)
+            stack.callback(remove_bucket, store.s3, name)
+            return name
+
+        yield make
+
+
+@pytest.fixture
+def bucket_name(seaweed_store: Store) -> Iterator[str]:
+    """The name of a bucket that does not exist on SeaweedFS yet, and will not after the test."""
+    name = fresh()
+    yield name
+    remove_bucket(seaweed_store.s3, name)
+
+
+def use_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have everything read and write `environments/` there: the default arguments were bound at import."""
+    for function in (configuration.load, configuration.stack_file, configuration.read_values, files.path):
+        assert function.__defaults__ == (configuration.ENVIRONMENTS,)
+        monkeypatch.setattr(function, "__defaults__", (folder,))
+
+
+@pytest.fixture
+def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty environments/ folder that this process uses instead of the checkout's."""
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    use_folder(monkeypatch, folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment of a test, with buckets that exist for no other."""
+
+    name: str
+    server: Server
+    folder: Path
+    values: dict[str, Any]
+
+    @property
+    def store(self) -> Store:
+        return self.server.store
+
+    @property
+    def config(self) -> EnvironmentConfig:
+        return configuration.parse(self.name, self.values, "test")
+
+    def file(self, identity: str) -> Path:
+        return files.path(self.name, identity, self.folder)
+
+    def save(self) -> None:
+        """Write ``Pulumi.<environment>.yaml``; JSON is YAML."""
+        content = {"config": {f"mpr-storage:{key}": value for key, value in self.values.items()}}
+        (self.folder / f"Pulumi.{self.name}.yaml").write_text(json.dumps(content), encoding="utf-8")
+
+    def initialise(self) -> dict[str, str]:
+        done: dict[str, str] = {}
+        initialise(self.config, self.values, done.__setitem__)
+        return done
+
+
+def admin_variables(store: Store) -> dict[str, str]:
+    return {
+        "MPR_ADMIN_ACCESS_KEY_ID": store.admin.access_key_id,
+        "MPR_ADMIN_SECRET_ACCESS_KEY": store.admin.secret_access_key,
+    }
+
+
+def environment_on(server: Server, folder: Path, **values: Any) -> Environment:
+    name = fresh("e")
+    wanted = {
+        "target": "s3-compatible",
+        "endpoint": server.store.endpoint,
+        "credentials": server.credentials,
+        "identities": list(ALL),
+        "buckets": {"in": {"name": f"{name}-in"}, "out": {"name": f"{name}-out"}},
+    }
+    return Environment(name, server, folder, wanted | values)
+
+
+def remove_environment(environment: Environment) -> None:
+    for identity in environment.config.identities:
+        environment.server.maker.delete_identity(environment.store, f"mpr-{environment.name}-{identity}")
+    for role in configuration.ROLES:
+        remove_bucket(environment.store.s3, environment.config.bucket(role).name or "")
+
+
+def _environment(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
+    for name, value in admin_variables(server.store).items():
+        monkeypatch.setenv(name, value)
+    made = environment_on(server, folder)
+    made.save()
+    yield made
+    remove_environment(made)
+
+
+@pytest.fixture
+def environment(server: Server, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
+    """An environment that is configured on each real store in turn and not created yet, with admin keys."""
+    yield from _environment(server, environments, monkeypatch)
+
+
+@pytest.fixture
+def seaweed_environment(
+    seaweed_store: Store, environments: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Environment]:
+    """The same, on SeaweedFS alone."""
+    yield from _environment(Server(seaweed_store, "iam"), environments, monkeypatch)
+
+
+@pytest.fixture
+def minio_environment(minio: Store, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
+    """The same, on MinIO alone."""
+    yield from _environment(Server(minio, "minio"), environments, monkeypatch)
+
+
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have botocore try again at once: it waits between its attempts for up to 10 s altogether."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def http_server(answer: Answer) -> Iterator[str]:
+    """A tiny HTTP server that gives one answer to everything; its endpoint."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # so that it says 100 Continue, for which botocore waits a second
+
+        def do_GET(self) -> None:
+            answer(self)
+
+        do_PUT = do_POST = do_HEAD = do_DELETE = do_GET  # noqa: N815  # http.server's names
+
+        def version_string(self) -> str:
+            return ""
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{running.server_address[1]}"
+        finally:
+            running.shutdown()
+            thread.join()
+
+
+def answering(status: int, body: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        length = int(request.headers.get("Content-Length") or 0)
+        request.rfile.read(length)
+        request.send_response(status)
+        for name, value in (headers or {}).items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(body.encode())))
+        request.send_header("Connection", "close")
+        request.end_headers()
+        if request.command != "HEAD":
+            request.wfile.write(body.encode())
+
+    return answer
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """An endpoint at which nothing listens, and cannot for as long as the test runs."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def hanging() -> Iterator[str]:
+    """An endpoint that takes connections and never answers."""
+    with closing(socket.socket()) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def babbling() -> Iterator[str]:
+    """An endpoint that answers every connection with something that is no HTTP."""
+    with closing(socket.socket()) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+        thread.join()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project, to run its commands as users do."""
+
+    root: Path
+
+    @property
+    def environments(self) -> Path:
+        return self.root / "environments"
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m infra <arguments>`` there."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        return subprocess.run(
+            [sys.executable, "-m", "infra", *arguments],
+            cwd=self.root,
+            env=environment | {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"} | variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def _project_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One copy of the code for the run: nothing in it changes."""
+    root = tmp_path_factory.mktemp("project")
+    skip = shutil.ignore_patterns("__pycache__")
+    for folder in ("core", "infra"):
+        shutil.copytree(shared.REPO / folder, root / folder, ignore=skip)
+    for file in ("__main__.py", "Pulumi.yaml"):
+        shutil.copy(shared.REPO / file, root / file)
+    return root
+
+
+@pytest.fixture
+def project(_project_files: Path, tmp_path: Path) -> Project:
+    """A copy of the project with an empty environments/, of this test alone."""
+    root = tmp_path / "project"
+    shutil.copytree(_project_files, root)
+    (root / "environments").mkdir()
+    return Project(root)

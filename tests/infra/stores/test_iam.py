@@ -1,0 +1,90 @@
+"""What `infra.stores.iam` does beyond `test_keys`, on a real SeaweedFS."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infra.errors import InfraError
+from infra.stores import iam
+from infra.stores.store import Keys, Store
+from tests.infra.conftest import answering, fresh, http_server
+
+
+@pytest.fixture
+def user(seaweed_store):
+    name = fresh("mpr")
+    yield name
+    iam.delete_identity(seaweed_store, name)
+
+
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::media/*"]}],
+}
+
+
+def test_a_user_that_somebody_made_is_adopted_with_its_key(seaweed_store, user):
+    seaweed_store.iam.create_user(UserName=user)
+    key = seaweed_store.iam.create_access_key(UserName=user)["AccessKey"]["AccessKeyId"]
+    assert iam.read_identity(seaweed_store, user) == {}
+    iam.ensure_identity(seaweed_store, user, POLICY)
+    assert iam.read_identity(seaweed_store, user) not in ({}, None)
+    assert iam.key_ids(seaweed_store, user) == [key]
+
+
+def test_a_policy_that_is_gone_is_empty(seaweed_store, user):
+    iam.ensure_identity(seaweed_store, user, POLICY)
+    seaweed_store.iam.delete_user_policy(UserName=user, PolicyName="mpr-storage")
+    assert iam.read_identity(seaweed_store, user) == {}
+
+
+@pytest.mark.parametrize("decoded", [True, False])
+def test_a_policy_is_read_whether_botocore_decoded_it_or_not(monkeypatch, decoded):
+    class Client:
+        def get_user(self, **_):
+            return {}
+
+        def get_user_policy(self, **_):
+            return {"PolicyDocument": POLICY if decoded else json.dumps(POLICY)}
+
+    store = Store("http://fake.invalid", "x", Keys("a", "b"))
+    monkeypatch.setattr(Store, "iam", Client())
+    assert iam.read_identity(store, "x") == POLICY
+
+
+def test_a_store_without_the_iam_api_is_told():
+    body = "<Error><Code>MethodNotAllowed</Code><Message>no IAM here</Message></Error>"
+    with http_server(answering(405, body)) as endpoint:
+        store = Store(endpoint, "us-east-1", Keys("a", "b"))
+        for action in (lambda: iam.key_ids(store, "x"), lambda: iam.read_identity(store, "x")):
+            with pytest.raises(InfraError):
+                action()
+
+
+def test_a_policy_that_the_store_refuses_is_told(seaweed_store, user):
+    bad = {"Version": "2012-10-17", "Statement": [{**POLICY["Statement"][0], "Action": ["s3:NoSuchAction"]}]}  # type: ignore[dict-item]  # a literal
+    with pytest.raises(InfraError, match=f"identity {user}: .* answered MalformedPolicyDocument"):
+        iam.ensure_identity(seaweed_store, user, bad)
+
+
+def test_the_keys_of_a_user_go_before_the_user(seaweed_store, user):
+    """SeaweedFS deletes a user with its keys; AWS refuses that."""
+    iam.ensure_identity(seaweed_store, user, POLICY)
+    iam.create_key(seaweed_store, user)
+    calls = []
+
+    def note(model, **_):
+        calls.append(model.name)
+
+    seaweed_store.iam.meta.events.register("before-call.iam", note)
+    try:
+        iam.delete_identity(seaweed_store, user)
+    finally:
+        seaweed_store.iam.meta.events.unregister("before-call.iam", note)
+    assert [one for one in calls if one.startswith("Delete")] == [
+        "DeleteAccessKey",
+        "DeleteUserPolicy",
+        "DeleteUser",
+    ]

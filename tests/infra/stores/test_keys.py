@@ -1,0 +1,219 @@
+"""How keys are made, on each real store: `iam` on SeaweedFS, `minio` on MinIO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.errors import InfraError, UsageError
+from infra.policies import Policy, normalised, policy
+from infra.stores import keys as module
+from infra.stores.contact import contact
+from infra.stores.keys import SLOTS, Credentials, ensure_key, is_accepted
+from infra.stores.store import Keys, Store, s3_client
+from tests.infra.conftest import Server, fresh
+
+
+@dataclass
+class Person:
+    """An identity of a test over two buckets of its own."""
+
+    server: Server
+    name: str
+    buckets: dict[str, str]
+
+    @property
+    def store(self) -> Store:
+        return self.server.store
+
+    @property
+    def maker(self) -> Credentials:
+        return self.server.maker
+
+    def policy(self, identity: str) -> Policy:
+        return policy(identity, self.buckets, rename=contact(self.store).rename)
+
+    def become(self, identity: str) -> None:
+        self.maker.ensure_identity(self.store, self.name, self.policy(identity))
+
+    def key(self, known: Keys | None = None, *, disposable: bool = False) -> tuple[Keys, bool]:
+        return ensure_key(self.maker, self.store, self.name, known, disposable=disposable)
+
+    def ids(self) -> list[str]:
+        return self.maker.key_ids(self.store, self.name)
+
+    def may(self, keys: Keys, operation: str, role: str) -> bool:
+        s3 = s3_client(self.store, keys)
+        requests: dict[str, Callable[..., object]] = {
+            "put": lambda **where: s3.put_object(Key="a", Body=b"x", **where),
+            "get": lambda **where: s3.get_object(Key="theirs", **where)["Body"].read(),
+            "list": s3.list_objects_v2,
+            "delete": lambda **where: s3.delete_object(Key="a", **where),
+        }
+        try:
+            requests[operation](Bucket=self.buckets[role])
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDenied", error  # noqa: PT017  # the answer is the point
+            return False
+        return True
+
+
+@pytest.fixture
+def person(server: Server, new_bucket: Callable[[Store], str]) -> Iterator[Person]:
+    found = Person(server, fresh("mpr-an-environment-with-a-long-name"), {})
+    for role in ("in", "out"):
+        found.buckets[role] = new_bucket(server.store)
+        server.store.s3.put_object(Bucket=found.buckets[role], Key="theirs", Body=b"theirs")
+    yield found
+    server.maker.delete_identity(server.store, found.name)
+
+
+def test_the_policy_in_force_is_the_one_asked_for_and_holds_for_the_keys_there_are(person):
+    assert person.maker.read_identity(person.store, person.name) is None
+    person.become("pipeline")
+    keys, _ = person.key()
+    what = ("list", "get", "put", "delete")
+    assert [person.may(keys, one, "in") for one in what] == [True, True, False, False]
+    assert [person.may(keys, one, "out") for one in what] == [True, True, True, True]
+
+    for _ in range(2):  # the second time changes nothing
+        person.become("ingest")
+        found = person.maker.read_identity(person.store, person.name)
+        assert normalised(found) == normalised(person.policy("ingest")) != normalised(person.policy("pipeline"))
+        assert person.ids() == [keys.access_key_id]
+        assert [person.may(keys, one, "in") for one in what] == [True, True, True, True]
+        assert [person.may(keys, one, "out") for one in what] == [False, False, False, False]
+
+
+def test_a_key_works_at_once_and_is_adopted_by_whoever_knows_it(person):
+    person.become("viewer")
+    keys, new = person.key()
+    assert new
+    assert person.may(keys, "get", "in")
+    assert person.key(keys) == (keys, False)
+    assert person.key(keys, disposable=True) == (keys, False)
+    assert person.ids() == [keys.access_key_id]
+
+    wrong = Keys(keys.access_key_id, keys.secret_access_key[:-1] + "~")
+    assert not is_accepted(person.store, wrong)
+    second, new = person.key(wrong)
+    assert new
+    assert second.access_key_id != keys.access_key_id
+    assert is_accepted(person.store, keys)  # somebody may hold its secret
+
+
+def test_a_third_key_is_refused_in_words_and_stale_ones_go_only_where_it_is_disposable(person):
+    person.become("viewer")
+    made = [person.key()[0] for _ in range(SLOTS)]
+    for known in (None, person.store.admin):  # a key of somebody else is none of ours
+        with pytest.raises(UsageError) as caught:
+            person.key(known)
+        said = str(caught.value)
+        assert f"{person.name} has 2 keys already" in said
+        assert "delete one that is not in use" in said
+        for keys in made:
+            assert keys.hint in said
+            assert keys.access_key_id not in said
+            assert keys.secret_access_key not in said
+    assert person.key(made[1]) == (made[1], False)
+    assert sorted(person.ids()) == sorted(one.access_key_id for one in made)
+
+    keys, new = person.key(disposable=True)
+    assert new
+    assert person.ids() == [keys.access_key_id]
+    assert not any(is_accepted(person.store, one) for one in made)
+
+
+def test_what_is_deleted_stops_working_and_may_be_deleted_again(person):
+    person.become("app")
+    keys, _ = person.key()
+    for _ in range(2):
+        person.maker.delete_key(person.store, person.name, keys.access_key_id)
+        assert not is_accepted(person.store, keys)
+    assert person.ids() == []
+
+    keys, _ = person.key()
+    for _ in range(2):
+        person.maker.delete_identity(person.store, person.name)
+        assert person.maker.read_identity(person.store, person.name) is None
+        assert person.ids() == []
+        assert not is_accepted(person.store, keys)
+
+
+def test_a_key_for_nobody_is_refused_in_words(person):
+    with pytest.raises(InfraError, match=f"creating a key of {person.name}: .* answered"):
+        person.maker.create_key(person.store, person.name)
+
+
+def test_identities_whose_names_start_alike_do_not_share_keys(person):
+    person.become("viewer")
+    keys, _ = person.key()
+    other = Person(person.server, f"{person.name}-2", person.buckets)
+    try:
+        other.become("viewer")
+        assert other.ids() == []
+        theirs, _ = other.key(keys)
+        assert theirs != keys
+        assert person.ids() == [keys.access_key_id]
+    finally:
+        other.maker.delete_identity(other.store, other.name)
+    assert is_accepted(person.store, keys)
+
+
+@pytest.mark.parametrize("admin", [Keys("nobody-knows-me", "hush"), None], ids=["unknown", "wrong secret"])
+def test_wrong_admin_keys_are_a_sentence_everywhere(server, admin):
+    store, maker = server.store, server.maker
+    wrong = Store(store.endpoint, store.region, admin or Keys(store.admin.access_key_id, "hush"))
+    name = fresh("mpr")
+    actions: tuple[Callable[[], object], ...] = (
+        lambda: maker.ensure_identity(wrong, name, {"Version": "2012-10-17", "Statement": []}),
+        lambda: maker.read_identity(wrong, name),
+        lambda: maker.key_ids(wrong, name),
+        lambda: maker.create_key(wrong, name),
+        lambda: maker.delete_key(wrong, name, "AKIANOBODYNOBODYNOBO"),
+        lambda: maker.delete_identity(wrong, name),
+    )
+    for action in actions:
+        with pytest.raises(UsageError, match=r"does not accept the admin key .*; check MPR_ADMIN_") as caught:
+            action()
+        assert "hush" not in str(caught.value)
+
+
+def test_a_key_that_never_works_is_given_up_in_words(seaweed_store, monkeypatch):
+    monkeypatch.setattr(module, "is_accepted", lambda *_: False)
+    clock = SimpleNamespace(monotonic=count(0, 6).__next__, sleep=lambda _: None)
+    monkeypatch.setattr(module, "time", clock)
+
+    class Maker:
+        key_ids = staticmethod(lambda *_: [])
+        create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
+
+    with pytest.raises(
+        InfraError, match=r"the new key NEWK\.\.\. is not accepted by .* after 10 s; run this again"
+    ):
+        ensure_key(Maker(), seaweed_store, "x", None, disposable=False)  # type: ignore[arg-type]  # all it needs
+
+
+def test_a_key_that_works_a_moment_later_is_waited_for(seaweed_store, monkeypatch):
+    answers = iter([False, False, True])
+    monkeypatch.setattr(module, "is_accepted", lambda *_: next(answers))
+
+    class Maker:
+        key_ids = staticmethod(lambda *_: [])
+        create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
+
+    made = ensure_key(Maker(), seaweed_store, "x", None, disposable=False)  # type: ignore[arg-type]  # the same
+    assert made == (Keys("NEWKEY", "hush"), True)
+    assert next(answers, None) is None
+
+
+@pytest.mark.usefixtures("no_backoff")
+def test_trying_a_key_without_a_store_is_unreachable(refusing):
+    store = Store(refusing, "us-east-1", Keys("a", "b"))
+    with pytest.raises(InfraError, match=f"trying a key: no useful answer from {refusing}"):
+        is_accepted(store, store.admin)

@@ -1,0 +1,91 @@
+"""What `infra.stores.minio` does beyond `test_keys`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infra.errors import InfraError, UnreachableError
+from infra.policies import normalised, policy
+from infra.stores import minio as module
+from infra.stores.store import Keys, Store
+from tests.infra.conftest import answering, fresh, http_server
+
+BUCKETS = {"in": "media-in", "out": "media-out"}
+
+
+@pytest.fixture
+def identity(minio):
+    name = fresh("mpr-environment-of-a-long-name")
+    yield name
+    module.delete_identity(minio, name)
+
+
+@pytest.mark.minio
+def test_a_key_that_carries_another_policy_shows(minio, identity):
+    module.ensure_identity(minio, identity, policy("viewer", BUCKETS))
+    keys = module.create_key(minio, identity)
+    assert normalised(module.read_identity(minio, identity)) == normalised(policy("viewer", BUCKETS))
+    minio.minio.update_service_account(access_key=keys.access_key_id, policy=policy("app", BUCKETS))
+    assert normalised(module.read_identity(minio, identity)) == normalised(policy("app", BUCKETS))
+    module.ensure_identity(minio, identity, policy("viewer", BUCKETS))
+    assert normalised(module.read_identity(minio, identity)) == normalised(policy("viewer", BUCKETS))
+
+
+@pytest.mark.minio
+def test_a_long_name_is_kept_whole_in_the_description(minio, identity):
+    assert len(identity) > 32
+    module.ensure_identity(minio, identity, policy("viewer", BUCKETS))
+    keys = module.create_key(minio, identity)
+    account = json.loads(minio.minio.get_service_account(keys.access_key_id))
+    assert account["description"] == identity
+    assert identity.startswith(account["name"])
+
+
+@pytest.mark.minio
+def test_accounts_of_others_are_not_ours(minio, identity):
+    module.ensure_identity(minio, identity, policy("viewer", BUCKETS))
+    theirs = json.loads(minio.minio.add_service_account(name="theirs", policy=policy("viewer", BUCKETS)))
+    theirs_id = theirs["credentials"]["accessKey"]
+    try:
+        assert module.key_ids(minio, identity) == []
+        module.delete_identity(minio, identity)
+        assert json.loads(minio.minio.get_service_account(theirs_id))
+    finally:
+        minio.minio.delete_service_account(theirs_id)
+
+
+def test_a_store_without_the_admin_api_is_told_what_to_set(seaweed_store):
+    for action in (
+        lambda: module.ensure_identity(seaweed_store, "x", {}),
+        lambda: module.read_identity(seaweed_store, "x"),
+        lambda: module.key_ids(seaweed_store, "x"),
+        lambda: module.create_key(seaweed_store, "x"),
+        lambda: module.delete_key(seaweed_store, "x", "y"),
+    ):
+        with pytest.raises(InfraError, match="no MinIO admin API; set mpr-storage:credentials to iam or static"):
+            action()
+
+
+_CRASH = pytest.mark.xfail(
+    strict=True,
+    raises=(KeyError, TypeError),
+    reason="minio._answer: JSON that is not MinIO's is a KeyError or TypeError",
+)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<html/>", *(pytest.param(one, marks=_CRASH) for one in ("[]", "{}", '"x"', "3"))]
+)
+def test_an_answer_that_is_no_error_of_minio_is_told(body):
+    with http_server(answering(400, body)) as endpoint:
+        store = Store(endpoint, "us-east-1", Keys("a", "b"))
+        with pytest.raises(InfraError, match="no MinIO admin API"):
+            module.read_identity(store, "x")
+
+
+def test_a_server_that_goes_away_is_unreachable(babbling, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(UnreachableError, match=f"listing the keys of x: no useful answer from {babbling}"):
+        module.key_ids(Store(babbling, "us-east-1", Keys("a", "b")), "x")

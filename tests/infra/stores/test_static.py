@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from infra.errors import UsageError
+from infra.stores.keys import Credentials, credentials
+from infra.stores.store import Keys, Store
+
+STORE = Store("http://nowhere.invalid", "x", Keys("a", "b"))  # never asked
+GIVEN = Keys("VIEWERKEY", "hush")
+
+
+@pytest.fixture
+def static() -> Credentials:
+    return credentials("static", {"viewer": GIVEN})
+
+
+def test_the_given_key_is_handed_through(static):
+    assert static.create_key(STORE, "mpr-my-test-viewer") == GIVEN
+    assert static.key_ids(STORE, "mpr-my-test-viewer") == ["VIEWERKEY"]
+
+
+def test_a_missing_key_is_told_with_where_it_goes(static):
+    for ask in (static.create_key, static.key_ids):
+        with pytest.raises(UsageError) as caught:
+            ask(STORE, "mpr-test-app")
+        for word in ("identity app", "MPR_APP_ACCESS_KEY_ID", "MPR_APP_SECRET_ACCESS_KEY", "mpr-storage:keys"):
+            assert word in str(caught.value)
+
+
+def test_nothing_is_ever_changed(static):
+    static.ensure_identity(STORE, "mpr-test-viewer", {})
+    assert static.read_identity(STORE, "mpr-test-viewer") == {}
+    static.delete_key(STORE, "mpr-test-viewer", "VIEWERKEY")
+    static.delete_identity(STORE, "mpr-test-viewer")
+    assert static.create_key(STORE, "mpr-test-viewer") == GIVEN

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+
+from infra.errors import InfraError, UnreachableError, UsageError
+from infra.stores.store import Keys, Store, explained, refusal, s3_client
+
+STORE = Store("http://store:9000", "us-east-1", Keys("ADMINKEY", "hush"))
+
+
+def client_error(code: str, message: str = "words") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Something")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        (
+            "InvalidAccessKeyId",
+            UsageError,
+            r"does not accept the admin key ADMI\.\.\. \(InvalidAccessKeyId\); check MPR_ADMIN_",
+        ),
+        ("SignatureDoesNotMatch", UsageError, r"does not accept the admin key ADMI\.\.\."),
+        ("InvalidClientTokenId", UsageError, r"does not accept the admin key ADMI\.\.\."),
+        ("Unknown", UsageError, r"does not accept the admin key ADMI\.\.\."),
+        (
+            "RequestTimeTooSkewed",
+            UsageError,
+            r"this machine's clock differs too much from that of http://store:9000; set",
+        ),
+        ("RequestExpired", UsageError, "set the clock right"),
+        ("AccessDenied", UsageError, r"the admin key ADMI\.\.\. may not do this at http://store:9000"),
+        ("403", UsageError, r"may not do this"),
+        ("AccessForbidden", UsageError, r"may not do this"),
+        ("Busy", InfraError, "http://store:9000 answered Busy: words"),
+    ],
+)
+def test_a_refusal_is_a_sentence_that_says_what_to_do(code, kind, said):
+    with pytest.raises(kind, match=f"^testing: .*{said}") as caught, explained(STORE, "testing"):
+        raise client_error(code)
+    assert type(caught.value) is kind
+    assert isinstance(caught.value.__cause__, ClientError)
+    assert "hush" not in str(caught.value)
+    assert "ADMINKEY" not in str(caught.value)
+    assert str(refusal(STORE, "testing", code, "words")) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="http://store:9000"),
+        ReadTimeoutError(endpoint_url="http://store:9000"),
+    ],
+)
+def test_no_answer_is_unreachable(error):
+    with (
+        pytest.raises(UnreachableError, match="testing: no useful answer from http://store:9000") as caught,
+        explained(STORE, "testing"),
+    ):
+        raise error
+    assert caught.value.exit_code == 3
+
+
+def test_what_is_no_answer_of_a_store_passes_through():
+    for error in (ValueError("bug"), InfraError("said already"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), explained(STORE, "testing"):
+            raise error
+
+
+def test_equal_stores_share_their_clients(seaweed_store):
+    again = Store(seaweed_store.endpoint, seaweed_store.region, Keys(*vars(seaweed_store.admin).values()))
+    assert again is not seaweed_store
+    assert again.s3 is seaweed_store.s3
+    assert again.iam is seaweed_store.iam
+    other = Keys("other-key", "other-secret")
+    assert s3_client(seaweed_store, other) is not seaweed_store.s3
+    assert Store(seaweed_store.endpoint, seaweed_store.region, other).iam is not seaweed_store.iam
+
+
+def test_a_minio_client_is_shared_too():
+    assert STORE.minio is Store(*vars(STORE).values()).minio

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from infra.connection import connect, given_keys
+from infra.errors import UnreachableError, UsageError
+from infra.local import store as embedded
+from infra.stores.store import Keys, Store
+
+URL = "http://store:9000"
+CONFIGURED = {"adminAccessKeyId": "CONFIGURED", "adminSecretAccessKey": "configured-secret"}
+
+
+@pytest.fixture
+def admin(monkeypatch):
+    monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "ADMIN")
+    monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "admin-secret")
+
+
+@pytest.mark.usefixtures("admin")
+@pytest.mark.parametrize("values", [{}, CONFIGURED])
+def test_the_environment_decides(values):
+    assert connect(URL, "r1", values) == Store(URL, "r1", Keys("ADMIN", "admin-secret"))
+
+
+def test_the_configuration_is_next():
+    assert connect(URL, "r1", CONFIGURED).admin == Keys("CONFIGURED", "configured-secret")
+
+
+def test_without_admin_keys_a_given_key_does(monkeypatch):
+    monkeypatch.setenv("MPR_VIEWER_ACCESS_KEY_ID", "VIEWER")
+    monkeypatch.setenv("MPR_VIEWER_SECRET_ACCESS_KEY", "viewer-secret")
+    assert connect(URL, "r1", {}).admin == Keys("VIEWER", "viewer-secret")
+    assert connect(URL, "r1", CONFIGURED).admin == Keys("CONFIGURED", "configured-secret")
+
+
+def test_without_any_key_the_message_says_where_they_go():
+    with pytest.raises(UsageError) as caught:
+        connect(URL, "r1", {})
+    for word in (URL, "MPR_ADMIN_ACCESS_KEY_ID", "MPR_ADMIN_SECRET_ACCESS_KEY", "mpr-storage:adminAccessKeyId"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["MPR_ADMIN_ACCESS_KEY_ID", "MPR_ADMIN_SECRET_ACCESS_KEY"])
+@pytest.mark.parametrize("values", [{}, CONFIGURED])
+def test_half_a_pair_is_refused_and_never_completed_from_elsewhere(monkeypatch, name, values):
+    monkeypatch.setenv(name, "half-of-a-secret")
+    with pytest.raises(
+        UsageError, match="MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY must be"
+    ) as caught:
+        connect(URL, "r1", values)
+    assert "half-of-a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURED))
+def test_half_a_configured_pair_is_refused(name):
+    with pytest.raises(UsageError, match="must be set together"):
+        connect(URL, "r1", {name: CONFIGURED[name]})
+
+
+def test_an_empty_variable_counts_as_absent(monkeypatch):
+    monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "")
+    monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "")
+    assert connect(URL, "r1", CONFIGURED).admin.access_key_id == "CONFIGURED"
+
+
+KEYS = {
+    "app": {"accessKeyId": "APP", "secretAccessKey": "app-secret"},
+    "viewer": {"accessKeyId": "VIEW", "secretAccessKey": "view-secret"},
+    "stranger": {"accessKeyId": "X", "secretAccessKey": "Y"},
+}
+
+
+@pytest.mark.parametrize("values", [KEYS, json.dumps(KEYS)], ids=["file", "engine"])
+def test_given_keys_come_from_the_configuration(values):
+    assert given_keys({"keys": values}) == {
+        "app": Keys("APP", "app-secret"),
+        "viewer": Keys("VIEW", "view-secret"),
+    }
+
+
+def test_given_keys_come_from_the_environment_first(monkeypatch):
+    monkeypatch.setenv("MPR_APP_ACCESS_KEY_ID", "ENV")
+    monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", "env-secret")
+    assert given_keys({"keys": KEYS})["app"] == Keys("ENV", "env-secret")
+
+
+@pytest.mark.parametrize("keys", [None, {}, "", "[]", "3", ["app"], {"app": "x"}, {"app": None}])
+def test_keys_that_are_no_mapping_are_no_keys(keys):
+    assert given_keys({"keys": keys}) == {}
+
+
+def test_half_a_given_pair_is_refused():
+    with pytest.raises(
+        UsageError, match="MPR_APP_ACCESS_KEY_ID and MPR_APP_SECRET_ACCESS_KEY must be set together"
+    ):
+        given_keys({"keys": {"app": {"accessKeyId": "APP"}}})
+
+
+@pytest.mark.xfail(strict=True, raises=json.JSONDecodeError, reason="given_keys: json.loads of what users wrote")
+def test_keys_that_are_no_json_are_refused_in_words():
+    with pytest.raises(UsageError, match="mpr-storage:keys"):
+        given_keys({"keys": "{oops"})
+
+
+def test_the_embedded_store_brings_its_own_keys(monkeypatch):
+    running = SimpleNamespace(endpoint="http://127.0.0.1:1", access_key_id="ROOT", secret_access_key="root-secret")
+    monkeypatch.setattr(embedded, "find", lambda: running)
+    assert connect("embedded", "r1", CONFIGURED) == Store("http://127.0.0.1:1", "r1", Keys("ROOT", "root-secret"))
+
+
+def test_the_embedded_store_that_is_down_is_unreachable(monkeypatch):
+    monkeypatch.setattr(embedded, "find", lambda: None)
+    with pytest.raises(UnreachableError, match=r"the embedded store is not running; start it with") as caught:
+        connect("embedded", "r1", {})
+    assert caught.value.exit_code == 3
+
+
+def test_a_secret_shows_in_no_repr():
+    store = Store(URL, "r1", Keys("ADMIN-KEY", "hush"))
+    assert "hush" not in repr(store)
+    assert store.admin.hint == "ADMI..."

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+from core.storage.settings import Settings, read_env_file
+from infra import init as module
+from infra.env import files
+from infra.errors import InfraError, UsageError
+from infra.stores import buckets
+from infra.stores import keys as making
+from infra.stores.keys import is_accepted
+from tests.infra.conftest import ALL, Environment
+
+
+def snapshot(environment: Environment) -> dict[str, tuple[int, bytes]]:
+    return {file.name: (file.stat().st_ino, file.read_bytes()) for file in environment.folder.iterdir()}
+
+
+def test_an_environment_is_made_and_a_second_run_changes_nothing_and_says_so(environment):
+    name = environment.name
+    who = list(ALL) if environment.server.credentials == "iam" else ["app", "viewer"]
+    environment.values["identities"] = who
+    first = environment.initialise()
+    assert [first[f"bucket {name}-{role}"] for role in ("in", "out")] == ["created", "created"]
+    for identity in who:
+        file = environment.file(identity)
+        assert first[f"env file {file.name}"] == "written"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        keys = files.keys(file)
+        assert keys
+        assert first[f"identity mpr-{name}-{identity}"] == f"key {keys.hint} created"
+        assert is_accepted(environment.store, keys)
+    before = snapshot(environment)
+    again = environment.initialise()
+    assert again.keys() == first.keys()
+    assert all(
+        outcome.endswith(("unchanged", "in place")) for thing, outcome in again.items() if thing != "notice"
+    )
+    assert snapshot(environment) == before
+    assert ("notice" in first) is (environment.server.credentials == "minio")
+
+
+def test_the_env_file_is_all_that_a_client_needs(seaweed_environment):
+    seaweed_environment.values["publicEndpoint"] = "https://media.example.com"
+    seaweed_environment.initialise()
+    found = Settings.from_env(read_env_file(seaweed_environment.file("ingest")))
+    assert found.bucket("in") == f"{seaweed_environment.name}-in"
+    assert found.bucket_out is None
+    assert found.public_endpoint_url == "https://media.example.com"
+    assert found.endpoint_url == seaweed_environment.store.endpoint
+
+
+def test_no_report_holds_a_secret(seaweed_environment):
+    said = json.dumps(seaweed_environment.initialise())
+    for identity in ALL:
+        keys = files.keys(seaweed_environment.file(identity))
+        assert keys
+        assert keys.secret_access_key not in said
+        assert keys.access_key_id not in said
+
+
+def test_a_changed_setting_is_told(seaweed_environment):
+    seaweed_environment.values["identities"] = ["app"]
+    seaweed_environment.initialise()
+    seaweed_environment.values["buckets"]["out"] |= {"versioning": True, "corsOrigins": ["http://localhost:3000"]}
+    told = seaweed_environment.initialise()
+    assert told[f"bucket {seaweed_environment.name}-out"] == "changed versioning, corsOrigins"
+    assert told[f"bucket {seaweed_environment.name}-in"] == "unchanged"
+
+
+@pytest.mark.parametrize("disposable", [True, False])
+def test_a_lost_env_file_gets_a_new_key(seaweed_environment, disposable):
+    seaweed_environment.values.update(identities=["app"], disposable=disposable)
+    seaweed_environment.initialise()
+    old = files.keys(seaweed_environment.file("app"))
+    assert old
+    seaweed_environment.file("app").unlink()
+    told = seaweed_environment.initialise()
+    assert told[f"identity mpr-{seaweed_environment.name}-app"].endswith("created")
+    assert files.keys(seaweed_environment.file("app")) != old
+    assert is_accepted(seaweed_environment.store, old) is not disposable
+
+
+def test_an_interrupted_run_is_gone_on_with(seaweed_environment, monkeypatch):
+    seaweed_environment.values["identities"] = ["app", "viewer"]
+    written = files.write
+
+    def interrupted(file, text):
+        if "viewer" in file.name:
+            raise KeyboardInterrupt
+        return written(file, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            seaweed_environment.initialise()
+    first = files.keys(seaweed_environment.file("app"))
+    told = seaweed_environment.initialise()
+    assert told[f"env file {seaweed_environment.name}.env"] == "unchanged"
+    assert told[f"env file {seaweed_environment.name}.viewer.env"] == "written"
+    assert files.keys(seaweed_environment.file("app")) == first
+
+
+def test_an_edited_file_is_refused_and_nothing_is_changed(seaweed_environment):
+    seaweed_environment.values["identities"] = ["app"]
+    seaweed_environment.initialise()
+    file = seaweed_environment.file("app")
+    file.write_text(file.read_text() + "MINE=1\n")
+    edited = file.read_bytes()
+    seaweed_environment.values["buckets"]["out"]["versioning"] = True
+    with pytest.raises(UsageError, match="was edited by hand"):
+        seaweed_environment.initialise()
+    assert file.read_bytes() == edited
+    out = buckets.read(seaweed_environment.store, f"{seaweed_environment.name}-out")
+    assert out
+    assert out.versioning is False
+
+
+def test_keys_that_somebody_else_made_are_handed_through(seaweed_environment):
+    seaweed_environment.values["identities"] = ["viewer"]
+    seaweed_environment.initialise()
+    file = seaweed_environment.file("viewer")
+    keys = files.keys(file)
+    assert keys
+    file.unlink()
+    seaweed_environment.values.update(
+        credentials="static",
+        keys={"viewer": {"accessKeyId": keys.access_key_id, "secretAccessKey": keys.secret_access_key}},
+    )
+    told = seaweed_environment.initialise()
+    assert told[f"identity mpr-{seaweed_environment.name}-viewer"].startswith("key ")
+    assert files.keys(file) == keys
+    assert seaweed_environment.initialise()[f"env file {file.name}"] == "unchanged"
+    seaweed_environment.values["identities"] = ["viewer", "app"]
+    with pytest.raises(UsageError, match="no keys for identity app: set MPR_APP_ACCESS_KEY_ID"):
+        seaweed_environment.initialise()
+    seaweed_environment.values.update(credentials="iam", identities=["viewer"])
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=InfraError,
+    reason="with no admin keys the first given key is the admin, which may not read a bucket's versioning",
+)
+def test_given_keys_are_enough_where_the_buckets_are_there(seaweed_environment, monkeypatch):
+    seaweed_environment.values["identities"] = ["app"]
+    seaweed_environment.initialise()
+    keys = files.keys(seaweed_environment.file("app"))
+    assert keys
+    monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
+    monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("MPR_APP_ACCESS_KEY_ID", keys.access_key_id)
+    monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", keys.secret_access_key)
+    monkeypatch.setitem(seaweed_environment.values, "credentials", "static")
+    told = seaweed_environment.initialise()
+    assert told[f"env file {seaweed_environment.name}.env"] == "unchanged"
+
+
+def test_a_given_key_that_the_store_does_not_take_is_a_sentence(seaweed_environment, monkeypatch):
+    monkeypatch.setattr(making, "_USABLE_WITHIN", 0)
+    given = {"app": {"accessKeyId": "AKIANOBODY", "secretAccessKey": "hush"}}
+    seaweed_environment.values.update(credentials="static", identities=["app"], keys=given)
+    with pytest.raises(InfraError, match=r"key AKIA\.\.\. is not accepted by http") as caught:
+        seaweed_environment.initialise()
+    assert "hush" not in str(caught.value)
+    assert not seaweed_environment.file("app").exists()
+    seaweed_environment.values.update(credentials="iam")
+
+
+def test_the_words_for_what_became_of_a_bucket():
+    assert module._outcome(True, ("versioning",)) == "created"  # noqa: FBT003  # two facts of one result
+    assert module._outcome(False, ("versioning", "expire")) == "changed versioning, expire"  # noqa: FBT003
+    assert module._outcome(False, ()) == "unchanged"  # noqa: FBT003

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.storage.settings import Settings
+from infra import plan
+from infra.errors import InfraError, UnreachableError, UsageError
+from infra.policies import IDENTITIES, policy
+from tests.infra.conftest import Environment, fresh
+
+
+def created(environment: Environment) -> list[str]:
+    return [one["Name"] for one in environment.store.s3.list_buckets()["Buckets"]]
+
+
+def test_the_plan_of_an_environment(seaweed_environment):
+    made = plan.make(seaweed_environment.config, seaweed_environment.values)
+    name = seaweed_environment.name
+    assert made.store == seaweed_environment.store
+    assert (made.kind.name, made.notices) == ("SeaweedFS", [])
+    assert {role: bucket.name for role, bucket in made.buckets.items()} == {
+        "in": f"{name}-in",
+        "out": f"{name}-out",
+    }
+    assert made.name("viewer") == f"mpr-{name}-viewer"
+    names = {"in": f"{name}-in", "out": f"{name}-out"}
+    assert made.policy("viewer") == policy("viewer", names)
+    assert made.policy("app") == policy("app", names, rename=made.kind.rename) != policy("app", names)
+    assert not set(names.values()) & set(created(seaweed_environment))
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_settings_name_the_buckets_that_the_identity_may_reach(seaweed_environment, identity):
+    seaweed_environment.values.update(publicEndpoint="https://media.example.com", addressingStyle="virtual")
+    made = plan.make(seaweed_environment.config, seaweed_environment.values)
+    assert made.settings(identity) == Settings(
+        endpoint_url=seaweed_environment.store.endpoint,
+        public_endpoint_url="https://media.example.com",
+        addressing_style="virtual",
+        region="us-east-1",
+        bucket_in=f"{seaweed_environment.name}-in",
+        bucket_out=None if identity == "ingest" else f"{seaweed_environment.name}-out",
+    )
+
+
+def refused(environment: Environment, error: type[InfraError] = UsageError) -> str:
+    with pytest.raises(error) as caught:
+        plan.make(environment.config, environment.values)
+    assert f"{environment.name}-in" not in created(environment)
+    return str(caught.value)
+
+
+def test_a_file_that_could_not_be_written_is_refused_before_the_store_is_asked(seaweed_environment, refusing):
+    for identity in ("app", "viewer"):
+        seaweed_environment.file(identity).write_text("mine")
+    seaweed_environment.values["endpoint"] = refusing
+    said = refused(seaweed_environment)
+    assert said.count("was not made by mpr-storage") == 2
+
+
+def test_missing_admin_keys_are_refused(seaweed_environment, monkeypatch):
+    monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
+    monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
+    assert "no admin keys for http" in refused(seaweed_environment)
+
+
+def test_wrong_admin_keys_are_refused(seaweed_environment, monkeypatch):
+    monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", fresh())
+    assert "does not accept the admin key admi..." in refused(seaweed_environment)
+
+
+def test_an_endpoint_that_refuses_is_unreachable(seaweed_environment, refusing):
+    seaweed_environment.values["endpoint"] = refusing
+    assert f"cannot reach the store at {refusing}" in refused(seaweed_environment, UnreachableError)
+
+
+@pytest.mark.minio
+def test_minio_is_told_what_it_cannot_do_before_anything_is_created(minio_environment):
+    bucket = minio_environment.values["buckets"]["out"]
+    bucket["corsOrigins"] = ["*"]
+    assert refused(minio_environment).startswith("buckets.out.corsOrigins: not supported by MinIO; ")
+    del bucket["corsOrigins"]
+    made = plan.make(minio_environment.config, minio_environment.values)
+    assert made.notices[0].startswith("abortMultipartDays: not supported by MinIO, skipped")
+    assert made.buckets["out"] == replace(minio_environment.config.bucket_out)

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra import private_file
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def _open_umask():
+    old = os.umask(0)
+    yield
+    os.umask(old)
+
+
+@pytest.mark.usefixtures("_open_umask")
+def test_the_mode_is_0600_from_the_first_byte_whatever_the_umask(tmp_path, monkeypatch):
+    modes = []
+    opened = os.open
+
+    def spy(path, *arguments, **named):
+        descriptor = opened(path, *arguments, **named)
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", spy)
+    private_file.write(tmp_path / "x.env", "secret")
+    assert modes == [0o600]
+    assert mode(tmp_path / "x.env") == 0o600
+
+
+@pytest.mark.usefixtures("_open_umask")
+def test_a_file_that_others_could_read_becomes_private(tmp_path):
+    file = tmp_path / "x.env"
+    file.write_text("old")
+    assert mode(file) == 0o666
+    private_file.write(file, "new")
+    assert (file.read_text(), mode(file)) == ("new", 0o600)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r")))
+def test_what_is_written_is_what_is_read(tmp_path_factory, text):
+    file = tmp_path_factory.getbasetemp() / "round.env"
+    private_file.write(file, text)
+    assert file.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("step", ["fsync", "fdopen"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_failure_leaves_the_old_file_and_no_part(tmp_path, monkeypatch, step, error):
+    file = tmp_path / "x.env"
+    file.write_text("old")
+
+    def fail(*_arguments, **_named):
+        raise error
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(type(error)):
+        private_file.write(file, "new")
+    assert [one.name for one in tmp_path.iterdir()] == ["x.env"]
+    assert file.read_text() == "old"
+
+
+def test_a_failing_rename_leaves_no_part(tmp_path):
+    (tmp_path / "x.env").mkdir()
+    with pytest.raises(IsADirectoryError):
+        private_file.write(tmp_path / "x.env", "secret")
+    assert [one.name for one in tmp_path.iterdir()] == ["x.env"]
+
+
+def test_the_bytes_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
+    steps = []
+
+    def noted(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def wrapper(*arguments: Any) -> object:
+            steps.append(name)
+            return function(*arguments)
+
+        return wrapper
+
+    monkeypatch.setattr(os, "fsync", noted("fsync", os.fsync))
+    monkeypatch.setattr(Path, "replace", noted("replace", Path.replace))
+    private_file.write(tmp_path / "x.env", "secret")
+    assert steps == ["fsync", "replace"]
+
+
+def test_a_link_at_the_place_is_replaced_and_not_followed(tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    file = tmp_path / "x.env"
+    file.symlink_to(theirs)
+    private_file.write(file, "secret")
+    assert theirs.read_text() == "theirs"
+    assert not file.is_symlink()
+    assert (file.read_text(), mode(file)) == ("secret", 0o600)
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_link_planted_at_the_temporary_name_is_refused(tmp_path, monkeypatch, dangling):
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    theirs = tmp_path / "theirs"
+    if not dangling:
+        theirs.write_text("theirs")
+    planted = tmp_path / ".guessed.x.env"
+    planted.symlink_to(theirs)
+    with pytest.raises(FileExistsError):
+        private_file.write(tmp_path / "x.env", "secret")
+    assert theirs.exists() is not dangling
+    assert dangling or theirs.read_text() == "theirs"
+    assert not (tmp_path / "x.env").exists()
+
+
+def test_the_part_is_kept_out_of_version_control_like_the_file(tmp_path, monkeypatch):
+    seen: list[str] = []
+    fsync = os.fsync
+
+    def look(descriptor):
+        seen.extend(one.name for one in tmp_path.iterdir())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    private_file.write(tmp_path / "x.env", "secret")
+    (part,) = seen
+    assert part.startswith(".")
+    assert Path(part).match("*.env")
+
+
+def test_two_writers_never_share_a_part(tmp_path, monkeypatch):
+    file = tmp_path / "x.env"
+    fsync = os.fsync
+    inner = iter(["inner"])
+
+    def interleave(descriptor):
+        for text in inner:
+            private_file.write(file, text)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", interleave)
+    private_file.write(file, "outer")
+    assert file.read_text() == "outer"
+    assert [one.name for one in tmp_path.iterdir()] == ["x.env"]
+
+
+def test_write_once_keeps_what_is_there(tmp_path):
+    file = tmp_path / "new" / "deep" / "x"
+    assert private_file.write_once(file, "one") == file
+    assert private_file.write_once(file, "two") == file
+    assert (file.read_text(), mode(file), mode(file.parent)) == ("one", 0o600, 0o700)

@@ -1,0 +1,478 @@
+"""The Pulumi program under Pulumi's mocks, where the mock runs our real providers on a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import pickle
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import boto3
+import pulumi
+import pytest
+from botocore.exceptions import ClientError
+from pulumi.dynamic import Config, ConfigureRequest
+from pulumi.runtime.mocks import MockMonitor, MockResourceArgs
+from pulumi.runtime.stack import run_pulumi_func
+
+from core.storage.settings import Settings, read_env_file, variables
+from infra import config as configuration
+from infra import program
+from infra.env import files
+from infra.local import store as embedded
+from infra.stores.settings import ATTRIBUTES
+from tests.conftest import Store, free_ports
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Values = dict[str, object]
+
+CHECKSUMS = {"AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"}
+ENDPOINT = {"S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}
+REGION = {"AWS_REGION", "AWS_DEFAULT_REGION"}
+KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+BUCKETS = {"S3_BUCKET_IN", "S3_BUCKET_OUT"}
+
+
+class RealDeployment(pulumi.runtime.Mocks):
+    """What the engine does, in this process: the provider in the inputs is configured, and checks and creates."""
+
+    def __init__(self, values: Mapping[str, str], state: dict[str, Any], *, preview: bool) -> None:
+        self.values = values
+        self.state = state
+        self.preview = preview
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        raise AssertionError(f"the program calls no function, but called {args.token}")
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        inputs = dict(args.inputs)
+        provider = pickle.loads(base64.b64decode(inputs.pop("__provider")))  # noqa: S301  # from this process
+        provider.configure(ConfigureRequest(Config(dict(self.values), "mpr-storage")))
+        checked = provider.check({}, inputs)
+        assert not checked.failures
+        there = f"{args.typ} {args.name}"
+        if self.preview:  # what is computed is known from the last update, or unknown
+            known = {name: value for name, value in checked.inputs.items() if value is not None}
+            return "", self.state.get(there, {}) | known
+        result = provider.create(checked.inputs)
+        self.state[there] = result.outs
+        return result.id, result.outs
+
+
+class Monitor(MockMonitor):
+    """Keeps the requests too: what a resource is protected from does not reach the mocks."""
+
+    def __init__(self, mocks: RealDeployment) -> None:
+        super().__init__(mocks)
+        self.requests: list[Any] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  # gRPC's name
+        if request.custom:
+            self.requests.append(request)
+        # Pulumi's mock gives each of its threads an event loop, and closes none.
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+@dataclass
+class Deployed:
+    """What a run of the program came to."""
+
+    requests: list[Any]
+    #: Each export: its value, and whether it is secret.
+    exports: dict[str, tuple[Any, bool]] = field(default_factory=dict)
+    #: The same for the leaves of exports that are mappings.
+    nested: dict[str, dict[str, tuple[Any, bool]]] = field(default_factory=dict)
+
+    def resources(self) -> set[tuple[str, str]]:
+        prefix = "pulumi-python:dynamic/storage:"
+        return {(one.type.removeprefix(prefix), one.name) for one in self.requests}
+
+    def only(self, kind: str) -> list[Any]:
+        return [one for one in self.requests if one.type.endswith(f":{kind}")]
+
+
+class Project:
+    """A project folder of its own, in which the program runs for one environment."""
+
+    def __init__(self, folder: Path, environment: str) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.environments = folder / "environments"
+        self.environments.mkdir()
+        self.state: dict[str, Any] = {}
+
+    def env_file(self, identity: str = "app") -> Path:
+        return files.path(self.environment, identity)
+
+    def deploy(self, values: Values, *, preview: bool = False) -> Deployed:
+        # As the engine hands configuration over: all text, structures as JSON.
+        texts = {
+            f"mpr-storage:{name}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in values.items()
+        }
+        monitor = Monitor(RealDeployment(texts, self.state, preview=preview))
+        return asyncio.run(self._deploy(monitor, texts, preview=preview))
+
+    async def _deploy(self, monitor: Monitor, texts: dict[str, str], *, preview: bool) -> Deployed:
+        pulumi.runtime.settings.reset_options()
+        pulumi.runtime.set_mocks(
+            monitor.mocks,
+            project="mpr-storage",
+            stack=self.environment,
+            preview=preview,
+            monitor=monitor,
+            logger=logging.getLogger("engine"),
+        )
+        pulumi.runtime.set_all_config(texts)
+        await run_pulumi_func(program.main)
+        deployed = Deployed(monitor.requests)
+        outputs = pulumi.runtime.get_root_resource().outputs  # type: ignore[union-attr]
+        for name, value in outputs.items():
+            deployed.exports[name] = await resolved(value)
+            if isinstance(value, dict):
+                deployed.nested[name] = {key: await resolved(one) for key, one in value.items()}
+        return deployed
+
+
+async def resolved(value: Any) -> tuple[Any, bool]:
+    output = pulumi.Output.from_input(value)
+    return await output.future(), await output.is_secret()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    made = Project(tmp_path, f"t{uuid4().hex[:8]}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(configuration, "ROOT", tmp_path)
+    # Default arguments are bound at import, so they are what must point elsewhere.
+    for function, where in (
+        (files.path, made.environments),
+        (configuration.stack_file, made.environments),
+        (embedded.find, tmp_path / ".local"),
+    ):
+        monkeypatch.setattr(function, "__defaults__", (where,))
+    interrupt = signal.getsignal(signal.SIGINT)
+    yield made
+    signal.signal(signal.SIGINT, interrupt)
+    pulumi.runtime.settings.reset_options()
+
+
+@pytest.fixture
+def values(seaweed: Store, project: Project, monkeypatch: pytest.MonkeyPatch) -> Values:
+    """A configuration with nothing but what it cannot do without."""
+    monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", seaweed.access_key_id)
+    monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", seaweed.secret_access_key)
+    return {
+        "target": "s3-compatible",
+        "endpoint": seaweed.endpoint,
+        "buckets": {"in": {"name": f"{project.environment}-in"}, "out": {"name": f"{project.environment}-out"}},
+    }
+
+
+@pytest.fixture
+def s3(seaweed: Store) -> S3Client:
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=seaweed.endpoint,
+        region_name=seaweed.region,
+        aws_access_key_id=seaweed.access_key_id,
+        aws_secret_access_key=seaweed.secret_access_key,
+    )
+
+
+def bucket_names(s3: S3Client) -> set[str]:
+    return {one["Name"] for one in s3.list_buckets()["Buckets"]}
+
+
+# --- resources ------------------------------------------------------------------------------------------
+
+
+def test_one_identity_is_what_there_is_without_asking(project: Project, values: Values, s3: S3Client):
+    deployed = project.deploy(values)
+    assert deployed.resources() == {
+        ("Bucket", "in"),
+        ("Bucket", "out"),
+        ("Identity", "app"),
+        ("Key", "app-a"),
+    }
+    assert {f"{project.environment}-in", f"{project.environment}-out"} <= bucket_names(s3)
+
+
+def test_each_further_identity_has_a_user_a_key_and_a_file(project: Project, values: Values):
+    deployed = project.deploy(values | {"identities": ["app", "pipeline", "ingest", "viewer"]})
+    for identity in ("app", "pipeline", "ingest", "viewer"):
+        assert {("Identity", identity), ("Key", f"{identity}-a")} <= deployed.resources()
+        assert project.env_file(identity).exists()
+    assert len(deployed.requests) == 2 + 4 * 2
+    names = {one.object["name"] for one in deployed.only("Identity")}
+    assert names == {f"mpr-{project.environment}-{one}" for one in ("app", "pipeline", "ingest", "viewer")}
+
+
+@pytest.mark.parametrize("disposable", [None, False, True])
+def test_buckets_are_protected_and_kept_unless_disposable(
+    project: Project, values: Values, *, disposable: bool | None
+):
+    asked = {} if disposable is None else {"disposable": disposable}
+    deployed = project.deploy(values | asked)
+    keep = not disposable
+    assert [(one.protect, one.retainOnDelete) for one in deployed.only("Bucket")] == [(keep, keep)] * 2
+    others = [one for one in deployed.requests if one not in deployed.only("Bucket")]
+    assert not any(one.protect or one.retainOnDelete for one in others)
+    assert {bool(one.object["disposable"]) for one in deployed.only("Bucket")} == {bool(disposable)}
+
+
+def test_a_key_is_a_secret_output_and_no_resource_holds_the_admin_key(
+    project: Project, values: Values, seaweed: Store
+):
+    deployed = project.deploy(values)
+    (key,) = deployed.only("Key")
+    assert set(key.additionalSecretOutputs) == {"accessKeyId", "secretAccessKey"}
+    secret = deployed.exports["AWS_SECRET_ACCESS_KEY"][0]
+    for request in deployed.requests:
+        assert seaweed.secret_access_key not in str(request)
+        assert secret not in str(request)
+
+
+def test_settings_of_the_buckets_arrive(project: Project, values: Values, s3: S3Client):
+    buckets: dict[str, dict[str, object]] = {
+        "in": {"name": f"{project.environment}-in", "versioning": True, "noncurrentDays": 3},
+        "out": {
+            "name": f"{project.environment}-out",
+            "expire": [{"prefix": "cache/", "days": 30}],
+            "corsOrigins": ["http://localhost:3000"],
+        },
+    }
+    deployed = project.deploy(values | {"buckets": buckets})
+    for request in deployed.only("Bucket"):
+        asked = {name: request.object[name] for name in ATTRIBUTES if name in request.object}
+        assert asked.keys() == buckets[request.name].keys() - {"name"} | {"abortMultipartDays"}
+    assert s3.get_bucket_versioning(Bucket=f"{project.environment}-in")["Status"] == "Enabled"
+    (cors,) = s3.get_bucket_cors(Bucket=f"{project.environment}-out")["CORSRules"]
+    assert cors["AllowedOrigins"] == ["http://localhost:3000"]
+
+
+# --- exports --------------------------------------------------------------------------------------------
+
+
+def test_every_variable_that_applies_is_exported_and_no_other(project: Project, values: Values):
+    deployed = project.deploy(values)
+    assert deployed.exports.keys() == CHECKSUMS | ENDPOINT | REGION | KEYS | BUCKETS
+
+
+def test_settings_that_were_asked_for_are_exported_too(project: Project, values: Values):
+    asked: Values = {
+        "publicEndpoint": "https://media.example.org",
+        "addressingStyle": "virtual",
+        "region": "eu-central-1",
+    }
+    exports = project.deploy(values | asked).exports
+    also = {"S3_PUBLIC_ENDPOINT_URL", "S3_ADDRESSING_STYLE"}
+    assert exports.keys() == CHECKSUMS | ENDPOINT | REGION | KEYS | BUCKETS | also
+    assert exports["S3_PUBLIC_ENDPOINT_URL"] == ("https://media.example.org", False)
+    assert {exports[name][0] for name in REGION} == {"eu-central-1"}
+
+
+def test_keys_are_secret_and_nothing_else_is(project: Project, values: Values):
+    exports = project.deploy(values).exports
+    assert {name for name, (_, secret) in exports.items() if secret} == KEYS
+
+
+def test_further_identities_are_nested_under_their_names(project: Project, values: Values):
+    deployed = project.deploy(values | {"identities": ["app", "ingest", "viewer"]})
+    assert deployed.nested.keys() == {"ingest", "viewer"}
+    assert deployed.nested["viewer"].keys() == CHECKSUMS | ENDPOINT | REGION | KEYS | BUCKETS
+    # `ingest` has no right on the bucket out, so it has no line for it.
+    assert deployed.nested["ingest"].keys() == deployed.nested["viewer"].keys() - {"S3_BUCKET_OUT"}
+    for leaves in deployed.nested.values():
+        assert {name for name, (_, secret) in leaves.items() if secret} == KEYS
+
+
+def test_an_environment_without_app_exports_no_variable_at_the_top(project: Project, values: Values):
+    deployed = project.deploy(values | {"identities": ["viewer"]})
+    assert deployed.exports.keys() == {"viewer"}
+    assert not project.env_file("app").exists()
+
+
+def test_exports_and_env_files_say_the_same(project: Project, values: Values):
+    deployed = project.deploy(values | {"identities": ["app", "viewer"]})
+    app = {name: value for name, (value, _) in deployed.exports.items() if name != "viewer"}
+    assert read_env_file(project.env_file("app")) == app
+    viewer = {name: value for name, (value, _) in deployed.nested["viewer"].items()}
+    assert read_env_file(project.env_file("viewer")) == viewer
+    names = {name for _, row in variables() for name in row.names} | CHECKSUMS
+    assert app.keys() <= names
+
+
+# --- env files ------------------------------------------------------------------------------------------
+
+
+def test_env_files_work_and_are_private(project: Project, values: Values):
+    project.deploy(values | {"identities": ["app", "viewer"]})
+    for identity in ("app", "viewer"):
+        file = project.env_file(identity)
+        assert file.stat().st_mode & 0o777 == 0o600
+        settings = Settings.from_env(read_env_file(file))
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=settings.endpoint_url,
+            region_name=settings.region,
+            aws_access_key_id=settings.access_key_id,
+            aws_secret_access_key=settings.secret_access_key,
+        )
+        assert client.list_objects_v2(Bucket=settings.bucket("out"))["KeyCount"] == 0
+        if identity == "viewer":
+            with pytest.raises(ClientError, match="AccessDenied"):
+                client.put_object(Bucket=settings.bucket("out"), Key="x", Body=b"")
+
+
+def test_a_preview_creates_nothing_and_writes_nothing(project: Project, values: Values, s3: S3Client):
+    before = bucket_names(s3)
+    deployed = project.deploy(values, preview=True)
+    assert ("Key", "app-a") in deployed.resources()
+    assert bucket_names(s3) == before
+    assert list(project.environments.iterdir()) == []
+    assert deployed.exports["AWS_SECRET_ACCESS_KEY"] == (None, True)
+
+
+def test_a_preview_of_what_is_deployed_leaves_a_missing_env_file_missing(project: Project, values: Values):
+    project.deploy(values)
+    key = read_env_file(project.env_file())["AWS_ACCESS_KEY_ID"]
+    project.env_file().unlink()
+    deployed = project.deploy(values, preview=True)
+    assert deployed.exports["AWS_ACCESS_KEY_ID"] == (key, True)
+    assert list(project.environments.iterdir()) == []
+
+
+def test_a_second_run_changes_nothing(project: Project, values: Values):
+    first = project.deploy(values)
+    before = project.env_file().stat()
+    second = project.deploy(values)
+    assert second.exports == first.exports
+    assert project.env_file().stat().st_mtime_ns == before.st_mtime_ns
+    assert project.env_file().stat().st_ino == before.st_ino
+
+
+def test_no_resource_holds_a_path_of_this_machine(project: Project, values: Values):
+    for request in project.deploy(values).requests:
+        assert str(project.folder) not in str(request)
+
+
+def test_static_keys_go_into_the_env_file(project: Project, values: Values, seaweed: Store):
+    pair = {"accessKeyId": seaweed.access_key_id, "secretAccessKey": seaweed.secret_access_key}
+    project.deploy(values | {"credentials": "static", "keys": {"app": pair}})
+    written = read_env_file(project.env_file())
+    assert written["AWS_ACCESS_KEY_ID"] == seaweed.access_key_id
+    assert written["AWS_SECRET_ACCESS_KEY"] == seaweed.secret_access_key
+
+
+# --- mistakes -------------------------------------------------------------------------------------------
+
+
+def refusal(project: Project, values: Values, *, preview: bool = False) -> str:
+    with pytest.raises(pulumi.RunError) as caught:
+        project.deploy(values, preview=preview)
+    assert list(project.environments.glob("*.env")) == []
+    return str(caught.value)
+
+
+def test_all_mistakes_of_a_configuration_come_at_once(project: Project, values: Values):
+    wrong: Values = {
+        "endpont": "x",
+        "disposable": "perhaps",
+        "identities": ["app", "viwer"],
+        "buckets": {"in": {"name": "UPPER"}, "out": {"name": "fine-out", "expire": [{"prefix": "a/", "days": 0}]}},
+    }
+    said = refusal(project, values | wrong, preview=True)
+    assert said.startswith(f"environments/Pulumi.{project.environment}.yaml:\n")
+    for part in (
+        "endpont: unknown key, did you mean endpoint?",
+        "disposable: must be true or false",
+        "viwer",
+        "buckets.in.name:",
+        "buckets.out.expire[0].days: must be at least 1, got 0",
+    ):
+        assert part in said
+
+
+def test_a_structure_that_is_no_json_is_a_sentence(project: Project, values: Values):
+    assert "buckets: must be a mapping, got in=x" in refusal(project, values | {"buckets": "in=x"})
+
+
+def test_an_empty_configuration_says_what_is_required(project: Project):
+    assert "target: is required, one of s3-compatible" in refusal(project, {})
+
+
+def test_a_store_that_does_not_answer_is_named_in_the_preview_already(project: Project, values: Values):
+    (closed,) = free_ports(1)
+    said = refusal(project, values | {"endpoint": f"http://127.0.0.1:{closed}"}, preview=True)
+    assert f"cannot reach the store at http://127.0.0.1:{closed}" in said
+    assert "mpr-storage:endpoint" in said
+
+
+def test_an_embedded_store_that_does_not_run_names_the_command_that_starts_it(project: Project, values: Values):
+    assert "python -m infra store start" in refusal(project, values | {"endpoint": "embedded"}, preview=True)
+
+
+def test_missing_admin_keys_name_both_ways_to_give_them(
+    project: Project, values: Values, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
+    monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
+    said = refusal(project, values, preview=True)
+    assert "MPR_ADMIN_ACCESS_KEY_ID" in said
+    assert "mpr-storage:adminAccessKeyId" in said
+
+
+def test_half_a_pair_of_admin_keys_is_a_sentence(
+    project: Project, values: Values, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
+    assert "must be set together" in refusal(project, values, preview=True)
+
+
+def test_wrong_admin_keys_are_a_sentence_without_the_secret(
+    project: Project, values: Values, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
+    monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
+    wrong: Values = {"adminAccessKeyId": "AKIAWRONG", "adminSecretAccessKey": "wrong-secret"}
+    said = refusal(project, values | wrong, preview=True)
+    assert "does not accept the admin key AKIA..." in said
+    assert "wrong-secret" not in said
+
+
+@pytest.mark.parametrize("problem", ["edited", "foreign"])
+def test_an_env_file_that_is_not_ours_is_refused_before_anything_is_created(
+    project: Project, values: Values, s3: S3Client, problem: str
+):
+    before = bucket_names(s3)
+    header = files.render(Settings(region="us-east-1"), project.environment, "app")
+    text = header + "S3_BUCKET_IN=mine\n" if problem == "edited" else "S3_BUCKET_IN=mine\n"
+    project.env_file().write_text(text)
+    with pytest.raises(pulumi.RunError) as caught:
+        project.deploy(values)
+    what = "was edited by hand" if problem == "edited" else "was not made by mpr-storage"
+    assert f"environments/{project.environment}.env {what}" in str(caught.value)
+    assert "move" in str(caught.value)
+    assert project.env_file().read_text() == text
+    assert bucket_names(s3) == before
+
+
+def test_a_static_key_that_was_not_given_is_named(project: Project, values: Values):
+    with pytest.raises(Exception, match=r"no keys for identity app: set MPR_APP_ACCESS_KEY_ID"):
+        project.deploy(values | {"credentials": "static"})
