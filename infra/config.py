@@ -7,12 +7,13 @@ without the engine read the same file themselves (`load`). Both end in `parse`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.storage.settings import bucket_name_problem, endpoint_problem
+from core.storage.settings import bucket_name_problem, endpoint_problem, region_problem
 from infra.config_reader import Reader
 from infra.errors import UsageError
 from infra.policies import IDENTITIES
@@ -34,6 +35,7 @@ CREDENTIALS = ("iam", "minio", "static")
 #: Each target with the settings it cannot do without.
 TARGETS = {"s3-compatible": ("endpoint", "buckets.in.name", "buckets.out.name")}
 
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _STRUCTURED = ("buckets", "identities", "keys")
 _SECRET = ("adminAccessKeyId", "adminSecretAccessKey", "keys")
 _KNOWN = (
@@ -104,6 +106,9 @@ def parse(environment: str, values: Mapping[str, object], source: str) -> Enviro
     """
     read = Reader(values)
     read.only(*_KNOWN)
+    if not _NAME.fullmatch(environment):
+        # A dot would make `a.viewer` the env file of two environments; a slash would leave the folder.
+        read.note("environment", f"a name holds only letters, digits, - and _, got {environment}")
     target = read.text("target", choices=tuple(TARGETS), required=True)
     buckets = read.section("buckets")
     buckets.only(*ROLES)
@@ -112,7 +117,7 @@ def parse(environment: str, values: Mapping[str, object], source: str) -> Enviro
         target=target or "",
         endpoint=_url(read, "endpoint", EMBEDDED),
         public_endpoint=_url(read, "publicEndpoint"),
-        region=read.text("region") or "us-east-1",
+        region=_region(read),
         addressing_style=read.text("addressingStyle", choices=("path", "virtual")),  # type: ignore[arg-type]  # the choices are the type
         credentials=read.text("credentials", choices=CREDENTIALS) or "iam",
         bucket_in=_bucket(buckets.section("in")),
@@ -128,7 +133,7 @@ def parse(environment: str, values: Mapping[str, object], source: str) -> Enviro
     return config
 
 
-def load(environment: str, folder: Path = ENVIRONMENTS) -> EnvironmentConfig:
+def load(environment: str, folder: Path | None = None) -> EnvironmentConfig:
     """The configuration of an environment, read from its file without the Pulumi engine.
 
     Raises:
@@ -137,13 +142,13 @@ def load(environment: str, folder: Path = ENVIRONMENTS) -> EnvironmentConfig:
     return parse(environment, read_values(environment, folder), str(stack_file(environment, folder)))
 
 
-def stack_file(environment: str, folder: Path = ENVIRONMENTS) -> Path:
+def stack_file(environment: str, folder: Path | None = None) -> Path:
     """Where the configuration of an environment is kept, relative to the current folder if it can be."""
-    path = folder / f"Pulumi.{environment}.yaml"
+    path = (folder or ENVIRONMENTS) / f"Pulumi.{environment}.yaml"
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def read_values(environment: str, folder: Path = ENVIRONMENTS) -> dict[str, object]:
+def read_values(environment: str, folder: Path | None = None) -> dict[str, object]:
     """The values of an environment's file under their bare names.
 
     An encrypted value counts as absent: only the engine can decrypt it, and `infra.connection` looks for it
@@ -155,14 +160,14 @@ def read_values(environment: str, folder: Path = ENVIRONMENTS) -> dict[str, obje
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        there = ", ".join(sorted(one.name[7:-5] for one in folder.glob("Pulumi.*.yaml"))) or "none"
+        there = ", ".join(sorted(one.name[7:-5] for one in path.parent.glob("Pulumi.*.yaml"))) or "none"
         raise ConfigError(str(path), [f"there is no environment {environment!r}; there are: {there}"]) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or a date that is none
         raise ConfigError(str(path), [f"cannot be read: {' '.join(str(error).split())}"]) from error
     values = (content or {}).get("config") if isinstance(content or {}, dict) else None
     if not isinstance(values, dict):
         raise ConfigError(str(path), ["must hold a mapping under `config:`"])
-    return _without_namespace({key: value for key, value in values.items() if not _is_encrypted(value)})
+    return _without_namespace(_readable(values))
 
 
 def from_engine(values: Mapping[str, str]) -> dict[str, object]:
@@ -183,8 +188,13 @@ def _without_namespace(values: Mapping[str, object]) -> dict[str, object]:
     return {str(key).removeprefix(start): value for key, value in values.items() if str(key).startswith(start)}
 
 
-def _is_encrypted(value: object) -> bool:
-    return isinstance(value, dict) and list(value) == ["secure"]
+def _readable(values: Mapping[str, object]) -> dict[str, object]:
+    """The values without those that are encrypted, at any depth."""
+    return {
+        key: _readable(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if not (isinstance(value, dict) and list(value) == ["secure"])
+    }
 
 
 def _bucket(read: Reader) -> BucketConfig:
@@ -228,6 +238,13 @@ def _identities(read: Reader) -> tuple[str, ...]:
         if name not in IDENTITIES:
             read.note(f"identities[{index}]", f"must be one of {', '.join(IDENTITIES)}, got {name}")
     return names or ("app",)
+
+
+def _region(read: Reader) -> str:
+    region = read.text("region") or "us-east-1"
+    if problem := region_problem(region):
+        read.note("region", f"{problem}, got {region}")
+    return region
 
 
 def _url(read: Reader, key: str, *words: str) -> str | None:

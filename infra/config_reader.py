@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+_DIGITS = 9  # more is no number of days, and Python refuses to convert very long ones
+
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """A hint for a misspelt `word`: the nearest of the known ones, or all of them."""
@@ -60,7 +62,7 @@ class Reader:
         value = self.values.get(key)
         if value is None or isinstance(value, bool):
             return value
-        if value in {"true", "false"}:
+        if isinstance(value, str) and value in {"true", "false"}:
             return value == "true"
         self.note(key, f"must be true or false, got {_shown(value)}")
         return None
@@ -72,7 +74,7 @@ class Reader:
             if required:
                 self.note(key, "is required, a number of days")
             return None
-        if isinstance(value, str) and value.isascii() and value.isdigit():
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             self.note(key, f"must be a whole number of days, got {_shown(value)}")

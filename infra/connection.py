@@ -49,7 +49,7 @@ def given_keys(values: Mapping[str, object]) -> dict[str, Keys]:
     """The keys that somebody else made, by identity, for ``credentials: static``."""
     configured = values.get("keys") or {}
     if isinstance(configured, str):
-        configured = json.loads(configured)
+        configured = _decoded(configured)
     found = {}
     for identity in IDENTITIES:
         pair = configured.get(identity) if isinstance(configured, Mapping) else None
@@ -69,12 +69,22 @@ def _embedded(region: str) -> Store:
     return Store(running.endpoint, region, Keys(running.access_key_id, running.secret_access_key))
 
 
+def _decoded(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise UsageError("mpr-storage:keys must be a mapping from identities to keys") from None
+
+
 def _keys(owner: str, configured_id: object, configured_secret: object) -> Keys | None:
     names = f"MPR_{owner}_ACCESS_KEY_ID", f"MPR_{owner}_SECRET_ACCESS_KEY"
     found = [os.environ.get(name) for name in names]
     if not any(found):
         found = [str(one) if one else None for one in (configured_id, configured_secret)]
-    key_id, secret = found
+    # A secret that was mounted as a file often ends in a newline.
+    key_id, secret = ((one or "").strip() for one in found)
+    if not f"{key_id}{secret}".isascii() or not f"{key_id}{secret}".isprintable():
+        raise UsageError(f"{names[0]} or {names[1]} holds a character that no key has; copy it again")
     if key_id and secret:
         return Keys(key_id, secret)
     if key_id or secret:

@@ -34,6 +34,7 @@ _WEED = (
     "-webdav=false",
     "-admin.ui=false",
     "-master.telemetry=false",
+    "-volume.preStopSeconds=0",
 )
 
 

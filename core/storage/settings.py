@@ -234,6 +234,11 @@ def endpoint_problem(url: str) -> str | None:
     return None
 
 
+def region_problem(region: str) -> str | None:
+    """Why `region` cannot be signed for, or None."""
+    return None if re.fullmatch(r"[A-Za-z0-9-]{1,64}", region) else "must hold only letters, digits and hyphens"
+
+
 def _is_ipv4(name: str) -> bool:
     try:
         IPv4Address(name)
@@ -255,8 +260,8 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield "S3_BUCKET_OWNER must be an AWS account id of 12 digits"
     if settings.addressing_style not in {None, "path", "virtual"}:
         yield "S3_ADDRESSING_STYLE must be path or virtual"
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", settings.region):
-        yield "AWS_REGION must hold only letters, digits and hyphens"
+    if problem := region_problem(settings.region):
+        yield f"AWS_REGION {problem}"
     if (settings.access_key_id is None) != (settings.secret_access_key is None):
         yield "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together"
     elif settings.session_token is not None and settings.access_key_id is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
@@ -27,6 +28,8 @@ PREFIX = "mpr-probe/"
 _BODY = b"probe"
 _DENIED = {"AccessDenied", "AccessForbidden", "Forbidden", "403", "Unknown", "UnauthorizedAccess"}
 _MISSING = {"NoSuchKey", "404"}
+#: What only somebody with the right is told of a policy that makes no sense.
+_UNDERSTOOD = {"MalformedPolicy", "MalformedPolicyDocument", "NoSuchEntity"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Subject:
     #: The buckets that it may know of.
     known: frozenset[str]
     key: str = field(default_factory=lambda: f"{PREFIX}{secrets.token_hex(8)}/probe")
+    #: The bucket that it tries to create.
+    new_bucket: str = field(default_factory=lambda: f"mpr-probe-{secrets.token_hex(8)}")
 
     @property
     def s3(self) -> S3Client:
@@ -119,9 +124,9 @@ def _presign(subject: Subject) -> None:
 
 
 def _create_bucket(subject: Subject) -> None:
-    name = f"mpr-probe-{secrets.token_hex(8)}"
-    subject.s3.create_bucket(Bucket=name)
-    subject.s3.delete_bucket(Bucket=name)
+    subject.s3.create_bucket(Bucket=subject.new_bucket)
+    with suppress(ClientError):  # whoever may create need not be allowed to delete
+        subject.s3.delete_bucket(Bucket=subject.new_bucket)
 
 
 def _list_buckets(subject: Subject) -> None:
@@ -148,9 +153,11 @@ def _malformed(request: Callable[[], object]) -> None:
     try:
         request()
     except ClientError as error:
-        status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        if status in {403, 404, 405, 501}:
+        if code_of(error) in _UNDERSTOOD:
+            return
+        if error.response["ResponseMetadata"].get("HTTPStatusCode", 0) < 500:  # noqa: PLR2004  # not a fault
             raise Denied from error
+        raise
 
 
 #: In this order: what is written is there to be read, and the last deletes it.

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from urllib.error import URLError
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's
 
@@ -14,11 +15,12 @@ from core.storage.settings import Settings, read_env_file
 from infra.check import probes
 from infra.check.probes import Probe, Subject
 from infra.config import ROLES, EnvironmentConfig
-from infra.connection import connect
+from infra.connection import connect, given_keys
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.policies import IDENTITIES
 from infra.stores import buckets
+from infra.stores.empty import delete_everything
 from infra.stores.store import Store, code_of, explained
 
 
@@ -53,35 +55,53 @@ def run(config: EnvironmentConfig, values: Mapping[str, object]) -> Iterator[Fin
         UnreachableError: the store does not answer.
     """
     settings = {identity: _settings(config, identity) for identity in config.identities}
-    with _foreign_bucket(config, values) as foreign:
+    admin = _admin_store(config, values)
+    with _foreign_bucket(admin) as foreign:
         for identity, found in settings.items():
             with _explained(identity, found):
-                yield from _of_identity(config, identity, found, foreign)
+                yield from _of_identity(config, identity, found, foreign, admin)
 
 
 def _of_identity(
-    config: EnvironmentConfig, identity: str, settings: Settings, foreign: str | None
+    config: EnvironmentConfig, identity: str, settings: Settings, foreign: str | None, admin: Store | None
 ) -> Iterator[Finding]:
     names = {role: config.bucket(role).name or "" for role in ROLES}
     known = frozenset(names.values())
     for role, bucket in names.items():
         rights = IDENTITIES[identity].get(role, frozenset())
-        yield from _try(identity, role, probes.ON_EACH_BUCKET, Subject(settings, bucket, known), rights)
+        yield from _try(identity, role, probes.ON_EACH_BUCKET, Subject(settings, bucket, known), admin, rights)
     if foreign:
-        yield from _try(identity, "other bucket", probes.ON_A_FOREIGN_BUCKET, Subject(settings, foreign, known))
-    yield from _try(identity, "store", probes.ON_THE_STORE, Subject(settings, names["in"], known))
+        subject = Subject(settings, foreign, known)
+        yield from _try(identity, "other bucket", probes.ON_A_FOREIGN_BUCKET, subject, admin)
+    yield from _try(identity, "store", probes.ON_THE_STORE, Subject(settings, names["in"], known), admin)
 
 
 def _try(
-    identity: str, where: str, rows: tuple[Probe, ...], subject: Subject, rights: frozenset[str] = frozenset()
+    identity: str,
+    where: str,
+    rows: tuple[Probe, ...],
+    subject: Subject,
+    admin: Store | None,
+    rights: frozenset[str] = frozenset(),
 ) -> Iterator[Finding]:
     try:
         for probe in rows:
             allowed, error = _attempt(probe, subject)
             yield Finding(identity, where, probe.name, probe.right in rights, allowed, error)
     finally:
-        if "write" in rights:
-            probes.clean_up(subject)
+        _clean_up(subject, admin, may_delete="write" in rights)
+
+
+def _clean_up(subject: Subject, admin: Store | None, *, may_delete: bool) -> None:
+    """Remove what the probes left, also what they should not have been able to make.
+
+    The administrator can remove versions and buckets; without one, the identity removes what it may.
+    """
+    if admin is not None:
+        delete_everything(admin.s3, subject.bucket, subject.key)
+        buckets.delete(admin, subject.new_bucket, with_content=True)
+    elif may_delete:
+        probes.clean_up(subject)
 
 
 def _attempt(probe: Probe, subject: Subject) -> tuple[bool | None, str]:
@@ -105,26 +125,27 @@ def _settings(config: EnvironmentConfig, identity: str) -> Settings:
 
 
 @contextmanager
-def _foreign_bucket(config: EnvironmentConfig, values: Mapping[str, object]) -> Iterator[str | None]:
+def _foreign_bucket(admin: Store | None) -> Iterator[str | None]:
     """A bucket that no identity has a right on, for as long as the check runs; None without admin keys."""
-    store = _admin_store(config, values)
-    if store is None:
+    if admin is None:
         yield None
         return
     name = f"mpr-probe-{secrets.token_hex(8)}"
-    with explained(store, "making a bucket that nobody may touch"):
-        store.s3.create_bucket(Bucket=name)
+    with explained(admin, "making a bucket that nobody may touch"):
+        admin.s3.create_bucket(Bucket=name)
     try:
         yield name
     finally:
-        buckets.delete(store, name, with_content=True)
+        buckets.delete(admin, name, with_content=True)
 
 
 def _admin_store(config: EnvironmentConfig, values: Mapping[str, object]) -> Store | None:
+    """The store with its administrator's keys, if they are at hand: whoever checks need not be one."""
     try:
-        return connect(config.endpoint or "", config.region, values)
+        store = connect(config.endpoint or "", config.region, values)
     except UsageError:
-        return None  # whoever checks need not be an administrator
+        return None
+    return None if store.admin in given_keys(values).values() else store
 
 
 @contextmanager
@@ -134,7 +155,7 @@ def _explained(identity: str, settings: Settings) -> Iterator[None]:
     except ClientError as error:
         code = code_of(error)
         raise InfraError(_REFUSED.get(code, "{identity}: {code}").format(identity=identity, code=code)) from error
-    except (ConnectionError, HTTPClientError) as error:
+    except (ConnectionError, HTTPClientError, URLError) as error:
         raise UnreachableError(f"{identity}: no useful answer from {settings.endpoint_url} ({error})") from error
 
 

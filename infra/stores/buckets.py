@@ -16,7 +16,7 @@ from infra.errors import InfraError, UsageError
 from infra.stores import lifecycle
 from infra.stores.empty import delete_everything, is_empty
 from infra.stores.settings import differing
-from infra.stores.store import Store, code_of, explained
+from infra.stores.store import DENIED_CODES, Store, code_of, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -122,6 +122,15 @@ def _exists(s3: S3Client, name: str) -> bool:
 
 
 def _read(s3: S3Client, name: str) -> BucketConfig:
+    try:
+        return _settings(s3, name)
+    except ClientError as error:
+        if code_of(error) in DENIED_CODES:
+            return BucketConfig(name=name)  # given keys may use the bucket and no more: nothing is known of it
+        raise
+
+
+def _settings(s3: S3Client, name: str) -> BucketConfig:
     status = s3.get_bucket_versioning(Bucket=name).get("Status")
     origins = tuple(
         origin for rule in _cors_rules(s3, name) if rule.get("ID") == _CORS_ID for origin in rule["AllowedOrigins"]
@@ -132,14 +141,14 @@ def _read(s3: S3Client, name: str) -> BucketConfig:
 
 def _lifecycle_rules(s3: S3Client, name: str) -> list[Any]:
     try:
-        return list(s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"])
+        return list(s3.get_bucket_lifecycle_configuration(Bucket=name).get("Rules", []))
     except ClientError as error:
         return _none_if(error, "NoSuchLifecycleConfiguration", "NotImplemented")
 
 
 def _cors_rules(s3: S3Client, name: str) -> list[Any]:
     try:
-        return list(s3.get_bucket_cors(Bucket=name)["CORSRules"])
+        return list(s3.get_bucket_cors(Bucket=name).get("CORSRules", []))
     except ClientError as error:
         return _none_if(error, "NoSuchCORSConfiguration", "NotImplemented")
 

@@ -19,6 +19,7 @@ from infra.stores.kinds import Kind, named
 from infra.stores.store import ACCEPTED_CODES, Store, refusal
 
 _TIMEOUT = 5.0  # seconds; a store that is up answers this at once
+_MOST = 65536  # bytes of an answer that are read; an error has far fewer
 _NO_BODY = hashlib.sha256(b"").hexdigest()
 
 
@@ -43,7 +44,7 @@ def _list_buckets(store: Store) -> tuple[str, str, str]:
     try:
         connection.request("GET", "/", headers=_signed_headers(store, url.netloc))
         answer = connection.getresponse()
-        body = answer.read().decode(errors="replace")
+        body = answer.read(_MOST).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
         reason = "no answer within 5 s" if isinstance(error, TimeoutError) else error
         raise UnreachableError(

@@ -24,18 +24,19 @@ def is_empty(s3: S3Client, bucket: str) -> bool:
     return not next(_pages(s3, bucket), ())
 
 
-def delete_everything(s3: S3Client, bucket: str) -> None:
-    """Delete all that is in the bucket. Safe to repeat after an interruption."""
-    while page := next(_pages(s3, bucket), ()):
+def delete_everything(s3: S3Client, bucket: str, prefix: str = "") -> None:
+    """Delete all that is in the bucket under `prefix`. Safe to repeat after an interruption."""
+    while page := next(_pages(s3, bucket, prefix), ()):
         _delete(s3, bucket, list(page))
-    for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
-        s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    for found in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+        for upload in found.get("Uploads", []):
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
-def _pages(s3: S3Client, bucket: str) -> Iterator[list[Any]]:
+def _pages(s3: S3Client, bucket: str, prefix: str = "") -> Iterator[list[Any]]:
     """What is in the bucket, up to 1000 at a time, as `delete_objects` takes it."""
     try:
-        pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         for page in pages:
             found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             if found:
@@ -43,7 +44,7 @@ def _pages(s3: S3Client, bucket: str) -> Iterator[list[Any]]:
     except ClientError as error:
         if code_of(error) != "NotImplemented":
             raise
-        for plain in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for plain in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             if plain.get("Contents"):
                 yield [{"Key": one["Key"]} for one in plain["Contents"]]
 

@@ -93,6 +93,7 @@ def _wait_until_accepted(store: Store, keys: Keys) -> None:
     while not is_accepted(store, keys):
         if time.monotonic() > deadline:
             raise InfraError(
-                f"the new key {keys.hint} is not accepted by {store.endpoint} after 10 s; run this again"
+                f"the key {keys.hint} is not accepted by {store.endpoint} after 10 s; look whether it exists, "
+                "then run this again"
             )
         time.sleep(0.05)

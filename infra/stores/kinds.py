@@ -76,6 +76,8 @@ def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[str, Bu
     if instead := kind.unsupported.get("abortMultipartDays"):
         notice = f"abortMultipartDays: not supported by {kind.name}, skipped: {instead}"
         return {role: config.bucket(role) for role in ROLES}, [notice]
+    if config.credentials == "static":
+        return {role: config.bucket(role) for role in ROLES}, []  # given keys may not change a bucket
     return {role: _with_default(config.bucket(role)) for role in ROLES}, []
 
 

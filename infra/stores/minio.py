@@ -98,7 +98,7 @@ def _answer(error: MinioAdminException) -> tuple[str, str]:
     try:
         body = json.loads(error._body)  # noqa: SLF001  # the only place that has the code
         return body["Code"], body["Message"]
-    except ValueError:
+    except (ValueError, KeyError, TypeError):
         raise InfraError(
             "this store has no MinIO admin API; set mpr-storage:credentials to iam or static"
         ) from error

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 #: Codes that say the administrator's keys are wrong. SeaweedFS' IAM API says Unknown for a bad signature.
 _BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "Unknown"}
-_DENIED = {"AccessDenied", "403", "AccessForbidden"}
+DENIED_CODES = {"AccessDenied", "403", "AccessForbidden"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
 _OTHER_REGION = {"AuthorizationHeaderMalformed", "InvalidRegion"}
 #: Answers to a request of the administrator's that prove the key: no error, or a right that is missing.
-ACCEPTED_CODES = {"", *_DENIED}
+ACCEPTED_CODES = {"", *DENIED_CODES}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,12 @@ def _iam(store: Store) -> IAMClient:
         region_name=store.region,
         aws_access_key_id=store.admin.access_key_id,
         aws_secret_access_key=store.admin.secret_access_key,
-        config=Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 3}),
+        config=Config(
+            connect_timeout=5,
+            read_timeout=20,
+            retries={"mode": "standard", "max_attempts": 3},
+            parameter_validation=False,  # it knows AWS's key ids only, which have 16 characters or more
+        ),
     )
 
 
@@ -125,8 +130,10 @@ def explained(store: Store, doing: str) -> Iterator[None]:
 
 
 def code_of(error: ClientError) -> str:
-    """The code of a refusal; SeaweedFS' IAM API answers some without one."""
-    return error.response.get("Error", {}).get("Code", "Unknown")
+    """The code of a refusal."""
+    # SeaweedFS' IAM API answers some with the code at the top, or with none.
+    answer: Any = error.response
+    return str(answer.get("Error", answer).get("Code", "Unknown"))
 
 
 def refusal(store: Store, doing: str, code: str, message: str) -> InfraError:
@@ -144,6 +151,6 @@ def refusal(store: Store, doing: str, code: str, message: str) -> InfraError:
         return UsageError(
             f"{doing}: {store.endpoint} is not in region {store.region} ({message}); set mpr-storage:region"
         )
-    if code in _DENIED:
+    if code in DENIED_CODES:
         return UsageError(f"{doing}: the admin key {store.admin.hint} may not do this at {store.endpoint}")
     return InfraError(f"{doing}: {store.endpoint} answered {code}: {message}")

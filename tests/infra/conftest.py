@@ -133,10 +133,8 @@ def bucket_name(seaweed_store: Store) -> Iterator[str]:
 
 
 def use_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Have everything read and write `environments/` there: the default arguments were bound at import."""
-    for function in (configuration.load, configuration.stack_file, configuration.read_values, files.path):
-        assert function.__defaults__ == (configuration.ENVIRONMENTS,)
-        monkeypatch.setattr(function, "__defaults__", (folder,))
+    """Have everything read and write `environments/` there."""
+    monkeypatch.setattr(configuration, "ENVIRONMENTS", folder)
 
 
 @pytest.fixture

@@ -100,7 +100,6 @@ def test_half_a_given_pair_is_refused():
         given_keys({"keys": {"app": {"accessKeyId": "APP"}}})
 
 
-@pytest.mark.xfail(strict=True, raises=json.JSONDecodeError, reason="given_keys: json.loads of what users wrote")
 def test_keys_that_are_no_json_are_refused_in_words():
     with pytest.raises(UsageError, match="mpr-storage:keys"):
         given_keys({"keys": "{oops"})
@@ -123,3 +122,16 @@ def test_a_secret_shows_in_no_repr():
     store = Store(URL, "r1", Keys("ADMIN-KEY", "hush"))
     assert "hush" not in repr(store)
     assert store.admin.hint == "ADMI..."
+
+
+def test_a_newline_at_the_end_of_a_mounted_secret_is_taken_off(monkeypatch):
+    monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "admin\n")
+    monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "secret\n")
+    assert connect("http://127.0.0.1:1", "us-east-1", {}).admin == Keys("admin", "secret")
+
+
+@pytest.mark.parametrize("odd", ["adm\nin", "админ", "a\x00b"])
+def test_a_key_that_no_request_can_carry_is_refused_without_showing_it(odd):
+    with pytest.raises(UsageError, match="holds a character that no key has") as caught:
+        connect("http://127.0.0.1:1", "us-east-1", {"adminAccessKeyId": "a", "adminSecretAccessKey": odd})
+    assert odd not in str(caught.value)

@@ -82,7 +82,7 @@ class Monitor(MockMonitor):
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         try:
-            return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+            return super().RegisterResource(request)
         finally:
             asyncio.set_event_loop(None)
             loop.close()
@@ -159,13 +159,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     made = Project(tmp_path, f"t{uuid4().hex[:8]}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(configuration, "ROOT", tmp_path)
+    monkeypatch.setattr(configuration, "ENVIRONMENTS", made.environments)
     # Default arguments are bound at import, so they are what must point elsewhere.
-    for function, where in (
-        (files.path, made.environments),
-        (configuration.stack_file, made.environments),
-        (embedded.find, tmp_path / ".local"),
-    ):
-        monkeypatch.setattr(function, "__defaults__", (where,))
+    monkeypatch.setattr(embedded.find, "__defaults__", (tmp_path / ".local",))
     interrupt = signal.getsignal(signal.SIGINT)
     yield made
     signal.signal(signal.SIGINT, interrupt)

@@ -74,16 +74,6 @@ def test_the_signature_is_the_one_that_botocore_makes(monkeypatch, endpoint, sec
     assert ours["Authorization"] == request.headers["Authorization"]
 
 
-@pytest.mark.parametrize("key", ["admin\n", "админ"])
-@pytest.mark.xfail(
-    strict=True, raises=ValueError, reason="http.client refuses such a header: a traceback with the key"
-)
-def test_a_key_that_cannot_be_sent_is_a_sentence(key):
-    # a secret mounted by Kubernetes often ends with a newline
-    with http_server(answering(200)) as endpoint, pytest.raises(UsageError):
-        contact(Store(endpoint, "us-east-1", Keys(key, "hush")))
-
-
 def test_a_wrong_secret_is_a_sentence(server):
     wrong = replace(server.store, admin=replace(server.store.admin, secret_access_key="hush-wrong"))
     with pytest.raises(

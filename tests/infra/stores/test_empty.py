@@ -164,7 +164,6 @@ def test_an_object_that_a_batch_leaves_is_asked_for_again_so_that_its_refusal_co
         events.unregister("after-call.s3.DeleteObjects", spoil)
 
 
-@pytest.mark.xfail(strict=True, reason="delete_everything asks for one page of unfinished uploads, 1000 of them")
 def test_more_than_a_page_of_unfinished_uploads_goes(seaweed_store, new_bucket):
     s3, name = seaweed_store.s3, new_bucket(seaweed_store)
     for number in range(5):

@@ -194,7 +194,7 @@ def test_a_key_that_never_works_is_given_up_in_words(seaweed_store, monkeypatch)
         create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
 
     with pytest.raises(
-        InfraError, match=r"the new key NEWK\.\.\. is not accepted by .* after 10 s; run this again"
+        InfraError, match=r"the key NEWK\.\.\. is not accepted by .* after 10 s; look whether it exists"
     ):
         ensure_key(Maker(), seaweed_store, "x", None, disposable=False)  # type: ignore[arg-type]  # all it needs
 
