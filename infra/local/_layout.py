@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-#: The folder `.local` of the project: the one that holds Pulumi.yaml and __main__.py.
-ROOT = Path(__file__).parents[2] / ".local"
+from infra import config
+
+
+def local_folder() -> Path:
+    """The folder `.local` of the project, which git ignores: all that belongs to this machine alone."""
+    return config.ROOT / ".local"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import click
 
 from infra.local import _disk, _state
 from infra.local import store as embedded
-from infra.local._layout import ROOT, Layout
+from infra.local._layout import Layout, local_folder
 from infra.local.store import EmbeddedStore
 
 _SHOWN = 4  # characters of a key id
@@ -33,10 +33,10 @@ def store() -> None:
 @click.pass_obj
 def start(root: Path | None, *, as_json: bool) -> None:
     """Start the store, unless it runs, and say where."""
-    running = embedded.find(root or ROOT)
+    running = embedded.find(root)
     if running is None:
         click.echo("starting the store ...", err=True)
-        found = embedded.start(root or ROOT, report=lambda message: click.echo(message, err=True))
+        found = embedded.start(root, report=lambda message: click.echo(message, err=True))
     else:
         found = running
     sentence = "the store runs" if running is None else "the store runs already"
@@ -48,7 +48,7 @@ def start(root: Path | None, *, as_json: bool) -> None:
 @click.pass_obj
 def stop(root: Path | None, *, as_json: bool) -> None:
     """Stop the store; its data stays."""
-    stopped = embedded.stop(root or ROOT)
+    stopped = embedded.stop(root)
     sentence = "the store is stopped; its data stays" if stopped else "the store was not running"
     _print(as_json, {"running": False, "stopped": stopped}, sentence)
 
@@ -58,7 +58,7 @@ def stop(root: Path | None, *, as_json: bool) -> None:
 @click.pass_obj
 def status(root: Path | None, *, as_json: bool) -> int:
     """Say whether the store runs, where, since when, and how much it holds; exits with 1 when it does not run."""
-    layout = Layout(root or ROOT)
+    layout = Layout(root or local_folder())
     found = embedded.find(layout.root)
     state = _state.read(layout.state)
     facts: dict[str, object] = {"running": False} if found is None else _described(found)

@@ -15,16 +15,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from infra import private_file
-from infra.config import ENVIRONMENTS, NAMESPACE, ROOT
+from infra import config, private_file
 from infra.errors import InfraError
+from infra.local._layout import local_folder
 
-_HOME = ROOT / ".local" / "pulumi"
 _INSTALL_SECONDS = 60
 _RETRY_INSTALL_SECONDS = 24 * 3600
 _INSTALLER = "import sys; from pulumi.automation import PulumiCommand; PulumiCommand.install(root=sys.argv[1])"
@@ -45,29 +45,32 @@ class Engine:
         self._run("up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs", *self._stack(environment))
 
     def destroy(self, environment: str) -> None:
-        """Delete all that is in the stack, and the stack."""
-        self._select(environment)
-        self._run("destroy", "--yes", "--skip-preview", *self._stack(environment))
-        self.forget(environment)
-
-    def forget(self, environment: str) -> None:
-        """Delete the stack but nothing that is in it. Nothing happens when there is none."""
+        """Delete all that is in the stack, and the stack. Nothing happens when there is none."""
         listed = subprocess.run(
-            [self.command, "stack", "ls", "--json"], cwd=ROOT, env=self.environ, check=True, capture_output=True
+            [self.command, "stack", "ls", "--json"],
+            cwd=config.ROOT,
+            env=self.environ,
+            check=True,
+            capture_output=True,
         )
-        if any(one["name"].rpartition("/")[2] == environment for one in json.loads(listed.stdout)):
-            self._run("stack", "rm", "--yes", "--force", "--preserve-config", "--stack", environment)
+        if not any(one["name"].rpartition("/")[2] == environment for one in json.loads(listed.stdout)):
+            return
+        self._select(environment)
+        self._run("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._stack(environment))
+        self._run("stack", "rm", "--yes", "--preserve-config", "--stack", environment)
 
     def _select(self, environment: str) -> None:
         """Make the stack if there is none, and lift the lock of a run that was killed."""
         if not self.own_state:
             self._run("stack", "select", "--create", environment)
             return
-        _HOME.joinpath("Pulumi.yaml").write_text(f"name: {NAMESPACE}\nruntime: python\n", encoding="utf-8")
-        self._run("stack", "select", "--create", environment, "--cwd", str(_HOME))
+        _home().joinpath("Pulumi.yaml").write_text(
+            f"name: {config.NAMESPACE}\nruntime: python\n", encoding="utf-8"
+        )
+        self._run("stack", "select", "--create", environment, "--cwd", str(_home()))
         _write_settings(environment)
         # Only this machine uses this state, and one command at a time: a lock is what a killed run left.
-        if any((_HOME / "state" / ".pulumi" / "locks").rglob(f"{environment}/*.json")):
+        if any((_home() / "state" / ".pulumi" / "locks").rglob(f"{environment}/*.json")):
             self._run("cancel", "--yes", "--stack", environment)
 
     def _stack(self, environment: str) -> list[str]:
@@ -79,7 +82,7 @@ class Engine:
         """Run one command to its end. An interruption is handed on, so that Pulumi can save its state."""
         process = subprocess.Popen(
             [self.command, "--non-interactive", *arguments],
-            cwd=ROOT,
+            cwd=config.ROOT,
             env=self.environ,
             start_new_session=True,  # a Ctrl-C comes here alone, and is handed on once
         )
@@ -99,7 +102,7 @@ class Engine:
 
 def find() -> Engine | None:
     """The engine, if `pulumi` is on PATH or was installed under .local/ before."""
-    command = shutil.which("pulumi") or shutil.which("pulumi", path=str(_HOME / "bin"))
+    command = shutil.which("pulumi") or shutil.which("pulumi", path=str(_home() / "bin"))
     return _engine(command) if command else None
 
 
@@ -108,21 +111,28 @@ def install() -> Engine | None:
 
     After a failure it is not tried again for a day, so that `make up` stays quick where there is no network.
     """
-    failed = _HOME / "install-failed"
+    failed = _home() / "install-failed"
     if failed.exists() and time.time() - failed.stat().st_mtime < _RETRY_INSTALL_SECONDS:
         return None
-    _HOME.mkdir(parents=True, exist_ok=True)
-    try:
-        subprocess.run(
-            [sys.executable, "-c", _INSTALLER, str(_HOME)],
-            timeout=_INSTALL_SECONDS,
-            check=True,
-            capture_output=True,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+    _home().mkdir(parents=True, exist_ok=True)
+    if not _installed():
         failed.touch()
         return None
     return find()
+
+
+def _installed() -> bool:
+    """Run the installer, which is a shell script with children of its own, and end them all when time is up."""
+    quiet = subprocess.DEVNULL
+    command = [sys.executable, "-c", _INSTALLER, str(_home())]
+    with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True) as process:
+        try:
+            return process.wait(_INSTALL_SECONDS) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def exports() -> list[str]:
@@ -140,14 +150,18 @@ def _engine(command: str) -> Engine:
 
 
 def _own_state() -> dict[str, str]:
-    state = _HOME / "state"
+    state = _home() / "state"
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    passphrase = private_file.write_once(_HOME / "passphrase", secrets.token_urlsafe(32))
+    passphrase = private_file.write_once(_home() / "passphrase", secrets.token_urlsafe(32))
     return {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase)}
 
 
+def _home() -> Path:
+    return local_folder() / "pulumi"
+
+
 def _settings_file(environment: str) -> Path:
-    return _HOME / f"Pulumi.{environment}.yaml"
+    return _home() / f"Pulumi.{environment}.yaml"
 
 
 def _write_settings(environment: str) -> None:
@@ -158,7 +172,7 @@ def _write_settings(environment: str) -> None:
     """
     file = _settings_file(environment)
     salt = yaml.safe_load(file.read_text(encoding="utf-8")).get("encryptionsalt")
-    shared = yaml.safe_load((ENVIRONMENTS / file.name).read_text(encoding="utf-8"))
+    shared = yaml.safe_load(config.stack_file(environment).read_text(encoding="utf-8"))
     private_file.write(file, yaml.safe_dump({"encryptionsalt": salt} | shared))
 
 

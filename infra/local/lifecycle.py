@@ -11,17 +11,16 @@ import click
 from infra import config as configuration
 from infra import plan
 from infra.check.command import prove
-from infra.config import EMBEDDED, ROOT, EnvironmentConfig
+from infra.config import EMBEDDED, EnvironmentConfig
 from infra.connection import given_keys
 from infra.env import files
 from infra.init import initialise
 from infra.local import engine, store
+from infra.local._layout import local_folder
 from infra.local._lock import exclusive
 from infra.local.engine import Engine
 from infra.stores import buckets
 from infra.stores.keys import credentials
-
-_LOCK = ROOT / ".local" / "up.lock"
 
 
 @click.command()
@@ -70,40 +69,44 @@ def _install() -> Engine | None:
 
 
 def _remove(config: EnvironmentConfig, values: dict[str, object]) -> None:
+    """Delete the environment, whether Pulumi made it, or `init`, or both; then the store, if it is empty."""
+    embedded = config.endpoint == EMBEDDED
+    if embedded:
+        store.start(report=_say)
     found = engine.find()
-    if config.endpoint == EMBEDDED:
-        # Everything of the environment is inside the store's folder: gone at once, whatever state it is in.
-        if found:
-            found.forget(config.environment)
-        store.remove()
-    elif found:
+    if found:
         found.destroy(config.environment)
-    else:
-        _delete(config, values)
+    others = _delete(config, values)
     for identity in config.identities:
         files.remove(files.path(config.environment, identity))
     _say(f"{config.environment} is removed: buckets, keys and env files")
+    if embedded and others:
+        store.stop()
+        _say(f"the store is stopped; it keeps {', '.join(others)}")
+    elif embedded:
+        store.remove()
 
 
-def _delete(config: EnvironmentConfig, values: dict[str, object]) -> None:
-    """What `pulumi destroy` does, without Pulumi."""
+def _delete(config: EnvironmentConfig, values: dict[str, object]) -> list[str]:
+    """Delete what the configuration names, if it is still there; the buckets that the store has besides."""
     made = plan.make(config, values)
     maker = credentials(config.credentials, given_keys(values))
     for identity in config.identities:
         maker.delete_identity(made.store, made.name(identity))
     for bucket in made.buckets.values():
         buckets.delete(made.store, bucket.name or "", with_content=True)
+    return [one.get("Name", "") for one in made.store.s3.list_buckets()["Buckets"]]
 
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    _LOCK.parent.mkdir(mode=0o700, exist_ok=True)
-    with exclusive(_LOCK):
+    local_folder().mkdir(mode=0o700, exist_ok=True)
+    with exclusive(local_folder() / "up.lock"):
         yield
 
 
 def _next_steps(config: EnvironmentConfig, found: Engine | None) -> str:
-    file = files.path(config.environment, config.identities[0]).relative_to(ROOT)
+    file = files.path(config.environment, config.identities[0]).relative_to(configuration.ROOT)
     lines = [f"ready: S3_ENV_FILE={file} python -c 'from core.storage import BUCKET_IN; print(BUCKET_IN)'"]
     if found and found.own_state:
         lines += ["to run pulumi yourself:", *(f"  export {line}" for line in engine.exports())]

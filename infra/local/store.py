@@ -12,7 +12,7 @@ from pathlib import Path
 from infra.errors import InfraError
 from infra.local import _disk, _health, _keys, _lock, _ports, _process, _server, _state
 from infra.local._keys import AdminKey
-from infra.local._layout import ROOT, Layout
+from infra.local._layout import Layout, local_folder
 from infra.local._state import State
 
 #: Seconds for a graceful end, which takes one to three. Now and then SeaweedFS waits half a minute longer for one
@@ -39,7 +39,9 @@ def _silent(_message: str) -> None:
     """Nobody listens."""
 
 
-def start(root: Path = ROOT, *, wait: float = 30.0, report: Callable[[str], None] = _silent) -> EmbeddedStore:
+def start(
+    root: Path | None = None, *, wait: float = 30.0, report: Callable[[str], None] = _silent
+) -> EmbeddedStore:
     """Start the store whose files are in `root`, or return the one that runs.
 
     The server is detached: it outlives the caller and its terminal. When this returns, signed requests succeed.
@@ -47,7 +49,7 @@ def start(root: Path = ROOT, *, wait: float = 30.0, report: Callable[[str], None
     starts the server and both return it. An interrupted start leaves no server behind.
 
     Args:
-        root: the folder `.local` of the project.
+        root: by default the folder `.local` of the project.
         wait: seconds that the server may take until it answers.
         report: hears sentences about what happens, such as another port than the usual one.
 
@@ -58,16 +60,16 @@ def start(root: Path = ROOT, *, wait: float = 30.0, report: Callable[[str], None
     running = find(root)
     if running is not None:
         return running
-    layout = Layout(root)
+    layout = Layout(root or local_folder())
     weed = _server.program()
     _disk.prepare(layout)
     with _lock.exclusive(layout.lock):
         return find(root) or _adopt(layout, wait) or _start(layout, weed, wait, report)
 
 
-def find(root: Path = ROOT) -> EmbeddedStore | None:
+def find(root: Path | None = None) -> EmbeddedStore | None:
     """The store of `root` if its server runs and answers, else None. Takes milliseconds and starts nothing."""
-    layout = Layout(root)
+    layout = Layout(root or local_folder())
     state = _state.read(layout.state)
     if state is None or not state.process.is_alive():
         return None
@@ -75,21 +77,21 @@ def find(root: Path = ROOT) -> EmbeddedStore | None:
     return _running(state, key) if key is not None and _health.answers(state.s3_port) else None
 
 
-def stop(root: Path = ROOT) -> bool:
+def stop(root: Path | None = None) -> bool:
     """Stop the server gracefully, or by force after 6 seconds; the data stays. False if none ran.
 
     No process but the server itself is ever signalled, whatever the record says.
     """
-    layout = Layout(root)
+    layout = Layout(root or local_folder())
     if not layout.lock.exists():
         return False
     with _lock.exclusive(layout.lock):
         return _end(_state.read(layout.state))
 
 
-def remove(root: Path = ROOT) -> None:
+def remove(root: Path | None = None) -> None:
     """Stop the server and delete its data, users and keys: everything in `root/store`, and nothing else."""
-    layout = Layout(root)
+    layout = Layout(root or local_folder())
     if not layout.lock.exists():
         return
     with _lock.exclusive(layout.lock):

@@ -39,7 +39,7 @@ def small(tmp_path):
 
 
 @pytest.fixture
-def large(tmp_path, small_parts):  # a fixture cannot use usefixtures  # noqa: ARG001
+def large(tmp_path, small_parts):  # a fixture cannot use usefixtures
     path = tmp_path / "large.mp4"
     path.write_bytes(os.urandom(12 * MIB + 5))
     return path

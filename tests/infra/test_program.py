@@ -26,7 +26,6 @@ from core.storage.settings import Settings, read_env_file, variables
 from infra import config as configuration
 from infra import program
 from infra.env import files
-from infra.local import store as embedded
 from infra.stores.settings import ATTRIBUTES
 from tests.conftest import Store, free_ports
 
@@ -160,8 +159,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(configuration, "ROOT", tmp_path)
     monkeypatch.setattr(configuration, "ENVIRONMENTS", made.environments)
-    # Default arguments are bound at import, so they are what must point elsewhere.
-    monkeypatch.setattr(embedded.find, "__defaults__", (tmp_path / ".local",))
     interrupt = signal.getsignal(signal.SIGINT)
     yield made
     signal.signal(signal.SIGINT, interrupt)

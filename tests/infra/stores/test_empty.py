@@ -91,7 +91,7 @@ def refuse(code: str, *operations: str) -> Callable[..., None]:
 @pytest.fixture
 def refusing_client(
     seaweed_store: Store,
-    new_bucket: Callable[[Store], str],  # noqa: ARG001  # so that this is undone before the buckets go
+    new_bucket: Callable[[Store], str],  # so that this is undone before the buckets go
 ) -> Iterator[Callable[..., S3Client]]:
     """The client of the store, and a way to have it refuse operations; clients are shared, so it is undone."""
     events = seaweed_store.s3.meta.events
