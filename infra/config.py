@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.storage.settings import bucket_name_problem, endpoint_problem, region_problem
+from core.storage._validate import bucket_name_problem, endpoint_problem, region_problem
 from infra.config_reader import Reader
 from infra.errors import UsageError
 from infra.policies import IDENTITIES

@@ -28,6 +28,8 @@ PREFIX = "mpr-probe/"
 _BODY = b"probe"
 _DENIED = {"AccessDenied", "AccessForbidden", "Forbidden", "403", "Unknown", "UnauthorizedAccess"}
 _MISSING = {"NoSuchKey", "404"}
+#: Of the server, which say neither yes nor no; 501 says that there is no such thing as a policy.
+_FAULTS = {500, 502, 503, 504}
 #: What only somebody with the right is told of a policy that makes no sense.
 _UNDERSTOOD = {"MalformedPolicy", "MalformedPolicyDocument", "NoSuchEntity"}
 
@@ -155,9 +157,10 @@ def _malformed(request: Callable[[], object]) -> None:
     except ClientError as error:
         if code_of(error) in _UNDERSTOOD:
             return
-        if error.response["ResponseMetadata"].get("HTTPStatusCode", 0) < 500:  # noqa: PLR2004  # not a fault
-            raise Denied from error
-        raise
+        status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+        if status in _FAULTS:
+            raise
+        raise Denied from error
 
 
 #: In this order: what is written is there to be read, and the last deletes it.

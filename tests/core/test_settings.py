@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from core.storage import Settings, StorageConfigError, _current
 from core.storage._env_file import parse, render
-from core.storage.settings import bucket_name_problem, endpoint_problem, read_env_file, variables
+from core.storage._validate import bucket_name_problem, endpoint_problem
+from core.storage.settings import read_env_file, variables
 
 FULL = {
     "S3_ENDPOINT_URL": "http://localhost:8333",
