@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from urllib.error import HTTPError, URLError
 import pytest
 
 REPO = Path(__file__).parent.parent
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and their children with them. Some
+# tests are about just that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _ADMIN = {"ACCESS_KEY_ID": "admin", "SECRET_ACCESS_KEY": "admin-secret"}
 #: Loopback only, sockets beside the data, nothing that tests do not use.

@@ -107,7 +107,8 @@ def _one_at_a_time() -> Iterator[None]:
 
 def _next_steps(config: EnvironmentConfig, found: Engine | None) -> str:
     file = files.path(config.environment, config.identities[0]).relative_to(configuration.ROOT)
-    lines = [f"ready: S3_ENV_FILE={file} python -c 'from core.storage import BUCKET_IN; print(BUCKET_IN)'"]
+    example = "from core.storage import BUCKET_IN; print(BUCKET_IN)"
+    lines = [f"ready: S3_ENV_FILE={file} .venv/bin/python -c '{example}'"]
     if found and found.own_state:
         lines += ["to run pulumi yourself:", *(f"  export {line}" for line in engine.exports())]
     return "\n".join(lines)
