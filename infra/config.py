@@ -32,7 +32,7 @@ ROLES: tuple[Role, Role] = ("in", "out")
 #: How keys are made, see `infra.stores`.
 CREDENTIALS = ("iam", "minio", "static")
 
-#: Each target with the settings it cannot do without.
+#: Each target (its file is in `infra.targets`) with the settings it cannot do without.
 TARGETS = {"s3-compatible": ("endpoint", "buckets.in.name", "buckets.out.name")}
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")

@@ -1,4 +1,4 @@
-"""Targets: what kind of storage an environment stands on. One file a target.
+"""Targets: what kind of storage an environment stands on. One file a target, named for it.
 
 `provision` is the whole protocol: it creates the environment's resources and says how to reach them.
 Provider SDKs are imported by the target that needs them, so that each is an optional extra.
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from core.storage.settings import Settings
     from infra.config import EnvironmentConfig
-
-#: The module of each target, see also `infra.config.TARGETS`.
-_MODULES = {"s3-compatible": "infra.targets.s3_compatible"}
 
 
 @dataclass(frozen=True)
@@ -47,4 +44,7 @@ def provision(config: EnvironmentConfig, values: Mapping[str, object]) -> Mappin
     Returns:
         The access of each identity.
     """
-    return cast("Provision", import_module(_MODULES[config.target]).provision)(config, values)
+    module = import_module(f"infra.targets.{config.target.replace('-', '_')}")
+    return cast("Provision", module.provision)(config, values)
+        config, values
+    )

@@ -9,21 +9,21 @@ from infra import config, targets
 from infra.config import BucketConfig, EnvironmentConfig
 
 
-def test_every_target_of_the_configuration_has_a_module_and_the_other_way_round():
-    assert targets._MODULES.keys() == config.TARGETS.keys()
+def module_of(target: str) -> str:
+    return f"infra.targets.{target.replace('-', '_')}"
 
 
-@pytest.mark.parametrize("target", sorted(targets._MODULES))
-def test_every_module_follows_the_protocol(target: str):
-    module = import_module(targets._MODULES[target])
+@pytest.mark.parametrize("target", sorted(config.TARGETS))
+def test_every_target_has_a_module_that_follows_the_protocol(target: str):
+    module = import_module(module_of(target))
     assert callable(module.provision)
     assert module.__doc__
     assert target in module.__doc__
 
 
-def test_every_module_in_the_folder_is_registered():
+def test_every_module_in_the_folder_is_a_target():
     there = {f"infra.targets.{one.stem}" for one in Path(targets.__file__).parent.glob("[!_]*.py")}
-    assert there == set(targets._MODULES.values())
+    assert there == {module_of(target) for target in config.TARGETS}
 
 
 def test_provision_hands_over_to_the_module_of_the_target(monkeypatch: pytest.MonkeyPatch):
