@@ -46,5 +46,3 @@ def provision(config: EnvironmentConfig, values: Mapping[str, object]) -> Mappin
     """
     module = import_module(f"infra.targets.{config.target.replace('-', '_')}")
     return cast("Provision", module.provision)(config, values)
-        config, values
-    )
