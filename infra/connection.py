@@ -61,7 +61,7 @@ def given_keys(values: Mapping[str, object]) -> dict[str, Keys]:
 
 
 def _embedded(region: str) -> Store:
-    from infra.local.store import find  # noqa: PLC0415  # only environments of this machine need it
+    from infra.local.running import find  # noqa: PLC0415  # only environments of this machine need it
 
     running = find()
     if running is None:

@@ -1,4 +1,4 @@
-"""The embedded store: started, found, stopped and removed. Safe to call from several processes at once."""
+"""The embedded store: started, stopped and removed. Safe to call from several processes at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.errors import InfraError
@@ -14,6 +13,9 @@ from infra.local import _disk, _health, _keys, _lock, _ports, _process, _server,
 from infra.local._keys import AdminKey
 from infra.local._layout import Layout, local_folder
 from infra.local._state import State
+from infra.local.running import EmbeddedStore, described, find
+
+__all__ = ["EmbeddedStore", "find", "remove", "start", "stop"]
 
 #: Seconds for a graceful end, which takes one to three. Now and then SeaweedFS waits half a minute longer for one
 #: of its own connections, on which nothing was ever sent; by then all that it was given is in its files.
@@ -23,16 +25,6 @@ _TAIL = 15
 #: A port can be taken between the moment it was found free and the server's start.
 _ATTEMPTS = 3
 _PORT_TAKEN = "Port allocation failed"
-
-
-@dataclass(frozen=True)
-class EmbeddedStore:
-    """A running store."""
-
-    endpoint: str
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    pid: int
 
 
 def _silent(_message: str) -> None:
@@ -65,16 +57,6 @@ def start(
     _disk.prepare(layout)
     with _lock.exclusive(layout.lock):
         return find(root) or _adopt(layout, wait) or _start(layout, weed, wait, report)
-
-
-def find(root: Path | None = None) -> EmbeddedStore | None:
-    """The store of `root` if its server runs and answers, else None. Takes milliseconds and starts nothing."""
-    layout = Layout(root or local_folder())
-    state = _state.read(layout.state)
-    if state is None or not state.process.is_alive():
-        return None
-    key = _keys.read(layout.admin)
-    return _running(state, key) if key is not None and _health.answers(state.s3_port) else None
 
 
 def stop(root: Path | None = None) -> bool:
@@ -161,7 +143,7 @@ def _wait_for(layout: Layout, state: State, key: AdminKey, wait: float) -> Embed
             _end(state)
     if not healthy:
         raise _failure(layout, wait, stopped=alive)
-    return _running(state, key)
+    return described(state, key)
 
 
 def _failure(layout: Layout, wait: float, *, stopped: bool) -> InfraError:
@@ -178,11 +160,6 @@ def _failure(layout: Layout, wait: float, *, stopped: bool) -> InfraError:
 def _before_stacks(log: str) -> str:
     """The log up to where Go lists what each of its threads did: the cause stands above that."""
     return re.split(r"^goroutine \d", log, maxsplit=1, flags=re.MULTILINE)[0]
-
-
-def _running(state: State, key: AdminKey) -> EmbeddedStore:
-    endpoint = f"http://{_ports.HOST}:{state.s3_port}"
-    return EmbeddedStore(endpoint, key.access_key_id, key.secret_access_key, state.process.pid)
 
 
 def _end(state: State | None) -> bool:

@@ -14,8 +14,7 @@ class BucketProvider(StoreProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """A new name is a new bucket; everything else is changed in place."""
-        changed = settings.differing(settings.from_props(olds), settings.from_props(news))
-        changed += differing(olds, news, "endpoint", "region", "disposable")
+        changed = differing(olds, news, *settings.ATTRIBUTES, "endpoint", "region", "disposable")
         return difference(changed, differing(olds, news, "name"))
 
     def create(self, props: Props) -> CreateResult:

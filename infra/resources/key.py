@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from infra.env import files
 from infra.resources.provider import Props, StoreProvider, difference, differing
-from infra.stores.store import Keys
+
+if TYPE_CHECKING:
+    from infra.stores.store import Keys
 
 _SECRETS = ["accessKeyId", "secretAccessKey"]
 
@@ -27,8 +29,7 @@ class KeyProvider(StoreProvider):
 
     def create(self, props: Props) -> CreateResult:
         """Make a key, or adopt the one in the env file if the store still takes it."""
-        known = files.keys(Path(props["envFile"]))
-        return CreateResult(f"{props['identity']}/{props['slot']}", self._ensure(props, known))
+        return CreateResult(f"{props['identity']}/{props['slot']}", self._ensure(props, _in_env_file(props)))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Whether the key is still there. Its secret cannot be read again."""
@@ -37,15 +38,18 @@ class KeyProvider(StoreProvider):
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Keep the key, unless the store at a new endpoint does not know it."""
+        from infra.stores.store import Keys  # noqa: PLC0415  # only once something is to be done
+
         return UpdateResult(self._ensure(news, Keys(olds["accessKeyId"], olds["secretAccessKey"])))
 
     def delete(self, _id: str, props: Props) -> None:
         """Delete the key, which stops working at once, and the env file if this is the key that it holds."""
         self.maker(props).delete_key(self.store(props), props["identity"], props["accessKeyId"])
-        file = Path(props["envFile"])
-        held = files.keys(file)
+        held = _in_env_file(props)
         if held and held.access_key_id == props["accessKeyId"]:
-            files.remove(file)
+            from infra.env import files  # noqa: PLC0415  # as above
+
+            files.remove(Path(props["envFile"]))
 
     def _ensure(self, props: Props, known: Keys | None) -> Props:
         from infra.stores.keys import ensure_key  # noqa: PLC0415  # boto3 only once something is to be done
@@ -59,6 +63,12 @@ class KeyProvider(StoreProvider):
         if props["credentials"] != "static":
             return None
         return self.maker(props).create_key(self.store(props), props["identity"])
+
+
+def _in_env_file(props: Props) -> Keys | None:
+    from infra.env import files  # noqa: PLC0415  # as above
+
+    return files.keys(Path(props["envFile"]))
 
 
 def _outputs(keys: Keys) -> Props:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from infra.config import BucketConfig, Expiry
+if TYPE_CHECKING:
+    from infra.config import BucketConfig
 
 #: The settings of a bucket, by the names that users write.
 ATTRIBUTES = {
@@ -27,15 +28,19 @@ def differing(actual: BucketConfig, wanted: BucketConfig) -> list[str]:
 
 
 def to_props(bucket: BucketConfig) -> dict[str, Any]:
-    """The bucket as Pulumi properties; what is not set is left out."""
+    """The bucket as Pulumi properties, the same for the same bucket; what is not set is left out."""
     values = {name: getattr(bucket, attribute) for name, attribute in ATTRIBUTES.items()}
-    values["expire"] = [{"prefix": one.prefix, "days": one.days} for one in bucket.expire]
-    values["corsOrigins"] = list(bucket.cors_origins)
+    values["expire"] = [
+        {"prefix": one.prefix, "days": one.days} for one in sorted(bucket.expire, key=lambda one: one.prefix)
+    ]
+    values["corsOrigins"] = sorted(bucket.cors_origins)
     return {"name": bucket.name} | {name: value for name, value in values.items() if value not in (None, [])}
 
 
 def from_props(props: Mapping[str, Any]) -> BucketConfig:
     """The bucket of Pulumi properties, whose numbers all come as floats."""
+    from infra.config import BucketConfig, Expiry  # noqa: PLC0415  # comparing properties needs neither
+
     return BucketConfig(
         name=props["name"],
         versioning=props.get("versioning"),
