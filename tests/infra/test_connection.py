@@ -7,7 +7,7 @@ import pytest
 
 from infra.connection import connect, given_keys
 from infra.errors import UnreachableError, UsageError
-from infra.local import store as embedded
+from infra.local import running as embedded
 from infra.stores.store import Keys, Store
 
 URL = "http://store:9000"
