@@ -47,7 +47,7 @@ requirements: ## resolve and pin the requirements anew (needs uv)
 clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
-PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mpr-storage needs Python 3.11 or newer; name one with PYTHON=..., such as make up PYTHON=python3.12")'
