@@ -29,7 +29,7 @@ check: .venv/dev ## ruff and mypy
 	@$(BIN)/mypy
 
 test: .venv/dev ## all tests, with the floors of branch coverage
-	@$(BIN)/pytest -n 2 --dist loadscope --cov --cov-report=
+	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=
 	@$(BIN)/coverage report --include='core/*' --fail-under=95
 	@$(BIN)/coverage report --include='infra/*' --fail-under=90
 
