@@ -29,7 +29,8 @@ check: .venv/dev ## ruff and mypy
 	@$(BIN)/mypy
 
 test: .venv/dev ## all tests, with the floors of branch coverage
-	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=
+	@$(BIN)/pytest -n 2 --dist loadscope $(EMBEDDED:%=--ignore=%) --cov --cov-report=
+	@$(BIN)/pytest $(EMBEDDED) --cov --cov-append --cov-report=
 	@$(BIN)/coverage report --include='core/*' --fail-under=95
 	@$(BIN)/coverage report --include='infra/*' --fail-under=90
 
@@ -47,6 +48,8 @@ requirements: ## resolve and pin the requirements anew (needs uv)
 clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
+# These start embedded stores, which all want the same port: one after the other.
+EMBEDDED := tests/infra/local tests/engine/test_make_up.py
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .venv/made:

@@ -43,14 +43,6 @@ _WEED = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests share a worker; all that start embedded stores do, which want the same usual port."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        embedded = "infra/local/" in file or file.endswith("test_make_up.py")
-        item.add_marker(pytest.mark.xdist_group("embedded" if embedded else file))
-
-
 @dataclass(frozen=True)
 class Store:
     """A running store and the keys of its administrator."""
