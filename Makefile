@@ -3,13 +3,14 @@
 PYTHON ?= python3
 ENVIRONMENT ?= local
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
+INSTALL := python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
+PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof check test engine bench minio requirements clean
+.PHONY: help up down status proof check test engine bench minio actionlint s3fs requirements clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/local ## from nothing to proven storage: store, buckets, keys, environments/local.env
 	@$(BIN)/python -m infra up $(ENVIRONMENT)
@@ -41,9 +42,16 @@ bench: .venv/dev ## start-up figures as ratios, against boto3
 minio: ## build the MinIO server into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
+actionlint: ## build actionlint into .local/bin (needs Go), for the tests that use it
+	@GOBIN=$(CURDIR)/.local/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+s3fs: .local/s3fs/made ## install s3fs beside .venv, for the tests that use it: its botocore is another one
+
 requirements: ## resolve and pin the requirements anew (needs uv)
 	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
-	@uv pip compile pyproject.toml --extra local --extra dev $(PIN) -o requirements/dev.txt
+	@for cloud in aws gcp r2; do uv pip compile pyproject.toml --extra local --extra $$cloud $(PIN) -o requirements/$$cloud.txt; done
+	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra dev $(PIN) -o requirements/dev.txt
+	@echo s3fs | uv pip compile - $(PIN) -o requirements/s3fs.txt
 
 clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
@@ -63,7 +71,17 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@$(PIP) -r requirements/local.txt
 	@touch $@
 
+.venv/aws .venv/gcp .venv/r2: .venv/%: .venv/local requirements/%.txt
+	@echo "installing the provider of target $* (once)"
+	@$(PIP) -r requirements/$*.txt
+	@touch $@
+
 .venv/dev: .venv/local requirements/dev.txt
 	@echo "installing the tools of development (once)"
 	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+.local/s3fs/made: requirements/s3fs.txt
+	@$(PYTHON) -m venv --clear .local/s3fs
+	@.local/s3fs/bin/$(INSTALL) -r requirements/s3fs.txt
 	@touch $@

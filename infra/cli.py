@@ -21,6 +21,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _COMMANDS = {
     "check": "infra.check.command:check",
     "down": "infra.local.lifecycle:down",
+    "env": "infra.env.command:env",
     "init": "infra.init:init",
     "store": "infra.local.command:store",
     "up": "infra.local.lifecycle:up",

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.storage._validate import bucket_name_problem, endpoint_problem, region_problem
+from core.storage._validate import endpoint_problem, region_problem
+from infra import names
 from infra.config_reader import Reader
 from infra.errors import UsageError
-from infra.policies import IDENTITIES
+from infra.features import FEATURES, REQUIRED, TARGETS, Target, refused
+from infra.identities import APP, ROLES, Identity, Role, read_identities
 
 #: The project's root: Pulumi.yaml, environments/ and .local/ are here.
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,22 +28,18 @@ NAMESPACE = "mpr-storage"
 #: The endpoint that stands for the store which `python -m infra store start` runs on this machine.
 EMBEDDED = "embedded"
 
-Role = Literal["in", "out"]
-ROLES: tuple[Role, Role] = ("in", "out")
-
-#: How keys are made, see `infra.stores`.
-CREDENTIALS = ("iam", "minio", "static")
-
-#: Each target (its file is in `infra.targets`) with the settings it cannot do without.
-TARGETS = {"s3-compatible": ("endpoint", "buckets.in.name", "buckets.out.name")}
-
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_STRUCTURED = ("buckets", "identities", "keys")
+_STRUCTURED = ("buckets", "identities", "keys", "tags", "trust")
 _SECRET = ("adminAccessKeyId", "adminSecretAccessKey", "keys")
-_KNOWN = (
-    "target", "endpoint", "publicEndpoint", "region", "addressingStyle", "credentials", "buckets",
-    "identities", "disposable", *_SECRET,
-)  # fmt: skip
+_OF_BUCKETS = tuple(one.removeprefix("buckets.") for one in FEATURES if one.startswith("buckets."))
+_KNOWN = ("target", "credentials", "buckets", "identities", *(one for one in FEATURES if "." not in one))
+
+_KMS_KEY = re.compile(r"arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+_BOUNDARY = re.compile(r"arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/[\w+=,.@/-]+")
+_ACCOUNT = re.compile(r"[0-9a-f]{32}")
+_PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_PLACE = re.compile(r"[A-Za-z0-9-]{2,40}")
+_JURISDICTIONS = ("default", "eu", "fedramp")
 
 
 class ConfigError(UsageError):
@@ -72,6 +70,8 @@ class BucketConfig:
     expire: tuple[Expiry, ...] = ()
     #: Days after which the parts of an unfinished upload are deleted: they cost money and show in no listing.
     abort_multipart_days: int | None = None
+    #: Days for which what was deleted can be restored (gcp); 0: none.
+    soft_delete_days: int | None = None
     #: Exact ``scheme://host[:port]`` origins whose pages may read and upload.
     cors_origins: tuple[str, ...] = ()
 
@@ -85,13 +85,38 @@ class EnvironmentConfig:
     endpoint: str | None = None
     public_endpoint: str | None = None
     region: str = "us-east-1"
+    #: Where buckets are, in the words of gcp (EU, europe-west1) and r2 (weur).
+    location: str | None = None
+    #: Of r2: where data is guaranteed to stay.
+    jurisdiction: str | None = None
+    #: Of gcp.
+    project: str | None = None
+    #: Of r2.
+    account: str | None = None
     addressing_style: Literal["path", "virtual"] | None = None
     credentials: str = "iam"
+    #: Of aws: ``aes256``, ``kms`` for a key of the environment's own, or the ARN of a KMS key.
+    encryption: str = "aes256"
+    #: Of aws: ARN of the policy that no identity may exceed.
+    permissions_boundary: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
     bucket_in: BucketConfig
     bucket_out: BucketConfig
-    identities: tuple[str, ...] = ("app",)
+    identities: tuple[Identity, ...] = (APP,)
+    #: True: take over buckets of these names that there are already.
+    adopt: bool = False
     #: True: `destroy` and `down` may delete the buckets with all that is in them.
     disposable: bool = False
+
+    @property
+    def in_cloud(self) -> bool:
+        """Whether a provider of Pulumi's does the work, and not this project's own."""
+        return bool(TARGETS[self.target].extra)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the identities."""
+        return tuple(one.name for one in self.identities)
 
     def bucket(self, role: Role) -> BucketConfig:
         """The bucket with this role."""
@@ -109,25 +134,32 @@ def parse(environment: str, values: Mapping[str, object], source: str) -> Enviro
     if not _NAME.fullmatch(environment):
         # A dot would make `a.viewer` the env file of two environments; a slash would leave the folder.
         read.note("environment", f"a name holds only letters, digits, - and _, got {environment}")
-    target = read.text("target", choices=tuple(TARGETS), required=True)
+    name = read.text("target", choices=tuple(TARGETS), required=True)
     buckets = read.section("buckets")
     buckets.only(*ROLES)
+    target = TARGETS.get(name or "", TARGETS["s3-compatible"])
     config = EnvironmentConfig(
         environment=environment,
-        target=target or "",
+        target=name or "",
         endpoint=_url(read, "endpoint", EMBEDDED),
         public_endpoint=_url(read, "publicEndpoint"),
-        region=_region(read),
+        region=_region(read) or target.region,
+        location=_like(read, "location", _PLACE, "a location such as EU, europe-west1 or weur"),
+        jurisdiction=read.text("jurisdiction", choices=_JURISDICTIONS),
+        project=_like(read, "project", _PROJECT, "the id of a project, not its name or number"),
+        account=_like(read, "account", _ACCOUNT, "the account's id of 32 hexadecimal digits"),
         addressing_style=read.text("addressingStyle", choices=("path", "virtual")),  # type: ignore[arg-type]  # the choices are the type
-        credentials=read.text("credentials", choices=CREDENTIALS) or "iam",
-        bucket_in=_bucket(buckets.section("in")),
-        bucket_out=_bucket(buckets.section("out")),
-        identities=_identities(read),
+        credentials=read.text("credentials", choices=target.credentials) or target.credentials[0],
+        encryption=_encryption(read),
+        permissions_boundary=_like(read, "permissionsBoundary", _BOUNDARY, "the ARN of an IAM policy"),
+        tags=read.pairs("tags"),
+        bucket_in=_bucket(buckets.section("in"), read),
+        bucket_out=_bucket(buckets.section("out"), read),
+        identities=read_identities(read),
+        adopt=read.flag("adopt") or False,
         disposable=read.flag("disposable") or False,
     )
-    _require(read, TARGETS.get(config.target, ()))
-    if config.bucket_in.name and config.bucket_in.name == config.bucket_out.name:
-        buckets.note("out.name", "must differ from buckets.in.name")
+    _check(read, config, target)
     if read.problems:
         raise ConfigError(source, read.problems)
     return config
@@ -197,10 +229,10 @@ def _readable(values: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _bucket(read: Reader) -> BucketConfig:
-    read.only("name", "versioning", "noncurrentDays", "expire", "abortMultipartDays", "corsOrigins")
-    name = read.text("name")
-    if name is not None and (problem := bucket_name_problem(name)):
+def _bucket(read: Reader, whole: Reader) -> BucketConfig:
+    read.only(*_OF_BUCKETS)
+    name, style = read.text("name"), whole.values.get("addressingStyle")
+    if name is not None and (problem := names.bucket_problem(name, str(whole.values.get("target")), str(style))):
         read.note("name", f"{problem} ({name})")
     return BucketConfig(
         name=name,
@@ -208,6 +240,7 @@ def _bucket(read: Reader) -> BucketConfig:
         noncurrent_days=read.days("noncurrentDays"),
         expire=_expiries(read),
         abort_multipart_days=read.days("abortMultipartDays"),
+        soft_delete_days=read.days("softDeleteDays", least=0),
         cors_origins=_origins(read),
     )
 
@@ -232,19 +265,25 @@ def _origins(read: Reader) -> tuple[str, ...]:
     return origins
 
 
-def _identities(read: Reader) -> tuple[str, ...]:
-    names = read.texts("identities")
-    for index, name in enumerate(names):
-        if name not in IDENTITIES:
-            read.note(f"identities[{index}]", f"must be one of {', '.join(IDENTITIES)}, got {name}")
-    return names or ("app",)
-
-
-def _region(read: Reader) -> str:
-    region = read.text("region") or "us-east-1"
-    if problem := region_problem(region):
+def _region(read: Reader) -> str | None:
+    region = read.text("region")
+    if region is not None and (problem := region_problem(region)):
         read.note("region", f"{problem}, got {region}")
     return region
+
+
+def _like(read: Reader, key: str, pattern: re.Pattern[str], shape: str) -> str | None:
+    value = read.text(key)
+    if value is not None and not pattern.fullmatch(value):
+        read.note(key, f"must be {shape}, got {value}")
+    return value
+
+
+def _encryption(read: Reader) -> str:
+    value = read.text("encryption") or "aes256"
+    if value not in {"aes256", "kms"} and not _KMS_KEY.fullmatch(value):
+        read.note("encryption", f"must be aes256, kms (a key of its own) or the ARN of a KMS key, got {value}")
+    return value
 
 
 def _url(read: Reader, key: str, *words: str) -> str | None:
@@ -254,11 +293,49 @@ def _url(read: Reader, key: str, *words: str) -> str | None:
     return url.removesuffix("/") if url else None
 
 
-def _require(read: Reader, paths: tuple[str, ...]) -> None:
-    for path in paths:
-        section, _, key = path.rpartition(".")
-        at: object = read.values
-        for part in section.split(".") if section else ():
-            at = at.get(part) if isinstance(at, Mapping) else None
-        if not isinstance(at, Mapping) or at.get(key) is None:
-            read.note(path, "is required")
+def _check(read: Reader, config: EnvironmentConfig, target: Target) -> None:
+    """Note what each setting is fine by itself for, and is not together with others."""
+    if config.target in TARGETS:
+        _honour(read, config.target)
+    if config.bucket_in.name and config.bucket_in.name == config.bucket_out.name:
+        read.note("buckets.out.name", "must differ from buckets.in.name")
+    if problem := names.environment_problem(config.environment, config.names, config.target):
+        read.note("environment", problem)
+    if config.adopt and config.disposable:
+        read.note("adopt", "excludes disposable: a bucket that was there before is never deleted")
+    if config.adopt and not (config.bucket_in.name and config.bucket_out.name):
+        read.note("adopt", "needs buckets.in.name and buckets.out.name, the buckets to take over")
+    for index, one in enumerate(config.identities):
+        if config.credentials == "role" and one.trust is None:
+            read.note(f"identities[{index}]", f"{one.name} is a role that nobody may assume: set `trust`")
+        if "role" in target.credentials and config.credentials != "role" and one.trust is not None:
+            read.note("trust", f"is for roles ({one.name}): set `credentials: role`")
+
+
+def _honour(read: Reader, target: str) -> None:
+    """Note the settings that this target cannot honour, and those that it cannot do without."""
+    alternatives = refused(target)
+    for setting, cells in FEATURES.items():
+        there = list(_at(read.values, setting))
+        if setting in alternatives:
+            for path in (path for path, value in there if value is not None):
+                read.note(path, f"not supported by target {target}: {alternatives[setting]}")
+        elif cells[target] == REQUIRED:
+            for path in (path for path, value in there if value is None):
+                read.note(path, "is required")
+
+
+def _at(values: Mapping[str, object], setting: str) -> Iterator[tuple[str, object]]:
+    """Every place that a setting of the table has in the configuration, with its value there."""
+    section, _, key = setting.rpartition(".")
+    if section == "buckets":
+        buckets = values.get("buckets")
+        for role in ROLES:
+            bucket = buckets.get(role) if isinstance(buckets, Mapping) else None
+            yield f"buckets.{role}.{key}", bucket.get(key) if isinstance(bucket, Mapping) else None
+    elif section == "identities":
+        identities = values.get("identities")
+        for index, one in enumerate(identities if isinstance(identities, list) else ()):
+            yield f"identities[{index}].{key}", one.get(key) if isinstance(one, Mapping) else None
+    else:
+        yield key, values.get(key)

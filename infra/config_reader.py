@@ -7,6 +7,7 @@ every mistake. Nothing here knows what the keys mean.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -67,8 +68,8 @@ class Reader:
         self.note(key, f"must be true or false, got {_shown(value)}")
         return None
 
-    def days(self, key: str, *, required: bool = False) -> int | None:
-        """A whole number of days, at least 1; None when it is absent."""
+    def days(self, key: str, *, required: bool = False, least: int = 1) -> int | None:
+        """A whole number of days, at least `least`; None when it is absent."""
         value = self.values.get(key)
         if value is None:
             if required:
@@ -79,19 +80,24 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, int):
             self.note(key, f"must be a whole number of days, got {_shown(value)}")
             return None
-        if value < 1:
-            self.note(key, f"must be at least 1, got {value}")
+        if value < least:
+            self.note(key, f"must be at least {least}, got {value}")
             return None
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """A list of non-empty strings without repetition; empty when it is absent."""
+    def texts(self, key: str, *, like: re.Pattern[str] | None = None, shape: str = "") -> tuple[str, ...]:
+        """A list of non-empty strings without repetition; empty when it is absent.
+
+        Each must match `like` as a whole, if given; `shape` says in words what that is.
+        """
         found: list[str] = []
         for index, value in enumerate(self._items(key)):
             if not isinstance(value, str) or not value:
                 self.note(f"{key}[{index}]", f"must be text, got {_shown(value)}")
             elif value in found:
                 self.note(f"{key}[{index}]", f"{value} is listed twice")
+            elif like and not like.fullmatch(value):
+                self.note(f"{key}[{index}]", f"must be {shape}, got {_shown(value)}")
             else:
                 found.append(value)
         return tuple(found)
@@ -104,6 +110,21 @@ class Reader:
         """The mappings of the list under `key`."""
         for index, value in enumerate(self._items(key)):
             yield self._nested(f"{key}[{index}]", value)
+
+    def words_or_sections(self, key: str) -> Iterator[str | Reader]:
+        """The entries of the list under `key`, each a word or a mapping."""
+        for index, value in enumerate(self._items(key)):
+            if isinstance(value, str) and value:
+                yield value
+            elif isinstance(value, Mapping):
+                yield self._nested(f"{key}[{index}]", value)
+            else:
+                self.note(f"{key}[{index}]", f"must be a word or a mapping, got {_shown(value)}")
+
+    def pairs(self, key: str) -> dict[str, str]:
+        """The mapping under `key` from text to text; empty when it is absent."""
+        section = self.section(key)
+        return {str(name): section.text(name) or "" for name in section.values}
 
     def _items(self, key: str) -> Sequence[object]:
         value = self.values.get(key)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 
 from infra.config import EMBEDDED
 from infra.errors import UnreachableError, UsageError
-from infra.policies import IDENTITIES
 from infra.stores.store import Keys, Store
 
+_KEY_VARIABLE = re.compile(r"MPR_([A-Z][A-Z0-9]+)_(ACCESS_KEY_ID|SECRET_ACCESS_KEY)")
 _EMBEDDED_IS_DOWN = "the embedded store is not running; start it with `python -m infra store start` (or `make up`)"
 _NO_ADMIN = (
     "no admin keys for {endpoint}: set MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY in the "
@@ -50,9 +51,12 @@ def given_keys(values: Mapping[str, object]) -> dict[str, Keys]:
     configured = values.get("keys") or {}
     if isinstance(configured, str):
         configured = _decoded(configured)
+    if not isinstance(configured, Mapping):
+        configured = {}
+    in_environment = {match[1].lower() for name in os.environ if (match := _KEY_VARIABLE.fullmatch(name))}
     found = {}
-    for identity in IDENTITIES:
-        pair = configured.get(identity) if isinstance(configured, Mapping) else None
+    for identity in sorted({*configured, *in_environment} - {"admin"}):
+        pair = configured.get(identity)
         pair = pair if isinstance(pair, Mapping) else {}
         keys = _keys(identity.upper(), pair.get("accessKeyId"), pair.get("secretAccessKey"))
         if keys:

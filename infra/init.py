@@ -14,9 +14,10 @@ import click
 
 from infra import config as configuration
 from infra import plan
-from infra.config import ROLES, EnvironmentConfig
+from infra.config import EnvironmentConfig
 from infra.connection import given_keys
 from infra.env import files
+from infra.identities import ROLES, Identity
 from infra.stores import buckets
 from infra.stores.keys import Credentials, credentials, ensure_key
 
@@ -62,16 +63,16 @@ def initialise(config: EnvironmentConfig, values: dict[str, object], report: Rep
         _identity(made, maker, identity, report)
 
 
-def _identity(made: plan.Plan, maker: Credentials, identity: str, report: Report) -> None:
+def _identity(made: plan.Plan, maker: Credentials, identity: Identity, report: Report) -> None:
     name, environment = made.name(identity), made.config.environment
-    file = files.path(environment, identity)
+    file = files.path(environment, identity.name)
     maker.ensure_identity(made.store, name, made.policy(identity))
     keys, new = ensure_key(maker, made.store, name, files.keys(file), disposable=made.config.disposable)
     report(f"identity {name}", f"key {keys.hint} created" if new else f"key {keys.hint} in place")
     settings = replace(
         made.settings(identity), access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key
     )
-    written = files.write(file, files.render(settings, environment, identity))
+    written = files.write(file, files.render(settings, environment, identity.name))
     report(f"env file {file.name}", "written" if written else "unchanged")
 
 

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.storage.settings import Settings
-from infra import policies
+from infra import names, policies
 from infra.config import BucketConfig, EnvironmentConfig
 from infra.connection import connect, given_keys
 from infra.env import files
+from infra.errors import UsageError
+from infra.identities import Identity, Role
 from infra.stores.contact import contact
 from infra.stores.kinds import Kind, bucket_settings
 from infra.stores.static import StaticCredentials
@@ -26,27 +28,26 @@ class Plan:
     config: EnvironmentConfig
     store: Store
     kind: Kind
-    buckets: Mapping[str, BucketConfig]
+    buckets: Mapping[Role, BucketConfig]
     #: What the store cannot do and will be left out, a sentence each.
     notices: list[str]
 
-    def name(self, identity: str) -> str:
+    def name(self, identity: Identity) -> str:
         """The name of an identity on the store, which may serve several environments."""
-        return f"mpr-{self.config.environment}-{identity}"
+        return names.identity(self.config.environment, identity.name, self.config.target)
 
-    def policy(self, identity: str) -> policies.Policy:
+    def policy(self, identity: Identity) -> policies.Policy:
         """What the identity may do, in the store's words."""
-        names = {role: bucket.name or "" for role, bucket in self.buckets.items()}
-        return policies.policy(identity, names, rename=self.kind.rename)
+        buckets = {role: bucket.name or "" for role, bucket in self.buckets.items()}
+        return policies.policy(identity, buckets, rename=self.kind.rename)
 
-    def settings(self, identity: str) -> Settings:
+    def settings(self, identity: Identity) -> Settings:
         """What the identity's client must know, but its keys."""
-        rights = policies.IDENTITIES[identity]
         return Settings(
             endpoint_url=self.store.endpoint,
             public_endpoint_url=self.config.public_endpoint,
-            bucket_in=self.buckets["in"].name if "in" in rights else None,
-            bucket_out=self.buckets["out"].name if "out" in rights else None,
+            bucket_in=self.buckets["in"].name if "in" in identity.rights else None,
+            bucket_out=self.buckets["out"].name if "out" in identity.rights else None,
             addressing_style=self.config.addressing_style,
             region=self.config.region,
         )
@@ -60,10 +61,15 @@ def make(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
             could not be written later.
         UnreachableError: the store does not answer.
     """
+    if config.in_cloud:
+        raise UsageError(
+            f"{config.environment} is on target {config.target}, which only the Pulumi engine can deploy: "
+            f"`pulumi up -s {config.environment}`"
+        )
     if config.credentials == "static":
-        for identity in config.identities:
-            StaticCredentials(given_keys(values)).of(identity)
-    files.require_writable(files.path(config.environment, identity) for identity in config.identities)
+        for name in config.names:
+            StaticCredentials(given_keys(values)).of(name)
+    files.require_writable(files.path(config.environment, name) for name in config.names)
     store = connect(config.endpoint or "", config.region, values)
     kind = contact(store)
     buckets, notices = bucket_settings(config, kind)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pulumi
 
@@ -29,6 +29,7 @@ def main() -> None:
 def _define(environment: str) -> None:
     values = config.from_engine(pulumi.runtime.config.CONFIG.get())
     wanted = config.parse(environment, values, str(config.stack_file(environment)))
+    files.require_writable(files.path(environment, identity) for identity in wanted.names)
     for identity, access in targets.provision(wanted, values).items():
         _export(identity, access)
         if not pulumi.runtime.is_dry_run():
@@ -36,14 +37,10 @@ def _define(environment: str) -> None:
 
 
 def _settings(access: targets.Access) -> pulumi.Output[Settings]:
-    """The complete settings, known once the keys are and everything they need is ready."""
-    ready = [resource.urn for resource in access.ready]
-    keys = pulumi.Output.all(access.access_key_id, access.secret_access_key, *ready)
-
-    def complete(found: Sequence[str]) -> Settings:
-        return replace(access.settings, access_key_id=found[0], secret_access_key=found[1])
-
-    return keys.apply(complete)
+    """The complete settings, known once everything they need is ready."""
+    ready = pulumi.Output.all(*(resource.urn for resource in access.ready))
+    later = pulumi.Output.all(**access.later)
+    return pulumi.Output.all(later, ready).apply(lambda found: replace(access.settings, **found[0]))
 
 
 def _write_env_file(environment: str, identity: str, settings: pulumi.Output[Settings]) -> None:
@@ -59,9 +56,10 @@ def _export(identity: str, access: targets.Access) -> None:
     """Every variable of the contract as a stack output: those of `app` by their names, others in a mapping."""
     outputs: dict[str, object] = dict(access.settings.to_env())
     for name, row in variables():
-        key = getattr(access, name, None)
-        if key is not None:
-            outputs |= dict.fromkeys(row.names, pulumi.Output.secret(key))
+        if name in access.later:
+            output: Any = access.later[name]
+            secret = row.group == "keys"
+            outputs |= dict.fromkeys(row.names, pulumi.Output.secret(output) if secret else output)
     if identity != "app":
         pulumi.export(identity, outputs)
         return

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -78,11 +79,17 @@ def executable(name: str) -> str | None:
     return next((str(at / name) for at in places if (at / name).exists()), None) or shutil.which(name)
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+def wait_for(
+    url: str,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    seconds: float = 30,
+    context: ssl.SSLContext | None = None,
+) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            urllib.request.urlopen(url, timeout=1).close()
+            urllib.request.urlopen(url, timeout=1, context=context).close()
         except HTTPError:
             return  # it answers; that it refuses strangers is right
         except (URLError, OSError):

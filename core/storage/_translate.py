@@ -83,9 +83,33 @@ _CODES: dict[str, tuple[type[StorageError], str]] = {
     **dict.fromkeys(("429", "500", "502", "503", "504"), _BUSY),
 }
 
-_TLS = (
-    "the TLS handshake failed ({error}); check that S3_ENDPOINT_URL is https only where the store is, and name a "
-    "private certificate authority in AWS_CA_BUNDLE"
+#: What a failed TLS handshake says, as OpenSSL, Python and botocore put it; the first row that fits.
+_TLS: tuple[tuple[str, type[StorageError], str], ...] = (
+    (
+        r"\[X509|\[Errno (2|13|21)\]",
+        StorageConfigError,
+        "AWS_CA_BUNDLE must name a file of certificates in PEM form that can be read ({error})",
+    ),
+    (
+        r"match",
+        StoreUnreachableError,
+        "the store's certificate is for another host ({error}); put a host that it is for into S3_ENDPOINT_URL",
+    ),
+    (
+        r"expired",
+        StoreUnreachableError,
+        "the store's certificate has run out ({error}); renew it there, or set the clock of this machine",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED",
+        StoreUnreachableError,
+        "this machine does not trust the store's certificate ({error}); name its authority in AWS_CA_BUNDLE",
+    ),
+    (
+        r"",
+        StoreUnreachableError,
+        "the TLS handshake failed ({error}); write https in S3_ENDPOINT_URL only where the store speaks it",
+    ),
 )
 _PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
 _SILENCE = "no answer ({error}); is the store running, and S3_ENDPOINT_URL right?"
@@ -198,15 +222,22 @@ def _from_client(error: Exception, tried: _Attempt) -> StorageError:
 def _unanswered(error: Exception) -> tuple[type[StorageError], str]:
     import botocore.exceptions as known  # noqa: PLC0415  # loaded by now, with the client
 
+    if isinstance(error, known.SSLError):
+        return _handshake(str(error.kwargs["error"]))
     unreachable = (known.ConnectionError, known.HTTPClientError)
     table: tuple[tuple[Any, type[StorageError], str], ...] = (
-        (known.SSLError, StoreUnreachableError, _TLS),
         (known.ProxyConnectionError, StoreUnreachableError, _PROXY),
         (unreachable, StoreUnreachableError, _SILENCE),
         ((known.NoCredentialsError, known.PartialCredentialsError), StorageConfigError, _NO_CREDENTIALS),
         (known.FlexibleChecksumError, IntegrityError, _MANGLED),
-        (known.ParamValidationError, StorageConfigError, "{error}"),
+        ((known.ParamValidationError, known.InvalidConfigError), StorageConfigError, "{error}"),
         (Exception, StorageError, "{error}"),
     )
     kind, sentence = next((kind, sentence) for family, kind, sentence in table if isinstance(error, family))
     return kind, sentence.format(error=error)
+
+
+def _handshake(said: str) -> tuple[type[StorageError], str]:
+    """What OpenSSL said, without the URL around it: a key may hold any of the words."""
+    kind, sentence = next((kind, sentence) for pattern, kind, sentence in _TLS if re.search(pattern, said))
+    return kind, sentence.format(error=said)

@@ -110,6 +110,12 @@ class Settings:
         "AWS_SESSION_TOKEN", default=None, group="keys", secret=True, reason="for temporary keys only"
     )
 
+    role_arn: str | None = _variable(
+        "AWS_ROLE_ARN",
+        default=None,
+        reason="without keys on AWS: the role that boto3's own chain must end in",
+    )
+
     def __post_init__(self) -> None:
         problems = list(_problems(self))
         if problems:

@@ -54,8 +54,8 @@ def table(config: EnvironmentConfig, findings: Sequence[Finding]) -> Table:
     result = Table(title=f"Access of environment {config.environment}", title_justify="left")
     result.add_column("where")
     result.add_column("probe")
-    for identity in config.identities:
-        result.add_column(identity)
+    for name in config.names:
+        result.add_column(name)
     for where, probe in dict.fromkeys((one.where, one.probe) for one in findings):
         result.add_row(where, probe, *_cells(config, findings, where, probe))
     return result
@@ -63,7 +63,7 @@ def table(config: EnvironmentConfig, findings: Sequence[Finding]) -> Table:
 
 def _cells(config: EnvironmentConfig, findings: Iterable[Finding], where: str, probe: str) -> Iterable[str]:
     row = {one.identity: one for one in findings if (one.where, one.probe) == (where, probe)}
-    return [_cell(row[identity]) for identity in config.identities]
+    return [_cell(row[name]) if name in row else "" for name in config.names]
 
 
 def _cell(finding: Finding) -> str:

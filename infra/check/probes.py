@@ -43,9 +43,16 @@ class Subject:
     bucket: str
     #: The buckets that it may know of.
     known: frozenset[str]
-    key: str = field(default_factory=lambda: f"{PREFIX}{secrets.token_hex(8)}/probe")
+    #: Where in the bucket: with its slash, or empty.
+    prefix: str = ""
+    name: str = field(default_factory=lambda: f"{PREFIX}{secrets.token_hex(8)}/probe")
     #: The bucket that it tries to create.
     new_bucket: str = field(default_factory=lambda: f"mpr-probe-{secrets.token_hex(8)}")
+
+    @property
+    def key(self) -> str:
+        """The object that it tries."""
+        return f"{self.prefix}{self.name}"
 
     @property
     def s3(self) -> S3Client:
@@ -89,7 +96,7 @@ def clean_up(subject: Subject) -> None:
 
 
 def _list(subject: Subject) -> None:
-    subject.s3.list_objects_v2(Bucket=subject.bucket, Prefix=PREFIX, MaxKeys=1)
+    subject.s3.list_objects_v2(Bucket=subject.bucket, Prefix=f"{subject.prefix}{PREFIX}", MaxKeys=1)
 
 
 def _put(subject: Subject) -> None:
@@ -146,7 +153,7 @@ def _change_bucket_policy(subject: Subject) -> None:
 def _change_own_rights(subject: Subject) -> None:
     """The same with the identity's own policy, over the IAM API of the store, if it has one."""
     found = subject.settings
-    keys = Keys(found.access_key_id or "", found.secret_access_key or "")
+    keys = Keys(found.access_key_id or "", found.secret_access_key or "", found.session_token)
     iam = Store(found.endpoint_url or "", found.region, keys).iam
     _malformed(lambda: iam.put_user_policy(UserName="mpr-probe", PolicyName="mpr-probe", PolicyDocument="{}"))
 
@@ -173,7 +180,7 @@ ON_EACH_BUCKET = (
     Probe("delete", "write", _delete),
     Probe("change policy", "", _change_bucket_policy),
 )
-ON_A_FOREIGN_BUCKET = (Probe("list", "", _list), Probe("get", "", _get), Probe("put", "", _put))
+OUT_OF_REACH = (Probe("list", "", _list), Probe("get", "", _get), Probe("put", "", _put))
 ON_THE_STORE = (
     Probe("create bucket", "", _create_bucket),
     Probe("list buckets", "", _list_buckets),

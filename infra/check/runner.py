@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from urllib.error import URLError
@@ -14,11 +14,13 @@ from core.storage import StorageConfigError
 from core.storage.settings import Settings, read_env_file
 from infra.check import probes
 from infra.check.probes import Probe, Subject
-from infra.config import ROLES, EnvironmentConfig
+from infra.check.role import with_keys
+from infra.check.settle import wait_until_known
+from infra.config import EnvironmentConfig
 from infra.connection import connect, given_keys
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
-from infra.policies import IDENTITIES
+from infra.identities import ROLES, Identity, Role
 from infra.stores import buckets
 from infra.stores.empty import delete_everything
 from infra.stores.store import Store, code_of, explained
@@ -54,30 +56,47 @@ def run(config: EnvironmentConfig, values: Mapping[str, object]) -> Iterator[Fin
         UsageError: an env file is missing, or its keys are not accepted.
         UnreachableError: the store does not answer.
     """
-    settings = {identity: _settings(config, identity) for identity in config.identities}
+    settings = {one.name: with_keys(_settings(config, one.name), one.name) for one in config.identities}
     admin = _admin_store(config, values)
     with _foreign_bucket(admin) as foreign:
-        for identity, found in settings.items():
-            with _explained(identity, found):
-                yield from _of_identity(config, identity, found, foreign, admin)
+        for identity in config.identities:
+            found = settings[identity.name]
+            with _explained(identity.name, found):
+                wait_until_known(config.target, identity, found)
+                yield from _of_identity(identity, found, _buckets(config, settings.values()), foreign, admin)
 
 
 def _of_identity(
-    config: EnvironmentConfig, identity: str, settings: Settings, foreign: str | None, admin: Store | None
+    identity: Identity, settings: Settings, buckets: Mapping[Role, str], foreign: str | None, admin: Store | None
 ) -> Iterator[Finding]:
-    names = {role: config.bucket(role).name or "" for role in ROLES}
-    known = frozenset(names.values())
-    for role, bucket in names.items():
-        rights = IDENTITIES[identity].get(role, frozenset())
-        yield from _try(identity, role, probes.ON_EACH_BUCKET, Subject(settings, bucket, known), admin, rights)
+    known = frozenset(buckets.values())
+    for role, bucket in buckets.items():
+        rights, prefixes = identity.rights.get(role, frozenset()), identity.prefixes.get(role, ())
+        for prefix in prefixes or ("",):
+            subject = Subject(settings, bucket, known, prefix)
+            yield from _try(identity, f"{role} {prefix}".strip(), probes.ON_EACH_BUCKET, subject, admin, rights)
+        if prefixes:
+            beside = Subject(settings, bucket, known)
+            yield from _try(identity, f"{role} elsewhere", probes.OUT_OF_REACH, beside, admin)
     if foreign:
         subject = Subject(settings, foreign, known)
-        yield from _try(identity, "other bucket", probes.ON_A_FOREIGN_BUCKET, subject, admin)
-    yield from _try(identity, "store", probes.ON_THE_STORE, Subject(settings, names["in"], known), admin)
+        yield from _try(identity, "other bucket", probes.OUT_OF_REACH, subject, admin)
+    anywhere = next(iter(buckets.values()))
+    yield from _try(identity, "store", probes.ON_THE_STORE, Subject(settings, anywhere, known), admin)
+
+
+def _buckets(config: EnvironmentConfig, settings: Iterable[Settings]) -> dict[Role, str]:
+    """The buckets by role: as configured, or where Pulumi chose the name, as the env files say."""
+    found: dict[Role, str] = {}
+    for role in ROLES:
+        there = (one.bucket_in if role == "in" else one.bucket_out for one in settings)
+        if name := config.bucket(role).name or next(filter(None, there), None):
+            found[role] = name
+    return found
 
 
 def _try(
-    identity: str,
+    identity: Identity,
     where: str,
     rows: tuple[Probe, ...],
     subject: Subject,
@@ -87,7 +106,7 @@ def _try(
     try:
         for probe in rows:
             allowed, error = _attempt(probe, subject)
-            yield Finding(identity, where, probe.name, probe.right in rights, allowed, error)
+            yield Finding(identity.name, where, probe.name, probe.right in rights, allowed, error)
     finally:
         _clean_up(subject, admin, may_delete="write" in rights)
 
@@ -141,8 +160,10 @@ def _foreign_bucket(admin: Store | None) -> Iterator[str | None]:
 
 def _admin_store(config: EnvironmentConfig, values: Mapping[str, object]) -> Store | None:
     """The store with its administrator's keys, if they are at hand: whoever checks need not be one."""
+    if config.endpoint is None:
+        return None  # a cloud, where the deployment's own credentials are of another kind
     try:
-        store = connect(config.endpoint or "", config.region, values)
+        store = connect(config.endpoint, config.region, values)
     except UsageError:
         return None
     return None if store.admin in given_keys(values).values() else store
@@ -156,7 +177,9 @@ def _explained(identity: str, settings: Settings) -> Iterator[None]:
         code = code_of(error)
         raise InfraError(_REFUSED.get(code, "{identity}: {code}").format(identity=identity, code=code)) from error
     except (ConnectionError, HTTPClientError, URLError) as error:
-        raise UnreachableError(f"{identity}: no useful answer from {settings.endpoint_url} ({error})") from error
+        raise UnreachableError(
+            f"{identity}: no useful answer from {settings.endpoint_url or 'AWS'} ({error})"
+        ) from error
 
 
 _WRONG_KEY = "the key in the env file of {identity} is not accepted ({code}); deploy again to get a working one"

@@ -67,7 +67,7 @@ def write(file: Path, text: str) -> bool:
     try:
         private_file.write(file, text)
     except OSError as error:
-        raise UsageError(f"cannot write {_short(file)}: {error.strerror}") from error
+        raise UsageError(f"cannot write {short(file)}: {error.strerror}") from error
     return True
 
 
@@ -84,7 +84,7 @@ def require_writable(files: Iterable[Path]) -> None:
 
 def remove(file: Path) -> bool:
     """Remove an env file that this project made; False when there is none, or somebody edited it."""
-    if not file.is_file() or not _is_as_written(file):
+    if not file.is_file() or not is_as_written(file):
         return False
     file.unlink()
     return True
@@ -92,23 +92,23 @@ def remove(file: Path) -> bool:
 
 def _problem(file: Path) -> str | None:
     if not file.parent.is_dir() or not os.access(file.parent, os.W_OK | os.X_OK):
-        return f"cannot write {_short(file)}: make the folder {_short(file.parent)} writable, then run this again"
+        return f"cannot write {short(file)}: make the folder {short(file.parent)} writable, then run this again"
     if not file.exists():
         return None
     if not file.is_file() or not os.access(file, os.R_OK):
-        return f"cannot read {_short(file)}: move it away, then run this again"
-    as_written = _is_as_written(file)
+        return f"cannot read {short(file)}: move it away, then run this again"
+    as_written = is_as_written(file)
     if as_written is None:
-        return f"{_short(file)} was not made by mpr-storage: move it away, then run this again"
+        return f"{short(file)} was not made by mpr-storage: move it away, then run this again"
     if not as_written:
         return (
-            f"{_short(file)} was edited by hand: put the change into the stack's configuration, "
+            f"{short(file)} was edited by hand: put the change into the stack's configuration, "
             "move the file away, then run this again"
         )
     return None
 
 
-def _is_as_written(file: Path) -> bool | None:
+def is_as_written(file: Path) -> bool | None:
     """Whether the digest in the header fits what follows; None when there is no such header."""
     text = file.read_bytes().decode(errors="replace")  # no newline is translated: sh reads them as they are
     _, mark, rest = text.partition(_DIGEST)
@@ -122,5 +122,6 @@ def _digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
-def _short(file: Path) -> Path:
+def short(file: Path) -> Path:
+    """The path as seen from here, for messages."""
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file

@@ -16,18 +16,28 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from infra import config, private_file
-from infra.errors import InfraError
+from infra.errors import InfraError, UnreachableError
 from infra.local._layout import local_folder
 
 _INSTALL_SECONDS = 60
 _RETRY_INSTALL_SECONDS = 24 * 3600
 _INSTALLER = "import sys; from pulumi.automation import PulumiCommand; PulumiCommand.install(root=sys.argv[1])"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What the last update of a stack left. Holds secrets in clear, which its ``repr`` does not show."""
+
+    outputs: Mapping[str, Any] = field(repr=False)
+    updated: datetime | None
 
 
 @dataclass(frozen=True)
@@ -46,18 +56,44 @@ class Engine:
 
     def destroy(self, environment: str) -> None:
         """Delete all that is in the stack, and the stack. Nothing happens when there is none."""
-        listed = subprocess.run(
-            [self.command, "stack", "ls", "--json"],
-            cwd=config.ROOT,
-            env=self.environ,
-            check=True,
-            capture_output=True,
-        )
-        if not any(one["name"].rpartition("/")[2] == environment for one in json.loads(listed.stdout)):
+        if self._find(environment) is None:
             return
         self._select(environment)
         self._run("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._stack(environment))
         self._run("stack", "rm", "--yes", "--preserve-config", "--stack", environment)
+
+    def deployed(self, environment: str) -> Deployed | None:
+        """What the last update of the stack left; None when there is no such stack.
+
+        Raises:
+            UnreachableError: the backend does not answer, or its secrets cannot be decrypted.
+        """
+        found = self._find(environment)
+        if found is None:
+            return None
+        outputs = self._read("stack", "output", "--json", "--show-secrets", "--stack", environment)
+        return Deployed(outputs, datetime.fromisoformat(found["lastUpdate"]) if found.get("lastUpdate") else None)
+
+    def _find(self, environment: str) -> dict[str, Any] | None:
+        """The stack in the list of all."""
+        listed: list[dict[str, Any]] = self._read("stack", "ls", "--json")
+        return next((one for one in listed if one["name"].rpartition("/")[2] == environment), None)
+
+    def _read(self, *arguments: str) -> Any:
+        """What a command answers in JSON. Nothing of it is shown: it may hold secrets."""
+        done = subprocess.run(
+            [self.command, "--non-interactive", *arguments],
+            cwd=config.ROOT,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+            raise UnreachableError(f"`pulumi {' '.join(arguments[:2])}` failed: {said}")
+        return json.loads(done.stdout)
 
     def _select(self, environment: str) -> None:
         """Make the stack if there is none, and lift the lock of a run that was killed."""

@@ -14,6 +14,7 @@ from infra.check.command import prove
 from infra.config import EMBEDDED, EnvironmentConfig
 from infra.connection import given_keys
 from infra.env import files
+from infra.errors import UsageError
 from infra.init import initialise
 from infra.local import engine, store
 from infra.local._layout import local_folder
@@ -36,8 +37,10 @@ def up(environment: str) -> None:
         if config.endpoint == EMBEDDED:
             running = store.start(report=_say)
             _say(f"the store runs at {running.endpoint}")
-        plan.make(config, values)
+        if not config.in_cloud:
+            plan.make(config, values)
         found = engine.find() or _install()
+        _require(found, config)
         if found:
             _say(f"deploying {environment} with Pulumi")
             found.up(environment)
@@ -68,17 +71,26 @@ def _install() -> Engine | None:
     return engine.install()
 
 
+def _require(found: Engine | None, config: EnvironmentConfig) -> None:
+    if found is None and config.in_cloud:
+        raise UsageError(
+            f"target {config.target} needs Pulumi, which could not be installed here: see "
+            "https://www.pulumi.com/docs/install/"
+        )
+
+
 def _remove(config: EnvironmentConfig, values: dict[str, object]) -> None:
     """Delete the environment, whether Pulumi made it, or `init`, or both; then the store, if it is empty."""
     embedded = config.endpoint == EMBEDDED
     if embedded:
         store.start(report=_say)
     found = engine.find()
+    _require(found, config)
     if found:
         found.destroy(config.environment)
-    others = _delete(config, values)
-    for identity in config.identities:
-        files.remove(files.path(config.environment, identity))
+    others = [] if config.in_cloud else _delete(config, values)
+    for name in config.names:
+        files.remove(files.path(config.environment, name))
     _say(f"{config.environment} is removed: buckets, keys and env files")
     if embedded and others:
         store.stop()
@@ -106,7 +118,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _next_steps(config: EnvironmentConfig, found: Engine | None) -> str:
-    file = files.path(config.environment, config.identities[0]).relative_to(configuration.ROOT)
+    file = files.path(config.environment, config.names[0]).relative_to(configuration.ROOT)
     example = "from core.storage import BUCKET_IN; print(BUCKET_IN)"
     lines = [f"ready: S3_ENV_FILE={file} .venv/bin/python -c '{example}'"]
     if found and found.own_state:

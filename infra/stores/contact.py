@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
+import os
 import re
+import ssl
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from infra.errors import UnreachableError
+from infra.errors import UnreachableError, UsageError
 from infra.stores.kinds import Kind, named
 from infra.stores.store import ACCEPTED_CODES, Store, refusal
 
@@ -39,8 +41,7 @@ def contact(store: Store) -> Kind:
 def _list_buckets(store: Store) -> tuple[str, str, str]:
     """The Server header of the answer, and the code and message of its error, if it is one."""
     url = urlsplit(store.endpoint)
-    connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = connect(url.hostname or "", url.port, timeout=_TIMEOUT)
+    connection = _connection(url)
     try:
         connection.request("GET", "/", headers=_signed_headers(store, url.netloc))
         answer = connection.getresponse()
@@ -53,6 +54,21 @@ def _list_buckets(store: Store) -> tuple[str, str, str]:
     finally:
         connection.close()
     return answer.headers.get("Server", ""), _element(body, "Code"), _element(body, "Message")
+
+
+def _connection(url: SplitResult) -> http.client.HTTPConnection:
+    host = url.hostname or ""
+    if url.scheme != "https":
+        return http.client.HTTPConnection(host, url.port, timeout=_TIMEOUT)
+    authorities = os.environ.get("AWS_CA_BUNDLE") or None  # what boto3 goes by, in all that follows
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        raise UsageError(
+            f"AWS_CA_BUNDLE={authorities} holds no certificates that can be read ({error.strerror or error}); "
+            "name a PEM file, or unset it"
+        ) from error
+    return http.client.HTTPSConnection(host, url.port, timeout=_TIMEOUT, context=context)
 
 
 def _signed_headers(store: Store, host: str) -> dict[str, str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from infra.config import ROLES, BucketConfig, EnvironmentConfig
+from infra.config import BucketConfig, EnvironmentConfig
 from infra.errors import UsageError
+from infra.identities import ROLES, Role
 from infra.stores.settings import ATTRIBUTES
 
 
@@ -57,7 +58,7 @@ def named(server: str) -> Kind:
     return next((kind for kind in KINDS if server.startswith(kind.server)), GENERIC)
 
 
-def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[str, BucketConfig], list[str]]:
+def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, BucketConfig], list[str]]:
     """The settings of both buckets as this kind of store can have them.
 
     Also a notice for each default that it cannot have.

@@ -38,6 +38,8 @@ class Keys:
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    #: Of temporary keys only.
+    session_token: str | None = field(default=None, repr=False)
 
     @property
     def hint(self) -> str:
@@ -88,10 +90,11 @@ def _iam(store: Store) -> IAMClient:
 
     return boto3.session.Session().client(
         "iam",
-        endpoint_url=store.endpoint,
+        endpoint_url=store.endpoint or None,
         region_name=store.region,
         aws_access_key_id=store.admin.access_key_id,
         aws_secret_access_key=store.admin.secret_access_key,
+        aws_session_token=store.admin.session_token,
         config=Config(
             connect_timeout=5,
             read_timeout=20,

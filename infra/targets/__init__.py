@@ -1,7 +1,8 @@
 """Targets: what kind of storage an environment stands on. One file a target, named for it.
 
-`provision` is the whole protocol: it creates the environment's resources and says how to reach them.
-Provider SDKs are imported by the target that needs them, so that each is an optional extra.
+`provision` is the whole protocol: it creates the environment's resources and says how to reach them. What a
+target can do is in `infra.features`. Provider SDKs are imported by the target that needs them, so that each is
+an optional extra.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
+
+from infra.errors import UsageError
+from infra.features import TARGETS
 
 if TYPE_CHECKING:
     import pulumi
@@ -22,11 +26,10 @@ if TYPE_CHECKING:
 class Access:
     """How one identity reaches the storage."""
 
-    #: All but the keys: known before anything is created.
+    #: What is known before anything is created.
     settings: Settings
-    #: The keys, which exist only after the update; None where the identity needs none.
-    access_key_id: pulumi.Output[str] | None
-    secret_access_key: pulumi.Output[str] | None
+    #: The other fields of the settings, which are known only after the update: keys, generated names.
+    later: Mapping[str, pulumi.Output[str]]
     #: What must exist before the access is of any use.
     ready: list[pulumi.Resource]
 
@@ -43,6 +46,18 @@ def provision(config: EnvironmentConfig, values: Mapping[str, object]) -> Mappin
 
     Returns:
         The access of each identity.
+
+    Raises:
+        UsageError: the SDK of the target's provider is not installed.
     """
-    module = import_module(f"infra.targets.{config.target.replace('-', '_')}")
+    try:
+        module = import_module(f"infra.targets.{config.target.replace('-', '_')}")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("pulumi_"):
+            raise
+        extra = TARGETS[config.target].extra
+        raise UsageError(
+            f"target {config.target} needs {error.name}: install it with `make .venv/{extra}` "
+            f"(or `pip install 'mpr-storage[{extra}]'` into the environment that runs Pulumi)"
+        ) from error
     return cast("Provision", module.provision)(config, values)

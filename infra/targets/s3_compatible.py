@@ -8,10 +8,11 @@ import pulumi
 
 from infra import config as configuration
 from infra import plan
-from infra.config import ROLES, EnvironmentConfig
+from infra.config import EnvironmentConfig
 from infra.env import files
+from infra.identities import ROLES, Identity
 from infra.resources.bucket import Bucket
-from infra.resources.identity import Identity
+from infra.resources.identity import Identity as Owner
 from infra.resources.key import Key
 from infra.stores.settings import to_props
 from infra.targets import Access
@@ -26,26 +27,27 @@ def provision(config: EnvironmentConfig, values: Mapping[str, object]) -> Mappin
     buckets: list[pulumi.Resource] = [
         Bucket(role, to_props(made.buckets[role]) | where | {"disposable": config.disposable}) for role in ROLES
     ]
-    return {identity: _access(config, made, identity, where, buckets) for identity in config.identities}
+    return {one.name: _access(config, made, one, where, buckets) for one in config.identities}
 
 
 def _access(
     config: EnvironmentConfig,
     made: plan.Plan,
-    identity: str,
+    identity: Identity,
     where: Mapping[str, object],
     buckets: list[pulumi.Resource],
 ) -> Access:
     common = {**where, "credentials": config.credentials}
-    owner = Identity(identity, {"name": made.name(identity), "policy": made.policy(identity), **common})
+    owner = Owner(identity.name, {"name": made.name(identity), "policy": made.policy(identity), **common})
     key = Key(
-        f"{identity}-a",
+        f"{identity.name}-a",
         {
             "identity": owner.name,
             "slot": "a",
-            "envFile": str(files.path(config.environment, identity).relative_to(configuration.ROOT)),
+            "envFile": str(files.path(config.environment, identity.name).relative_to(configuration.ROOT)),
             "disposable": config.disposable,
             **common,
         },
     )
-    return Access(made.settings(identity), key.accessKeyId, key.secretAccessKey, [*buckets, owner, key])
+    later = {"access_key_id": key.accessKeyId, "secret_access_key": key.secretAccessKey}
+    return Access(made.settings(identity), later, [*buckets, owner, key])

@@ -176,7 +176,7 @@ def test_no_tls_there(fake, use, error_of):
     use(fake.endpoint.replace("http:", "https:"), "bucket")
     error = error_of()
     assert type(error) is StoreUnreachableError
-    assert "AWS_CA_BUNDLE" in str(error)
+    assert "write https in S3_ENDPOINT_URL only where" in str(error)
 
 
 def test_no_proxy_there(use, error_of, monkeypatch):

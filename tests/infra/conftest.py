@@ -15,14 +15,17 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from infra import config as configuration
+from infra import policies
 from infra.config import EnvironmentConfig
 from infra.env import files
+from infra.identities import RIGHTS, ROLES, Identity, Role
 from infra.init import initialise
+from infra.policies import Policy
 from infra.stores.empty import delete_everything
 from infra.stores.keys import Credentials, credentials
 from infra.stores.store import Keys, Store
@@ -32,6 +35,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ALL = ("app", "pipeline", "ingest", "viewer")
+
+
+def identity_of(name: str) -> Identity:
+    """The identity that its name alone stands for in the configuration."""
+    return Identity(name=name, rights=RIGHTS[name])
+
+
+def policy_of(name: str, buckets: Mapping[str, str], **options: Any) -> Policy:
+    return policies.policy(identity_of(name), cast("Mapping[Role, str]", buckets), **options)
 
 
 @pytest.fixture(scope="session")
@@ -197,9 +209,9 @@ def environment_on(server: Server, folder: Path, **values: Any) -> Environment:
 
 
 def remove_environment(environment: Environment) -> None:
-    for identity in environment.config.identities:
+    for identity in environment.config.names:
         environment.server.maker.delete_identity(environment.store, f"mpr-{environment.name}-{identity}")
-    for role in configuration.ROLES:
+    for role in ROLES:
         remove_bucket(environment.store.s3, environment.config.bucket(role).name or "")
 
 

@@ -13,18 +13,27 @@ import pytest
 from rich.console import Console
 
 from core.storage.settings import Settings
-from infra import policies
 from infra.check import probes
 from infra.check.command import prove, table
 from infra.check.probes import Probe, Subject, attempt
 from infra.check.runner import Finding, run
-from infra.config import ROLES
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
+from infra.identities import ROLES
 from infra.stores import iam
 from infra.stores.contact import contact
 from infra.stores.store import Keys, Store
-from tests.infra.conftest import ALL, Environment, Server, answering, environment_on, fresh, http_server
+from tests.infra.conftest import (
+    ALL,
+    Environment,
+    Server,
+    answering,
+    environment_on,
+    fresh,
+    http_server,
+    identity_of,
+    policy_of,
+)
 
 
 def content(environment: Environment) -> dict[str, Any]:
@@ -53,7 +62,7 @@ def surprises(environment: Environment) -> set[tuple[str, str, str]]:
 def allow(environment: Environment, *actions: str, identity: str = "viewer", resource: str = "*") -> None:
     """Give an identity more than it must have."""
     names: dict[str, str] = {role: environment.config.bucket(role).name or "" for role in ROLES}
-    document = policies.policy(identity, names, rename=contact(environment.store).rename)
+    document = policy_of(identity, names, rename=contact(environment.store).rename)
     document["Statement"].append({"Effect": "Allow", "Action": list(actions), "Resource": [resource]})
     environment.server.maker.ensure_identity(environment.store, f"mpr-{environment.name}-{identity}", document)
 
@@ -120,7 +129,7 @@ class TestOnSeaweed:
         iam.ensure_identity(
             pair.store,
             f"mpr-{pair.name}-viewer",
-            policies.policy("app", names, rename=rename),
+            policy_of("app", names, rename=rename),
         )
         before = content(pair)
         with pytest.raises(InfraError) as caught:
@@ -407,7 +416,7 @@ def test_a_finding_is_a_surprise_unless_it_is_as_expected():
 
 
 def test_an_identity_column_holds_its_own_findings(seaweed_environment):
-    config = replace(seaweed_environment.config, identities=("app", "viewer"))
+    config = replace(seaweed_environment.config, identities=(identity_of("app"), identity_of("viewer")))
     findings = [Finding("app", "in", "put", True, True), Finding("viewer", "in", "put", False, False)]  # noqa: FBT003
     out = io.StringIO()
     Console(file=out, width=100).print(table(config, findings))

@@ -14,7 +14,8 @@ from infra import config as configuration
 from infra.config import BucketConfig, ConfigError, Expiry, from_engine, load, parse, read_values, stack_file
 from infra.config_reader import Reader, nearest
 from infra.errors import UsageError
-from infra.policies import IDENTITIES
+from infra.features import TARGETS
+from infra.identities import RIGHTS
 
 MINIMAL: dict[str, Any] = {
     "target": "s3-compatible",
@@ -51,7 +52,7 @@ def with_bucket(**settings: object) -> dict[str, Any]:
 def test_a_minimal_configuration_leaves_the_rest_at_its_defaults():
     found = parse("test", MINIMAL, "here")
     assert (found.environment, found.target, found.endpoint) == ("test", "s3-compatible", "http://store:9000")
-    assert (found.region, found.credentials, found.identities) == ("us-east-1", "iam", ("app",))
+    assert (found.region, found.credentials, found.names) == ("us-east-1", "iam", ("app",))
     assert (found.disposable, found.public_endpoint, found.addressing_style) == (False, None, None)
     assert found.bucket("in") == BucketConfig(name="media-in")
     assert found.bucket("out") == BucketConfig(name="media-out")
@@ -87,7 +88,7 @@ def test_a_full_configuration_is_read():
     )
     assert found.public_endpoint == "https://media.example.com"  # a slash at the end means nothing
     assert (found.region, found.addressing_style, found.credentials) == ("eu-west-1", "virtual", "minio")
-    assert (found.identities, found.disposable) == (("app", "viewer"), True)
+    assert (found.names, found.disposable) == (("app", "viewer"), True)
 
 
 def test_the_embedded_store_is_an_endpoint_but_not_a_public_one():
@@ -148,7 +149,7 @@ def test_the_embedded_store_is_an_endpoint_but_not_a_public_one():
         ),
         (with_bucket(name=""), "buckets.out.name: must be text, got ''"),
         (with_bucket(name="media-in"), "buckets.out.name: must differ from buckets.in.name"),
-        (MINIMAL | {"target": "s3"}, "target: must be one of s3-compatible, got s3"),
+        (MINIMAL | {"target": "s3"}, "target: must be one of s3-compatible, aws, gcp, r2, got s3"),
         (MINIMAL | {"target": None}, "target: is required, one of s3-compatible"),
         (MINIMAL | {"endpoint": None}, "endpoint: is required"),
         (
@@ -162,7 +163,7 @@ def test_the_embedded_store_is_an_endpoint_but_not_a_public_one():
         (MINIMAL | {"buckets": "x"}, "buckets: must be a mapping, got x"),
         (MINIMAL | {"buckets": {"inn": {}}}, "buckets.inn: unknown key, did you mean in?"),
         (MINIMAL | {"bukets": 1}, "bukets: unknown key, did you mean buckets?"),
-        (MINIMAL | {"zzzz": 1}, "zzzz: unknown key, known are target, endpoint"),
+        (MINIMAL | {"zzzz": 1}, "zzzz: unknown key, known are target, credentials"),
         (
             MINIMAL | {"identities": ["root"]},
             "identities[0]: must be one of app, pipeline, ingest, viewer, got root",
@@ -233,9 +234,9 @@ def _values(keys: list[str]) -> st.SearchStrategy[dict[str, Any]]:
 def _has_a_structured_flag(value: object, key: object = None) -> bool:
     if isinstance(value, dict):
         inside = any(_has_a_structured_flag(inner, name) for name, inner in value.items())
-        return inside or key in {"disposable", "versioning"}
+        return inside or key in {"adopt", "disposable", "versioning"}
     if isinstance(value, list):
-        return key in {"disposable", "versioning"} or any(_has_a_structured_flag(inner) for inner in value)
+        return key in {"adopt", "disposable", "versioning"} or any(_has_a_structured_flag(inner) for inner in value)
     return False
 
 
@@ -251,9 +252,9 @@ def test_arbitrary_values_are_read_or_refused_in_words(values):
         assert said
         assert all(one.startswith((*TOP, *values)) and ": " in one for one in said)
     else:
-        assert found.target in configuration.TARGETS
+        assert found.target in TARGETS
         assert found.bucket_in.name != found.bucket_out.name
-        assert set(found.identities) <= set(IDENTITIES)
+        assert set(found.names) <= set(RIGHTS)
 
 
 names = st.from_regex(r"\A[a-z0-9][a-z0-9-]{1,20}[a-z0-9]\Z")
@@ -286,8 +287,8 @@ configurations = st.fixed_dictionaries(
     optional={
         "region": st.sampled_from(["us-east-1", "garage"]),
         "disposable": st.booleans(),
-        "identities": st.lists(st.sampled_from(sorted(IDENTITIES)), unique=True, min_size=1),
-        "credentials": st.sampled_from(configuration.CREDENTIALS),
+        "identities": st.lists(st.sampled_from(sorted(RIGHTS)), unique=True, min_size=1),
+        "credentials": st.sampled_from(TARGETS["s3-compatible"].credentials),
     },
 )
 

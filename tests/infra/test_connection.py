@@ -70,7 +70,7 @@ def test_an_empty_variable_counts_as_absent(monkeypatch):
 KEYS = {
     "app": {"accessKeyId": "APP", "secretAccessKey": "app-secret"},
     "viewer": {"accessKeyId": "VIEW", "secretAccessKey": "view-secret"},
-    "stranger": {"accessKeyId": "X", "secretAccessKey": "Y"},
+    "web": {"accessKeyId": "WEB", "secretAccessKey": "web-secret"},
 }
 
 
@@ -79,6 +79,7 @@ def test_given_keys_come_from_the_configuration(values):
     assert given_keys({"keys": values}) == {
         "app": Keys("APP", "app-secret"),
         "viewer": Keys("VIEW", "view-secret"),
+        "web": Keys("WEB", "web-secret"),
     }
 
 

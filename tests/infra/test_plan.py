@@ -7,8 +7,8 @@ import pytest
 from core.storage.settings import Settings
 from infra import plan
 from infra.errors import InfraError, UnreachableError, UsageError
-from infra.policies import IDENTITIES, policy
-from tests.infra.conftest import Environment, fresh
+from infra.identities import RIGHTS
+from tests.infra.conftest import Environment, fresh, identity_of, policy_of
 
 
 def created(environment: Environment) -> list[str]:
@@ -24,18 +24,19 @@ def test_the_plan_of_an_environment(seaweed_environment):
         "in": f"{name}-in",
         "out": f"{name}-out",
     }
-    assert made.name("viewer") == f"mpr-{name}-viewer"
+    assert made.name(identity_of("viewer")) == f"mpr-{name}-viewer"
     names = {"in": f"{name}-in", "out": f"{name}-out"}
-    assert made.policy("viewer") == policy("viewer", names)
-    assert made.policy("app") == policy("app", names, rename=made.kind.rename) != policy("app", names)
+    assert made.policy(identity_of("viewer")) == policy_of("viewer", names)
+    renamed = policy_of("app", names, rename=made.kind.rename)
+    assert made.policy(identity_of("app")) == renamed != policy_of("app", names)
     assert not set(names.values()) & set(created(seaweed_environment))
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("identity", RIGHTS)
 def test_settings_name_the_buckets_that_the_identity_may_reach(seaweed_environment, identity):
     seaweed_environment.values.update(publicEndpoint="https://media.example.com", addressingStyle="virtual")
     made = plan.make(seaweed_environment.config, seaweed_environment.values)
-    assert made.settings(identity) == Settings(
+    assert made.settings(identity_of(identity)) == Settings(
         endpoint_url=seaweed_environment.store.endpoint,
         public_endpoint_url="https://media.example.com",
         addressing_style="virtual",

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.policies import IDENTITIES, Policy, normalised, policy
+from infra.identities import RIGHTS
+from infra.policies import Policy, normalised
 from infra.stores.kinds import KINDS
+from tests.infra.conftest import policy_of
 
 BUCKETS = {"in": "media-in", "out": "media-out"}
 
 names = st.from_regex(r"\A[a-z0-9][a-z0-9-]{1,20}[a-z0-9]\Z")
 buckets = st.fixed_dictionaries({"in": names, "out": names}).filter(lambda both: both["in"] != both["out"])
-identities = st.sampled_from(sorted(IDENTITIES))
+identities = st.sampled_from(sorted(RIGHTS))
 
 
 def actions(document: Policy, resource: str) -> set[str]:
@@ -38,8 +40,8 @@ def rights(document: Policy) -> set[tuple[str, str]]:
 
 @given(identities, buckets)
 def test_a_policy_names_its_own_buckets_alone_and_no_wildcard_action(identity, both):
-    document = policy(identity, both)
-    own = {both[role] for role in IDENTITIES[identity]}
+    document = policy_of(identity, both)
+    own = {both[role] for role in RIGHTS[identity]}
     named = set()
     for statement in document["Statement"]:
         assert statement["Effect"] == "Allow"
@@ -74,18 +76,18 @@ UPLOADS = {"s3:ListBucketMultipartUploads"}
     ],
 )
 def test_what_each_identity_may_do(identity, role, on_bucket, on_objects):
-    document = policy(identity, BUCKETS)
+    document = policy_of(identity, BUCKETS)
     assert actions(document, f"arn:aws:s3:::{BUCKETS[role]}") == on_bucket
     assert actions(document, f"arn:aws:s3:::{BUCKETS[role]}/*") == on_objects
 
 
 def test_every_identity_of_the_design_is_here():
-    assert list(IDENTITIES) == ["app", "pipeline", "ingest", "viewer"]
+    assert list(RIGHTS) == ["app", "pipeline", "ingest", "viewer"]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_store_gets_its_own_names_of_actions(kind):
-    usual, renamed = policy("app", BUCKETS), json.dumps(policy("app", BUCKETS, rename=kind.rename))
+    usual, renamed = policy_of("app", BUCKETS), json.dumps(policy_of("app", BUCKETS, rename=kind.rename))
     for theirs, ours in kind.rename.items():
         assert theirs in json.dumps(usual)
         assert f'"{theirs}"' not in renamed
@@ -94,7 +96,7 @@ def test_a_store_gets_its_own_names_of_actions(kind):
 
 
 def test_a_policy_is_json_and_the_same_each_time():
-    assert json.dumps(policy("app", BUCKETS)) == json.dumps(policy("app", dict(reversed(BUCKETS.items()))))
+    assert json.dumps(policy_of("app", BUCKETS)) == json.dumps(policy_of("app", dict(reversed(BUCKETS.items()))))
 
 
 def scrambled(document: Policy, seed: int) -> Policy:
@@ -116,19 +118,19 @@ def scrambled(document: Policy, seed: int) -> Policy:
 
 @given(identities, buckets, st.integers())
 def test_normalised_sees_neither_order_nor_lists_of_one(identity, both, seed):
-    document = policy(identity, both)
+    document = policy_of(identity, both)
     assert normalised(scrambled(document, seed)) == normalised(document)
     assert normalised(document) == normalised(json.loads(json.dumps(document)))
 
 
-@given(st.sampled_from(sorted(IDENTITIES)), st.sampled_from(sorted(IDENTITIES)), buckets, buckets)
+@given(st.sampled_from(sorted(RIGHTS)), st.sampled_from(sorted(RIGHTS)), buckets, buckets)
 def test_normalised_differs_exactly_when_the_rights_do(one, other, here, there):
-    same = rights(policy(one, here)) == rights(policy(other, there))
-    assert (normalised(policy(one, here)) == normalised(policy(other, there))) is same
+    same = rights(policy_of(one, here)) == rights(policy_of(other, there))
+    assert (normalised(policy_of(one, here)) == normalised(policy_of(other, there))) is same
 
 
 def test_normalised_sees_an_effect_and_a_condition():
-    document = policy("viewer", BUCKETS)
+    document = policy_of("viewer", BUCKETS)
     deny = {"Statement": [{**one, "Effect": "Deny"} for one in document["Statement"]]}
     only = {"Statement": [{**one, "Condition": {"Bool": {"x": "y"}}} for one in document["Statement"]]}
     assert len({repr(normalised(one)) for one in (document, deny, only)}) == 3

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from infra import config, targets
+from infra import targets
 from infra.config import BucketConfig, EnvironmentConfig
+from infra.features import TARGETS
 
 
 def module_of(target: str) -> str:
     return f"infra.targets.{target.replace('-', '_')}"
 
 
-@pytest.mark.parametrize("target", sorted(config.TARGETS))
+@pytest.mark.parametrize("target", sorted(TARGETS))
 def test_every_target_has_a_module_that_follows_the_protocol(target: str):
     module = import_module(module_of(target))
     assert callable(module.provision)
@@ -23,7 +24,7 @@ def test_every_target_has_a_module_that_follows_the_protocol(target: str):
 
 def test_every_module_in_the_folder_is_a_target():
     there = {f"infra.targets.{one.stem}" for one in Path(targets.__file__).parent.glob("[!_]*.py")}
-    assert there == {module_of(target) for target in config.TARGETS}
+    assert there == {module_of(target) for target in TARGETS}
 
 
 def test_provision_hands_over_to_the_module_of_the_target(monkeypatch: pytest.MonkeyPatch):

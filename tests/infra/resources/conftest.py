@@ -8,11 +8,11 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from infra import policies
 from infra.policies import Policy
 from infra.resources.provider import Props
 from infra.stores.kinds import KINDS
 from tests.conftest import Store
+from tests.infra.conftest import policy_of
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -61,4 +61,4 @@ def where(seaweed: Store) -> Props:
 
 @pytest.fixture
 def policy(name: str) -> Policy:
-    return policies.policy("app", {"in": f"{name}-in", "out": f"{name}-out"}, rename=_RENAME)
+    return policy_of("app", {"in": f"{name}-in", "out": f"{name}-out"}, rename=_RENAME)

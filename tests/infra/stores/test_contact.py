@@ -15,6 +15,7 @@ from infra.stores import contact as module
 from infra.stores.contact import contact
 from infra.stores.kinds import GENERIC
 from infra.stores.store import Keys, Store
+from tests.core._tls import serving
 from tests.infra.conftest import answering, http_server
 
 ADMIN = Keys("ADMINKEY", "hush")
@@ -159,3 +160,18 @@ def test_https_to_a_store_that_speaks_http_is_unreachable(seaweed_store):
 def test_a_host_that_does_not_exist_is_unreachable():
     with pytest.raises(UnreachableError, match=r"cannot reach the store at http://nowhere\.invalid"):
         contact(at("http://nowhere.invalid"))
+
+
+def test_a_store_over_tls_is_trusted_through_the_bundle_that_boto3_uses(tmp_path, monkeypatch):
+    with serving(tmp_path) as tls:
+        store = Store(tls.endpoint, tls.region, Keys(tls.access_key_id, tls.secret_access_key))
+        with pytest.raises(UnreachableError, match="certificate verify failed"):
+            contact(store)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tls.authority))
+        assert contact(store) is GENERIC
+
+
+def test_a_bundle_that_is_none_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "gone.pem"))
+    with pytest.raises(UsageError, match=r"AWS_CA_BUNDLE=.*gone\.pem"):
+        contact(at("https://127.0.0.1:1"))

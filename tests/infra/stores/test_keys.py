@@ -11,12 +11,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.errors import InfraError, UsageError
-from infra.policies import Policy, normalised, policy
+from infra.policies import Policy, normalised
 from infra.stores import keys as module
 from infra.stores.contact import contact
 from infra.stores.keys import SLOTS, Credentials, ensure_key, is_accepted
 from infra.stores.store import Keys, Store, s3_client
-from tests.infra.conftest import Server, fresh
+from tests.infra.conftest import Server, fresh, policy_of
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Person:
         return self.server.maker
 
     def policy(self, identity: str) -> Policy:
-        return policy(identity, self.buckets, rename=contact(self.store).rename)
+        return policy_of(identity, self.buckets, rename=contact(self.store).rename)
 
     def become(self, identity: str) -> None:
         self.maker.ensure_identity(self.store, self.name, self.policy(identity))

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from infra.errors import InfraError, UnreachableError
-from infra.policies import normalised, policy
+from infra.policies import normalised
 from infra.stores import minio as module
 from infra.stores.store import Keys, Store
-from tests.infra.conftest import answering, fresh, http_server
+from tests.infra.conftest import answering, fresh, http_server, policy_of
 
 BUCKETS = {"in": "media-in", "out": "media-out"}
 
@@ -24,19 +24,19 @@ def identity(minio):
 
 @pytest.mark.minio
 def test_a_key_that_carries_another_policy_shows(minio, identity):
-    module.ensure_identity(minio, identity, policy("viewer", BUCKETS))
+    module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
     keys = module.create_key(minio, identity)
-    assert normalised(module.read_identity(minio, identity)) == normalised(policy("viewer", BUCKETS))
-    minio.minio.update_service_account(access_key=keys.access_key_id, policy=policy("app", BUCKETS))
-    assert normalised(module.read_identity(minio, identity)) == normalised(policy("app", BUCKETS))
-    module.ensure_identity(minio, identity, policy("viewer", BUCKETS))
-    assert normalised(module.read_identity(minio, identity)) == normalised(policy("viewer", BUCKETS))
+    assert normalised(module.read_identity(minio, identity)) == normalised(policy_of("viewer", BUCKETS))
+    minio.minio.update_service_account(access_key=keys.access_key_id, policy=policy_of("app", BUCKETS))
+    assert normalised(module.read_identity(minio, identity)) == normalised(policy_of("app", BUCKETS))
+    module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
+    assert normalised(module.read_identity(minio, identity)) == normalised(policy_of("viewer", BUCKETS))
 
 
 @pytest.mark.minio
 def test_a_long_name_is_kept_whole_in_the_description(minio, identity):
     assert len(identity) > 32
-    module.ensure_identity(minio, identity, policy("viewer", BUCKETS))
+    module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
     keys = module.create_key(minio, identity)
     account = json.loads(minio.minio.get_service_account(keys.access_key_id))
     assert account["description"] == identity
@@ -45,8 +45,8 @@ def test_a_long_name_is_kept_whole_in_the_description(minio, identity):
 
 @pytest.mark.minio
 def test_accounts_of_others_are_not_ours(minio, identity):
-    module.ensure_identity(minio, identity, policy("viewer", BUCKETS))
-    theirs = json.loads(minio.minio.add_service_account(name="theirs", policy=policy("viewer", BUCKETS)))
+    module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
+    theirs = json.loads(minio.minio.add_service_account(name="theirs", policy=policy_of("viewer", BUCKETS)))
     theirs_id = theirs["credentials"]["accessKey"]
     try:
         assert module.key_ids(minio, identity) == []

@@ -1,0 +1,42 @@
+"""The keys of an identity that has none: temporary ones of its role."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from core.storage.settings import Settings
+from infra.errors import UsageError
+
+
+def with_keys(settings: Settings, identity: str) -> Settings:
+    """The settings, with temporary keys where the identity is a role without keys of its own.
+
+    Uses the role if this process has it already, and otherwise assumes it, which its trust must allow.
+
+    Raises:
+        UsageError: there are no AWS credentials, or those at hand may not assume the role.
+    """
+    if settings.role_arn is None or settings.access_key_id is not None:
+        return settings
+    import boto3  # noqa: PLC0415  # only roles need it
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    sts = boto3.session.Session().client("sts", region_name=settings.region)
+    try:
+        name = settings.role_arn.rpartition("/")[2]
+        if f":assumed-role/{name}/" in sts.get_caller_identity()["Arn"]:
+            return settings
+        session = f"mpr-check-{secrets.token_hex(4)}"
+        keys = sts.assume_role(RoleArn=settings.role_arn, RoleSessionName=session)["Credentials"]
+    except (BotoCoreError, ClientError) as error:
+        raise UsageError(
+            f"{identity}: the credentials at hand may not assume {settings.role_arn} ({error}); run the check "
+            "where the role is in use, or add your own principal to its `trust`"
+        ) from error
+    return replace(
+        settings,
+        access_key_id=keys["AccessKeyId"],
+        secret_access_key=keys["SecretAccessKey"],
+        session_token=keys["SessionToken"],
+    )

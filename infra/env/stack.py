@@ -1,0 +1,54 @@
+"""The deployed stack: the settings of each identity, as the Pulumi program exported them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.storage import StorageConfigError
+from core.storage.settings import Settings
+from infra.errors import InfraError, UnreachableError
+from infra.local import engine
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the last update of an environment left."""
+
+    #: By identity.
+    settings: Mapping[str, Settings]
+    updated: datetime | None
+
+
+def read(environment: str) -> Stack:
+    """The deployed stack of an environment. Starts no update and changes nothing.
+
+    Raises:
+        UnreachableError: there is no Pulumi engine, or its backend does not answer.
+        InfraError: nothing is deployed.
+    """
+    found = engine.find()
+    if found is None:
+        raise UnreachableError(
+            "the deployed stack cannot be read without Pulumi: https://www.pulumi.com/docs/install/"
+        )
+    deployed = found.deployed(environment)
+    if deployed is None or not deployed.outputs:
+        raise InfraError(f"{environment} is not deployed; `pulumi up -s {environment}` deploys it")
+    try:
+        settings = {
+            name: Settings.from_env(variables) for name, variables in _by_identity(deployed.outputs).items()
+        }
+    except StorageConfigError as error:
+        raise InfraError(
+            f"the outputs of stack {environment} are incomplete ({error}); run `pulumi up -s {environment}` again"
+        ) from error
+    return Stack(settings, deployed.updated)
+
+
+def _by_identity(outputs: Mapping[str, object]) -> dict[str, dict[str, str]]:
+    """The outputs as `infra.program` exports them: `app` flat, each other identity in a mapping of its own."""
+    app = {name: value for name, value in outputs.items() if isinstance(value, str)}
+    others = {name: value for name, value in outputs.items() if isinstance(value, dict)}
+    return ({"app": app} if app else {}) | others

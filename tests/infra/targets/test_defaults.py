@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from infra.config import BucketConfig, EnvironmentConfig
+from infra.targets import _defaults
+
+
+def environment(target: str, **settings) -> EnvironmentConfig:
+    bucket = BucketConfig()
+    return EnvironmentConfig(environment="prod", target=target, bucket_in=bucket, bucket_out=bucket, **settings)
+
+
+@pytest.mark.parametrize("target", ["aws", "gcp"])
+def test_source_videos_keep_their_versions_for_thirty_days(target):
+    found = _defaults.bucket("in", environment(target))
+    assert (found.versioning, found.noncurrent_days) == (True, 30)
+
+
+@pytest.mark.parametrize("target", ["aws", "gcp"])
+def test_what_can_be_made_again_keeps_none(target):
+    found = _defaults.bucket("out", environment(target))
+    assert (found.versioning, found.noncurrent_days) == (None, None)
+
+
+def test_r2_is_given_nothing_that_it_has_not():
+    found = _defaults.bucket("in", environment("r2"))
+    assert (found.versioning, found.noncurrent_days, found.soft_delete_days) == (None, None, None)
+
+
+@pytest.mark.parametrize("target", ["aws", "gcp", "r2"])
+@pytest.mark.parametrize("role", ["in", "out"])
+def test_parts_of_unfinished_uploads_go_after_a_week(target, role):
+    assert _defaults.bucket(role, environment(target)).abort_multipart_days == 7
+
+
+def test_soft_delete_is_for_what_is_to_last():
+    assert _defaults.bucket("in", environment("gcp")).soft_delete_days == 7
+    assert _defaults.bucket("in", environment("gcp", disposable=True)).soft_delete_days == 0
+    assert _defaults.bucket("in", environment("aws")).soft_delete_days is None
+
+
+def test_what_is_asked_for_stays():
+    asked = BucketConfig(versioning=False, noncurrent_days=3, abort_multipart_days=1, soft_delete_days=0)
+    config = replace(environment("gcp"), bucket_in=asked)
+    assert _defaults.bucket("in", config) == asked
