@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from core.storage._validate import endpoint_problem, region_problem
-from infra import names
 from infra.config_reader import Reader
+from infra.config_rules import check
 from infra.errors import UsageError
-from infra.features import FEATURES, REQUIRED, TARGETS, Target, refused
+from infra.features import FEATURES, TARGETS
 from infra.identities import APP, ROLES, Identity, Role, read_identities
 
 #: The project's root: Pulumi.yaml, environments/ and .local/ are here.
@@ -34,12 +34,14 @@ _SECRET = ("adminAccessKeyId", "adminSecretAccessKey", "keys")
 _OF_BUCKETS = tuple(one.removeprefix("buckets.") for one in FEATURES if one.startswith("buckets."))
 _KNOWN = ("target", "credentials", "buckets", "identities", *(one for one in FEATURES if "." not in one))
 
-_KMS_KEY = re.compile(r"arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
-_BOUNDARY = re.compile(r"arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/[\w+=,.@/-]+")
+_KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", re.ASCII)
+_BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
 _ACCOUNT = re.compile(r"[0-9a-f]{32}")
 _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _PLACE = re.compile(r"[A-Za-z0-9-]{2,40}")
 _JURISDICTIONS = ("default", "eu", "fedramp")
+#: https://cloud.google.com/storage/docs/soft-delete
+_SOFT_DELETE_DAYS = range(7, 91)
 
 
 class ConfigError(UsageError):
@@ -153,13 +155,13 @@ def parse(environment: str, values: Mapping[str, object], source: str) -> Enviro
         encryption=_encryption(read),
         permissions_boundary=_like(read, "permissionsBoundary", _BOUNDARY, "the ARN of an IAM policy"),
         tags=read.pairs("tags"),
-        bucket_in=_bucket(buckets.section("in"), read),
-        bucket_out=_bucket(buckets.section("out"), read),
+        bucket_in=_bucket(buckets.section("in")),
+        bucket_out=_bucket(buckets.section("out")),
         identities=read_identities(read),
         adopt=read.flag("adopt") or False,
         disposable=read.flag("disposable") or False,
     )
-    _check(read, config, target)
+    check(read, config)
     if read.problems:
         raise ConfigError(source, read.problems)
     return config
@@ -229,20 +231,24 @@ def _readable(values: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _bucket(read: Reader, whole: Reader) -> BucketConfig:
+def _bucket(read: Reader) -> BucketConfig:
     read.only(*_OF_BUCKETS)
-    name, style = read.text("name"), whole.values.get("addressingStyle")
-    if name is not None and (problem := names.bucket_problem(name, str(whole.values.get("target")), str(style))):
-        read.note("name", f"{problem} ({name})")
     return BucketConfig(
-        name=name,
+        name=read.text("name"),
         versioning=read.flag("versioning"),
         noncurrent_days=read.days("noncurrentDays"),
         expire=_expiries(read),
         abort_multipart_days=read.days("abortMultipartDays"),
-        soft_delete_days=read.days("softDeleteDays", least=0),
+        soft_delete_days=_soft_delete_days(read),
         cors_origins=_origins(read),
     )
+
+
+def _soft_delete_days(read: Reader) -> int | None:
+    days = read.days("softDeleteDays", least=0)
+    if days and days not in _SOFT_DELETE_DAYS:
+        read.note("softDeleteDays", f"must be 0 or {_SOFT_DELETE_DAYS[0]} to {_SOFT_DELETE_DAYS[-1]}, got {days}")
+    return days
 
 
 def _expiries(read: Reader) -> tuple[Expiry, ...]:
@@ -291,51 +297,3 @@ def _url(read: Reader, key: str, *words: str) -> str | None:
     if url is not None and url not in words and (problem := endpoint_problem(url)):
         read.note(key, f"{problem}, got {url}" + (f" (or {', '.join(words)})" if words else ""))
     return url.removesuffix("/") if url else None
-
-
-def _check(read: Reader, config: EnvironmentConfig, target: Target) -> None:
-    """Note what each setting is fine by itself for, and is not together with others."""
-    if config.target in TARGETS:
-        _honour(read, config.target)
-    if config.bucket_in.name and config.bucket_in.name == config.bucket_out.name:
-        read.note("buckets.out.name", "must differ from buckets.in.name")
-    if problem := names.environment_problem(config.environment, config.names, config.target):
-        read.note("environment", problem)
-    if config.adopt and config.disposable:
-        read.note("adopt", "excludes disposable: a bucket that was there before is never deleted")
-    if config.adopt and not (config.bucket_in.name and config.bucket_out.name):
-        read.note("adopt", "needs buckets.in.name and buckets.out.name, the buckets to take over")
-    for index, one in enumerate(config.identities):
-        if config.credentials == "role" and one.trust is None:
-            read.note(f"identities[{index}]", f"{one.name} is a role that nobody may assume: set `trust`")
-        if "role" in target.credentials and config.credentials != "role" and one.trust is not None:
-            read.note("trust", f"is for roles ({one.name}): set `credentials: role`")
-
-
-def _honour(read: Reader, target: str) -> None:
-    """Note the settings that this target cannot honour, and those that it cannot do without."""
-    alternatives = refused(target)
-    for setting, cells in FEATURES.items():
-        there = list(_at(read.values, setting))
-        if setting in alternatives:
-            for path in (path for path, value in there if value is not None):
-                read.note(path, f"not supported by target {target}: {alternatives[setting]}")
-        elif cells[target] == REQUIRED:
-            for path in (path for path, value in there if value is None):
-                read.note(path, "is required")
-
-
-def _at(values: Mapping[str, object], setting: str) -> Iterator[tuple[str, object]]:
-    """Every place that a setting of the table has in the configuration, with its value there."""
-    section, _, key = setting.rpartition(".")
-    if section == "buckets":
-        buckets = values.get("buckets")
-        for role in ROLES:
-            bucket = buckets.get(role) if isinstance(buckets, Mapping) else None
-            yield f"buckets.{role}.{key}", bucket.get(key) if isinstance(bucket, Mapping) else None
-    elif section == "identities":
-        identities = values.get("identities")
-        for index, one in enumerate(identities if isinstance(identities, list) else ()):
-            yield f"identities[{index}].{key}", one.get(key) if isinstance(one, Mapping) else None
-    else:
-        yield key, values.get(key)

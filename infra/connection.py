@@ -55,7 +55,7 @@ def given_keys(values: Mapping[str, object]) -> dict[str, Keys]:
         configured = {}
     in_environment = {match[1].lower() for name in os.environ if (match := _KEY_VARIABLE.fullmatch(name))}
     found = {}
-    for identity in sorted({*configured, *in_environment} - {"admin"}):
+    for identity in sorted({*map(str, configured), *in_environment} - {"admin"}):
         pair = configured.get(identity)
         pair = pair if isinstance(pair, Mapping) else {}
         keys = _keys(identity.upper(), pair.get("accessKeyId"), pair.get("secretAccessKey"))

@@ -101,13 +101,14 @@ def _prefixes(read: Reader, rights: Rights) -> dict[Role, tuple[str, ...]]:
     for role, prefixes in found.items():
         if rights and role not in rights:
             read.note(role, "these rights do not reach this bucket at all")
-        if not prefixes:
+        if not read.values[role]:
             read.note(role, "must name a prefix; leave it out for the whole bucket")
         for index, prefix in enumerate(prefixes):
             if not _is_prefix(prefix):
                 read.note(
                     f"{role}[{index}]",
-                    f"must end with / (frames/4 would cover frames/42) and hold no *, ?, $ or .., got {prefix}",
+                    "must end with / (frames/4 would cover frames/42), start with none and hold no *, ?, $, //, . "
+                    f"or .., got {prefix}",
                 )
     return found
 

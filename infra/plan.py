@@ -29,7 +29,7 @@ class Plan:
     store: Store
     kind: Kind
     buckets: Mapping[Role, BucketConfig]
-    #: What the store cannot do and will be left out, a sentence each.
+    #: What the store cannot do and will be left out, or does in its own way, a sentence each.
     notices: list[str]
 
     def name(self, identity: Identity) -> str:
@@ -73,4 +73,6 @@ def make(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
     store = connect(config.endpoint or "", config.region, values)
     kind = contact(store)
     buckets, notices = bucket_settings(config, kind)
+    if kind.prefixes and any(one.prefixes for one in config.identities):
+        notices = [*notices, f"identities.prefixes: {kind.prefixes}"]
     return Plan(config, store, kind, buckets, notices)

@@ -9,6 +9,7 @@ multipart uploads, or failed ones leave parts behind that cost money.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ def policy(
         identity: its rights and prefixes.
         buckets: the name of the bucket of each role.
         rename: actions that the store knows under another name, see `infra.stores.kinds`.
-        partition: of the ARNs: ``aws``, ``aws-cn`` or ``aws-us-gov``.
+        partition: of the ARNs, see `partition_of`.
         encryption_key: ARN of the KMS key of the buckets, if there is one.
     """
     statements = []
@@ -83,21 +84,36 @@ def tls_only(bucket: str, partition: str) -> Policy:
     }
 
 
+def length(document: Policy) -> int:
+    """The length of a policy as quotas count it: without spaces."""
+    return len(json.dumps(document, separators=(",", ":")))
+
+
 def partition_of(region: str) -> str:
     """The partition that a region of AWS belongs to, the second part of every ARN there."""
     return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 
-_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+#: By the start of a region's name, as botocore knows them: a test compares.
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "eusc-": "aws-eusc",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+}
 
 
 def _on_bucket(rights: frozenset[str], arn: str, prefixes: tuple[str, ...]) -> list[Policy]:
     names = _named(_BUCKET_ACTIONS, rights)
     if not prefixes:
         return [_allow(names, [arn])]
-    listed = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
+    below = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
     others = [name for name in names if name != _LIST and name not in _WHOLE_BUCKET_ONLY]
-    return [_allow([_LIST], [arn]) | {"Condition": listed}, _allow(others, [arn])]
+    listing = [_allow([_LIST], [arn]) | {"Condition": below}] if _LIST in names else []
+    return [*listing, _allow(others, [arn])] if others else listing
 
 
 def _named(actions: Mapping[str, Iterable[str]], rights: Iterable[str]) -> list[str]:

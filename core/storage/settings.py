@@ -109,7 +109,6 @@ class Settings:
     session_token: str | None = _variable(
         "AWS_SESSION_TOKEN", default=None, group="keys", secret=True, reason="for temporary keys only"
     )
-
     role_arn: str | None = _variable(
         "AWS_ROLE_ARN",
         default=None,

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client
+from core.storage._client import presign_client
 from infra.stores.store import Keys, Store, code_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,11 @@ def attempt(probe: Probe, subject: Subject) -> bool:
     return True
 
 
+def beside() -> str:
+    """A prefix that no identity is held to."""
+    return f"mpr-probe-{secrets.token_hex(8)}/"
+
+
 def clean_up(subject: Subject) -> None:
     """Remove what probes of this subject may have left."""
     attempt(Probe("delete", "write", _delete), subject)
@@ -97,6 +103,10 @@ def clean_up(subject: Subject) -> None:
 
 def _list(subject: Subject) -> None:
     subject.s3.list_objects_v2(Bucket=subject.bucket, Prefix=f"{subject.prefix}{PREFIX}", MaxKeys=1)
+
+
+def _list_all(subject: Subject) -> None:
+    subject.s3.list_objects_v2(Bucket=subject.bucket, MaxKeys=1)
 
 
 def _put(subject: Subject) -> None:
@@ -121,7 +131,7 @@ def _multipart(subject: Subject) -> None:
 
 def _presign(subject: Subject) -> None:
     """Fetch a presigned URL with plain HTTP, as a browser would."""
-    url = subject.s3.generate_presigned_url(
+    url = presign_client(subject.settings).generate_presigned_url(
         "get_object", Params={"Bucket": subject.bucket, "Key": subject.key}, ExpiresIn=60
     )
     try:
@@ -181,6 +191,7 @@ ON_EACH_BUCKET = (
     Probe("change policy", "", _change_bucket_policy),
 )
 OUT_OF_REACH = (Probe("list", "", _list), Probe("get", "", _get), Probe("put", "", _put))
+BESIDE_PREFIXES = (Probe("list all", "", _list_all), *OUT_OF_REACH)
 ON_THE_STORE = (
     Probe("create bucket", "", _create_bucket),
     Probe("list buckets", "", _list_buckets),

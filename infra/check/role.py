@@ -22,10 +22,9 @@ def with_keys(settings: Settings, identity: str) -> Settings:
     import boto3  # noqa: PLC0415  # only roles need it
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    sts = boto3.session.Session().client("sts", region_name=settings.region)
     try:
-        name = settings.role_arn.rpartition("/")[2]
-        if f":assumed-role/{name}/" in sts.get_caller_identity()["Arn"]:
+        sts = boto3.session.Session().client("sts", region_name=settings.region)
+        if _assumed(sts.get_caller_identity()["Arn"], settings.role_arn):
             return settings
         session = f"mpr-check-{secrets.token_hex(4)}"
         keys = sts.assume_role(RoleArn=settings.role_arn, RoleSessionName=session)["Credentials"]
@@ -40,3 +39,10 @@ def with_keys(settings: Settings, identity: str) -> Settings:
         secret_access_key=keys["SecretAccessKey"],
         session_token=keys["SessionToken"],
     )
+
+
+def _assumed(caller: str, role: str) -> bool:
+    """Whether the caller has the role: its ARN has the account of the role and, without its path, its name."""
+    here, there = caller.split(":"), role.split(":")
+    name = role.rpartition("/")[2]
+    return here[4:5] == there[4:5] and here[-1].startswith(f"assumed-role/{name}/")

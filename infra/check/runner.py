@@ -76,8 +76,8 @@ def _of_identity(
             subject = Subject(settings, bucket, known, prefix)
             yield from _try(identity, f"{role} {prefix}".strip(), probes.ON_EACH_BUCKET, subject, admin, rights)
         if prefixes:
-            beside = Subject(settings, bucket, known)
-            yield from _try(identity, f"{role} elsewhere", probes.OUT_OF_REACH, beside, admin)
+            beside = Subject(settings, bucket, known, probes.beside())
+            yield from _try(identity, f"{role} elsewhere", probes.BESIDE_PREFIXES, beside, admin)
     if foreign:
         subject = Subject(settings, foreign, known)
         yield from _try(identity, "other bucket", probes.OUT_OF_REACH, subject, admin)

@@ -26,6 +26,8 @@ class Kind:
     rename: Mapping[str, str] = field(default_factory=dict)
     #: Settings of a bucket that it cannot honour, each with what to do instead.
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    #: What its users must know who hold identities to prefixes.
+    prefixes: str = ""
 
 
 GENERIC = Kind("this store", "")
@@ -33,11 +35,13 @@ KINDS = (
     Kind(
         "SeaweedFS",
         "SeaweedFS",
-        # 4.48 refuses the AWS names of these two ("not a valid action").
+        # 4.48 refuses the AWS names of these two ("not a valid action"). Uploads it lists to whoever has PutObject
+        # on the bucket itself, which has it on every object anyway: identities held to prefixes get neither.
         rename={
-            "s3:ListBucketMultipartUploads": "s3:ListMultipartUploads",
+            "s3:ListBucketMultipartUploads": "s3:PutObject",
             "s3:ListMultipartUploadParts": "s3:ListParts",
         },
+        prefixes="SeaweedFS compares keys without regard to case, so that frames/ covers Frames/ as well",
     ),
     Kind(
         "MinIO",

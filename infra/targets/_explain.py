@@ -42,6 +42,14 @@ _API_OFF = (
     "then run the same command"
 )
 
+_NO_KEYS = (
+    "the organisation forbids keys of service accounts (iam.disableServiceAccountKeyCreation), and an HMAC key is "
+    "one: have an exception made for the project"
+)
+_NOT_YET = "Google does not know the new service account everywhere yet: run the same command again in a minute"
+_R2_OFF = "R2 is switched off in the account: enable it in Cloudflare's dashboard, then run the same command"
+_NO_ACCOUNT = "Cloudflare knows no such account: correct `mpr-storage:account`"
+
 #: By target, in this order: a pattern in what the provider says, and the sentence.
 _SENTENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "aws": (
@@ -58,10 +66,12 @@ _SENTENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "gcp": (
         (r"you already own it", _ADOPT),
         (r"bucket name is not available", _TAKEN),
-        (r"not empty", _NOT_EMPTY),
+        (r"without .?force_destroy", _NOT_EMPTY),
         (r"hmac.*(limit|maximum|exceed)", _TEN_KEYS),
         (r"has not been used in project|SERVICE_DISABLED|accessNotConfigured", _API_OFF),
         (r"invalid_grant|invalid_rapt|token.*expired|UNAUTHENTICATED|Error 401", _EXPIRED),
+        (r"disableServiceAccountKeyCreation", _NO_KEYS),
+        (r"Service account .* does not exist", _NOT_YET),
         (r"Error 403|PERMISSION_DENIED|forbidden", _DEPLOYER),
         (r"Error 409|alreadyExists", _SAME_IDENTITY),
         (r"quota", _QUOTA),
@@ -70,7 +80,9 @@ _SENTENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"10004|already exists, and you own it", _ADOPT),
         (r"10073|already exists", _TAKEN),
         (r"10008|not empty", _NOT_EMPTY),
-        (r"Authentication error|Invalid API Token|\b(10000|9109|1000)\b|401", _NEW_ONE),
+        (r"\b10042\b|enable R2", _R2_OFF),
+        (r"\b7003\b|Could not route", _NO_ACCOUNT),
+        (r"\b(10000|9109|9106|1000)\b|Authentication error|Invalid API Token|401", _NEW_ONE),
         (r"403|forbidden|unauthorized", _DEPLOYER),
         (r"limit|quota|maximum", _QUOTA),
     ),

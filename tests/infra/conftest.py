@@ -42,7 +42,7 @@ def identity_of(name: str) -> Identity:
     return Identity(name=name, rights=RIGHTS[name])
 
 
-def policy_of(name: str, buckets: Mapping[str, str], **options: Any) -> Policy:
+def policy_of(name: str, buckets: Mapping[str, str] | Mapping[Role, str], **options: Any) -> Policy:
     return policies.policy(identity_of(name), cast("Mapping[Role, str]", buckets), **options)
 
 

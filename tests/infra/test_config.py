@@ -16,6 +16,7 @@ from infra.config_reader import Reader, nearest
 from infra.errors import UsageError
 from infra.features import TARGETS
 from infra.identities import RIGHTS
+from infra.trust import Trust
 
 MINIMAL: dict[str, Any] = {
     "target": "s3-compatible",
@@ -236,7 +237,9 @@ def _has_a_structured_flag(value: object, key: object = None) -> bool:
         inside = any(_has_a_structured_flag(inner, name) for name, inner in value.items())
         return inside or key in {"adopt", "disposable", "versioning"}
     if isinstance(value, list):
-        return key in {"adopt", "disposable", "versioning"} or any(_has_a_structured_flag(inner) for inner in value)
+        return key in {"adopt", "disposable", "versioning"} or any(
+            _has_a_structured_flag(inner) for inner in value
+        )
     return False
 
 
@@ -307,6 +310,82 @@ def test_the_engine_and_the_file_give_the_same_configuration(tmp_path_factory, v
     other = {"aws:region": "eu-west-1"}
     engine = from_engine({key: engine_text(value) for key, value in (namespaced | other).items()})
     assert parse("same", engine, "engine") == load("same", folder)
+
+
+CLOUDS: list[dict[str, Any]] = [
+    {
+        "target": "aws",
+        "region": "eu-west-1",
+        "credentials": "role",
+        "encryption": "kms",
+        "permissionsBoundary": "arn:aws:iam::123456789012:policy/cap",
+        "tags": {"team": "media"},
+        "trust": {"github": ["acme/media:environment:production"]},
+        "identities": ["app", {"name": "web", "rights": "viewer", "prefixes": {"out": ["frames/"]}}],
+        "buckets": {"in": {"name": "media-in"}, "out": {"name": "media-out", "versioning": False}},
+        "adopt": True,
+    },
+    {
+        "target": "gcp",
+        "project": "acme-media",
+        "location": "EU",
+        "tags": {"team": "media"},
+        "buckets": {"in": {"softDeleteDays": 0}, "out": {"softDeleteDays": 30}},
+        "identities": [{"name": "web", "rights": "viewer"}],
+        "disposable": True,
+    },
+    {"target": "r2", "account": "0123456789abcdef0123456789abcdef", "location": "weur", "jurisdiction": "eu"},
+]
+
+
+@pytest.mark.parametrize("values", CLOUDS, ids=lambda values: values["target"])
+def test_the_engine_and_the_file_agree_about_clouds_too(tmp_path, values):
+    namespaced = {f"mpr-storage:{key}": value for key, value in values.items()}
+    (tmp_path / "Pulumi.same.yaml").write_text(yaml.safe_dump({"config": namespaced}), encoding="utf-8")
+    engine = from_engine({key: engine_text(value) for key, value in namespaced.items()})
+    found = parse("same", engine, "engine")
+    assert found == load("same", tmp_path) == parse("same", values, "here")
+    assert found.in_cloud
+
+
+def test_a_full_configuration_of_aws_is_read():
+    found = parse("test", CLOUDS[0], "here")
+    assert (found.region, found.credentials, found.encryption) == ("eu-west-1", "role", "kms")
+    assert (found.permissions_boundary, found.tags) == ("arn:aws:iam::123456789012:policy/cap", {"team": "media"})
+    assert (found.names, found.adopt, found.disposable) == (("app", "web"), True, False)
+    assert found.identities[1].prefixes == {"out": ("frames/",)}
+    assert {one.trust for one in found.identities} == {Trust(github=("acme/media:environment:production",))}
+    assert (found.bucket_out.versioning, found.endpoint, found.location) == (False, None, None)
+
+
+def test_a_cloud_chooses_what_is_left_open():
+    found = parse("test", {"target": "gcp", "project": "acme-media", "location": "europe-west1"}, "here")
+    assert (found.region, found.credentials, found.encryption) == ("auto", "hmac", "aes256")
+    assert (found.project, found.location, found.jurisdiction) == ("acme-media", "europe-west1", None)
+    assert (found.bucket_in, found.bucket_out) == (BucketConfig(), BucketConfig())
+    other = parse("test", {"target": "r2", "account": "0123456789abcdef0123456789abcdef"}, "here")
+    assert (other.region, other.credentials, other.location) == ("auto", "token", None)
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "problem"),
+    [
+        ("gcp", {"project": "Acme Media"}, "project: must be the id of a project, not its name or number"),
+        ("gcp", {"project": "123456789"}, "project: must be the id of a project"),
+        ("gcp", {"project": "acme"}, "project: must be the id of a project"),
+        ("gcp", {"location": "europe west"}, "location: must be a location such as EU"),
+        ("r2", {"account": "acme"}, "account: must be the account's id of 32 hexadecimal digits, got acme"),
+        ("r2", {"account": "0123456789ABCDEF0123456789ABCDEF"}, "account: must be the account's id"),
+        ("r2", {"jurisdiction": "us"}, "jurisdiction: must be one of default, eu, fedramp, got us"),
+        ("aws", {"region": None}, "region: is required"),
+        ("aws", {"adopt": "maybe"}, "adopt: must be true or false, got maybe"),
+        ("aws", {"tags": {"team": 3}}, "tags.team: must be text, got 3"),
+        ("aws", {"trust": "github"}, "trust: must be a mapping, got github"),
+    ],
+)
+def test_a_mistake_about_a_cloud_is_named_with_its_path(target, values, problem):
+    cloud = next(one for one in CLOUDS if one["target"] == target)
+    assert any(one.startswith(problem) for one in problems(cloud | values)), problems(cloud | values)
 
 
 def test_from_engine_leaves_text_that_is_no_json_for_the_reader_to_refuse():

@@ -8,6 +8,7 @@ import pytest
 from infra.connection import connect, given_keys
 from infra.errors import UnreachableError, UsageError
 from infra.local import running as embedded
+from infra.stores.static import StaticCredentials
 from infra.stores.store import Keys, Store
 
 URL = "http://store:9000"
@@ -92,6 +93,43 @@ def test_given_keys_come_from_the_environment_first(monkeypatch):
 @pytest.mark.parametrize("keys", [None, {}, "", "[]", "3", ["app"], {"app": "x"}, {"app": None}])
 def test_keys_that_are_no_mapping_are_no_keys(keys):
     assert given_keys({"keys": keys}) == {}
+
+
+@pytest.mark.parametrize("name", ["web", "cam2", "a234567890123456"])
+def test_given_keys_are_known_by_the_name_of_any_identity(monkeypatch, name):
+    monkeypatch.setenv(f"MPR_{name.upper()}_ACCESS_KEY_ID", "ENV")
+    monkeypatch.setenv(f"MPR_{name.upper()}_SECRET_ACCESS_KEY", "env-secret")
+    assert given_keys({"keys": KEYS})[name] == Keys("ENV", "env-secret")
+    assert given_keys({}) == {name: Keys("ENV", "env-secret")}
+
+
+def test_keys_that_are_given_for_an_identity_are_those_that_it_gets(monkeypatch):
+    monkeypatch.setenv("MPR_WEB_ACCESS_KEY_ID", "ENV")
+    monkeypatch.setenv("MPR_WEB_SECRET_ACCESS_KEY", "env-secret")
+    made = StaticCredentials(given_keys({}))
+    assert made.of("mpr-prod-web") == made.of("web") == Keys("ENV", "env-secret")
+    with pytest.raises(UsageError, match="MPR_TV_ACCESS_KEY_ID and MPR_TV_SECRET_ACCESS_KEY, or the secret"):
+        made.of("mpr-prod-tv")
+
+
+@pytest.mark.usefixtures("admin")
+def test_the_administrator_is_no_identity():
+    admin = {"admin": {"accessKeyId": "A", "secretAccessKey": "s"}}
+    assert given_keys({}) == given_keys({"keys": admin}) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["MPR_WE_B_ACCESS_KEY_ID", "MPR__ACCESS_KEY_ID", "MPR_web_ACCESS_KEY_ID", "MPR_9B_ACCESS_KEY_ID"]
+)
+def test_a_variable_that_can_be_no_identity_is_left_alone(monkeypatch, name):
+    monkeypatch.setenv(name, "half-a-pair")
+    assert given_keys({}) == {}
+
+
+def test_identities_that_are_no_text_are_no_crash():
+    # as YAML reads a name of digits
+    values = {"keys": {7: KEYS["app"], "web": KEYS["web"]}}
+    assert given_keys(values)["web"] == Keys("WEB", "web-secret")
 
 
 def test_half_a_given_pair_is_refused():

@@ -1,0 +1,346 @@
+"""Signatures, permissions and errors of the tests' AWS, through boto3."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.error import HTTPError
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.doubles.fixtures import NO_TLS, OLD_TLS, TLS, Account, AwsServer, Keys
+
+REGION: Any = {"LocationConstraint": "eu-west-1"}
+Call = Callable[[], object]
+
+
+def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def document(*statements: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def refused(call: Call) -> str:
+    """The code with which a call is refused."""
+    with pytest.raises(ClientError) as caught:
+        call()
+    return str(caught.value.response["Error"]["Code"])
+
+
+@pytest.fixture
+def bucket(aws: Account) -> str:
+    name = f"b-{secrets.token_hex(6)}"
+    aws.s3.create_bucket(Bucket=name, CreateBucketConfiguration=REGION)
+    aws.s3.put_object(Bucket=name, Key="a/x", Body=b"content")
+    return name
+
+
+# --- who --------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_checked(aws: Account, bucket: str):
+    forged = aws.seen_by(replace(aws.keys, secret_access_key="x"))
+    unknown = aws.seen_by(replace(aws.keys, access_key_id="AKIAUNKNOWN"))
+    assert refused(forged.s3.list_buckets) == "SignatureDoesNotMatch"
+    assert refused(unknown.s3.list_buckets) == "InvalidAccessKeyId"
+    assert refused(forged.client("sts").get_caller_identity) == "SignatureDoesNotMatch"
+    assert refused(unknown.client("sts").get_caller_identity) == "InvalidClientTokenId"
+    assert refused(unknown.client("kms").list_keys) == "UnrecognizedClientException"
+    assert aws.s3.list_buckets()["Buckets"][0]["Name"] == bucket
+
+
+def test_inactive_and_deleted_keys_end_at_once(aws: Account):
+    user = aws.user("u", allow("s3:*"))
+    key: Any = {"UserName": "u", "AccessKeyId": user.keys.access_key_id}
+    user.s3.list_buckets()
+    aws.iam.update_access_key(**key, Status="Inactive")
+    assert refused(user.s3.list_buckets) == "InvalidAccessKeyId"
+    aws.iam.update_access_key(**key, Status="Active")
+    user.s3.list_buckets()
+    aws.iam.delete_access_key(**key)
+    assert refused(user.s3.list_buckets) == "InvalidAccessKeyId"
+
+
+def test_temporary_keys_expire(aws: Account):
+    expired = aws.expired()
+    assert refused(expired.s3.list_buckets) == "ExpiredToken"
+    assert refused(expired.client("sts").get_caller_identity) == "ExpiredToken"
+
+
+def test_each_account_is_its_own_world(aws_server: AwsServer, aws: Account, bucket: str):
+    other = aws_server.account()
+    assert other.id != aws.id
+    assert other.s3.list_buckets()["Buckets"] == []
+    assert refused(lambda: other.s3.get_object(Bucket=bucket, Key="a/x")) == "AccessDenied"
+    create: Any = {"Bucket": bucket, "CreateBucketConfiguration": REGION}
+    assert refused(lambda: other.s3.create_bucket(**create)) == "BucketAlreadyExists"
+    assert refused(lambda: aws.s3.create_bucket(**create)) == "BucketAlreadyOwnedByYou"
+
+
+def test_other_partitions_have_their_own_names(aws_server: AwsServer):
+    china = aws_server.account("cn-north-1", "aws-cn")
+    arn = china.client("sts").get_caller_identity()["Arn"]
+    assert arn == f"arn:aws-cn:iam::{china.id}:user/admin"
+    name = f"b-{secrets.token_hex(6)}"
+    china.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "cn-north-1"})
+    reader = china.user("r", allow("s3:ListBucket", f"arn:aws-cn:s3:::{name}"))
+    reader.s3.list_objects_v2(Bucket=name)
+    wrong = china.user("w", allow("s3:ListBucket", f"arn:aws:s3:::{name}"))
+    assert refused(lambda: wrong.s3.list_objects_v2(Bucket=name)) == "AccessDenied"
+
+
+def test_the_owner_that_is_expected_must_be_the_owner(aws: Account, bucket: str):
+    get: Any = {"Bucket": bucket, "Key": "a/x"}
+    aws.s3.get_object(**get, ExpectedBucketOwner=aws.id)
+    assert refused(lambda: aws.s3.get_object(**get, ExpectedBucketOwner="999999999999")) == "AccessDenied"
+
+
+# --- what -------------------------------------------------------------------------------------------------
+
+
+def test_a_prefix_is_a_condition_on_listing(aws: Account, bucket: str):
+    only_a = {"StringLike": {"s3:prefix": ["a/*"]}}
+    user = aws.user("u", allow("s3:ListBucket", f"arn:aws:s3:::{bucket}", Condition=only_a))
+    assert user.s3.list_objects_v2(Bucket=bucket, Prefix="a/")["KeyCount"] == 1
+    assert refused(lambda: user.s3.list_objects_v2(Bucket=bucket, Prefix="b/")) == "AccessDenied"
+    assert refused(lambda: user.s3.list_objects_v2(Bucket=bucket)) == "AccessDenied"
+
+
+def test_who_may_not_list_is_not_told_what_is_missing(aws: Account, bucket: str):
+    get = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
+    blind = aws.user("blind", get)
+    assert refused(lambda: blind.s3.get_object(Bucket=bucket, Key="none")) == "AccessDenied"
+    assert refused(lambda: blind.s3.head_object(Bucket=bucket, Key="none")) == "403"
+    seeing = aws.user("seeing", get, allow("s3:ListBucket", f"arn:aws:s3:::{bucket}"))
+    assert refused(lambda: seeing.s3.get_object(Bucket=bucket, Key="none")) == "NoSuchKey"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        *("get_bucket_policy", "get_bucket_acl", "get_bucket_cors", "get_bucket_website", "get_bucket_versioning"),
+        *("get_bucket_accelerate_configuration", "get_bucket_request_payment", "get_bucket_logging"),
+        *("get_bucket_lifecycle_configuration", "get_bucket_replication", "get_bucket_encryption"),
+        *("get_object_lock_configuration", "get_bucket_tagging", "get_public_access_block"),
+        *("get_bucket_ownership_controls", "list_multipart_uploads", "list_object_versions"),
+    ],
+)
+def test_every_read_has_a_right_of_its_own(aws: Account, bucket: str, operation: str):
+    user = aws.user("u", allow(["s3:ListBucket", "s3:*Object"]))
+    assert refused(lambda: getattr(user.s3, operation)(Bucket=bucket)) == "AccessDenied"
+
+
+def test_deleting_many_takes_the_right_for_each(aws: Account, bucket: str):
+    user = aws.user("u", allow("s3:DeleteObject", f"arn:aws:s3:::{bucket}/a/*"))
+    user.s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "a/x"}, {"Key": "a/y"}]})
+    many: Any = {"Objects": [{"Key": "a/x"}, {"Key": "b"}]}
+    assert refused(lambda: user.s3.delete_objects(Bucket=bucket, Delete=many)) == "AccessDenied"
+
+
+def test_a_copy_takes_the_right_to_read_its_source(aws: Account, bucket: str):
+    user = aws.user("u", allow("s3:PutObject", f"arn:aws:s3:::{bucket}/*"))
+    copy: Any = {"Bucket": bucket, "Key": "copy", "CopySource": {"Bucket": bucket, "Key": "a/x"}}
+    assert refused(lambda: user.s3.copy_object(**copy)) == "AccessDenied"
+
+
+def test_multipart_uploads_are_puts(aws: Account, bucket: str):
+    user = aws.user("u", allow("s3:PutObject", f"arn:aws:s3:::{bucket}/*"))
+    upload = user.s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    named: Any = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    user.s3.upload_part(**named, PartNumber=1, Body=b"x")
+    assert refused(lambda: user.s3.list_parts(**named)) == "AccessDenied"
+    assert refused(lambda: user.s3.abort_multipart_upload(**named)) == "AccessDenied"
+
+
+def test_bucket_policies_count(aws: Account, bucket: str):
+    user = aws.user("u", allow("sts:*"))
+    arn = f"arn:aws:iam::{aws.id}:user/u"
+    granted = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*", Principal={"AWS": arn})
+    aws.s3.put_bucket_policy(Bucket=bucket, Policy=document(granted))
+    user.s3.get_object(Bucket=bucket, Key="a/x")
+    assert refused(lambda: user.s3.put_object(Bucket=bucket, Key="a/x", Body=b"")) == "AccessDenied"
+
+
+@pytest.mark.parametrize(("connection", "allowed"), [(TLS, True), (OLD_TLS, False), (NO_TLS, False)])
+def test_policies_know_the_connection(aws: Account, bucket: str, connection: str, *, allowed: bool):
+    on = {"Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"], "Principal": "*", "Action": "s3:*"}
+    plain = {"Effect": "Deny", **on, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    old = {"Effect": "Deny", **on, "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}}
+    aws.s3.put_bucket_policy(Bucket=bucket, Policy=document(plain, old))
+    s3 = aws.client("s3", connection)
+    calls: list[Call] = [
+        lambda: s3.get_object(Bucket=bucket, Key="a/x"),
+        lambda: s3.list_objects_v2(Bucket=bucket),
+    ]
+    for call in calls:
+        if allowed:
+            call()
+        else:
+            assert refused(call) == "AccessDenied"
+
+
+def test_encryption_with_a_key_takes_rights_on_the_key(aws: Account, bucket: str):
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    aws.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    everything = allow("s3:*")
+    without = aws.user("without", everything)
+    writer = aws.user("writer", everything, allow("kms:GenerateDataKey", key))
+    both = aws.user("both", everything, allow(["kms:GenerateDataKey", "kms:Decrypt"], key))
+    put: Any = {"Bucket": bucket, "Key": "k", "Body": b""}
+    assert refused(lambda: without.s3.put_object(**put)) == "AccessDenied"
+    writer.s3.put_object(**put)
+    assert refused(lambda: writer.s3.get_object(Bucket=bucket, Key="k")) == "AccessDenied"
+    both.s3.get_object(Bucket=bucket, Key="k")
+    upload = writer.s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    part: Any = {"Bucket": bucket, "Key": "m", "UploadId": upload, "PartNumber": 1, "Body": b"x"}
+    assert refused(lambda: writer.s3.upload_part(**part)) == "AccessDenied"
+
+
+# --- IAM, STS, KMS ------------------------------------------------------------------------------------------
+
+
+def test_rights_in_iam_are_for_resources(aws: Account):
+    user = aws.user("u", allow("iam:*", f"arn:aws:iam::{aws.id}:user/mpr-*"))
+    user.iam.create_user(UserName="mpr-a")
+    user.iam.create_access_key(UserName="mpr-a")
+    assert refused(lambda: user.iam.create_user(UserName="other")) == "AccessDenied"
+    assert refused(lambda: user.iam.create_role(RoleName="mpr-a", AssumeRolePolicyDocument="{}")) == "AccessDenied"
+    assert refused(user.iam.list_users) == "AccessDenied"
+
+
+def test_a_permissions_boundary_bounds(aws: Account, bucket: str):
+    boundary = aws.iam.create_policy(PolicyName="b", PolicyDocument=document(allow("s3:ListBucket")))["Policy"][
+        "Arn"
+    ]
+    user = aws.user("u", allow("s3:*"), boundary=boundary)
+    assert aws.iam.get_user(UserName="u")["User"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    user.s3.list_objects_v2(Bucket=bucket)
+    assert refused(lambda: user.s3.get_object(Bucket=bucket, Key="a/x")) == "AccessDenied"
+    aws.iam.delete_user_permissions_boundary(UserName="u")
+    user.s3.get_object(Bucket=bucket, Key="a/x")
+    aws.iam.put_user_permissions_boundary(UserName="u", PermissionsBoundary=boundary)
+    assert refused(lambda: user.s3.get_object(Bucket=bucket, Key="a/x")) == "AccessDenied"
+
+
+def test_a_deployer_can_be_made_to_set_a_boundary(aws: Account):
+    arn = f"arn:aws:iam::{aws.id}:policy/b"
+    bound = {"StringEquals": {"iam:PermissionsBoundary": arn}}
+    aws.iam.create_policy(PolicyName="b", PolicyDocument=document(allow("s3:*")))
+    user = aws.user("u", allow("iam:CreateUser", Condition=bound))
+    assert refused(lambda: user.iam.create_user(UserName="x")) == "AccessDenied"
+    user.iam.create_user(UserName="x", PermissionsBoundary=arn)
+
+
+def test_a_user_with_keys_stays(aws: Account):
+    user = aws.user("u", allow("s3:*"))
+    aws.iam.delete_user_policy(UserName="u", PolicyName="test")
+    assert refused(lambda: aws.iam.delete_user(UserName="u")) == "DeleteConflict"
+    aws.iam.delete_access_key(UserName="u", AccessKeyId=user.keys.access_key_id)
+    aws.iam.delete_user(UserName="u")
+
+
+def trusting(principal: Any, action: str = "sts:AssumeRole", **more: Any) -> str:
+    return document({"Effect": "Allow", "Principal": principal, "Action": action, **more})
+
+
+def role(aws: Account, trust: str, bucket: str) -> str:
+    arn = aws.iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    rights = document(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"))
+    aws.iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=rights)
+    return arn
+
+
+def session(aws: Account, answer: Any) -> Account:
+    found = answer["Credentials"]
+    return aws.seen_by(Keys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]))
+
+
+def test_a_role_is_for_whom_it_trusts(aws: Account, bucket: str):
+    arn = role(aws, trusting({"AWS": f"arn:aws:iam::{aws.id}:user/admin"}), bucket)
+    stranger = aws.user("stranger", allow("sts:*"))
+    asked: Any = {"RoleArn": arn, "RoleSessionName": "test"}
+    assert refused(lambda: stranger.client("sts").assume_role(**asked)) == "AccessDenied"
+    taken = session(aws, aws.client("sts").assume_role(**asked))
+    taken.s3.get_object(Bucket=bucket, Key="a/x")
+    assert refused(lambda: taken.s3.put_object(Bucket=bucket, Key="a/x", Body=b"")) == "AccessDenied"
+    assert refused(taken.iam.list_users) == "AccessDenied"
+
+
+def test_tokens_of_an_identity_provider(aws: Account, bucket: str):
+    issuer = "token.actions.githubusercontent.com"
+    provider = f"arn:aws:iam::{aws.id}:oidc-provider/{issuer}"
+    right = {"StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": "repo:acme/media:ref:main"}}
+    trust = trusting({"Federated": provider}, "sts:AssumeRoleWithWebIdentity", Condition=right)
+    arn = role(aws, trust, bucket)
+    sts = boto3.session.Session().client("sts", endpoint_url=aws.endpoint, region_name=aws.region)
+
+    def ask(subject: str) -> Any:
+        claims = {"iss": f"https://{issuer}", "aud": "sts.amazonaws.com", "sub": subject}
+        token = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        return sts.assume_role_with_web_identity(
+            RoleArn=arn, RoleSessionName="test", WebIdentityToken=f"x.{token}.x"
+        )
+
+    assert refused(lambda: ask("repo:acme/media:ref:main")) == "InvalidIdentityToken"
+    aws.iam.create_open_id_connect_provider(Url=f"https://{issuer}", ThumbprintList=[])
+    session(aws, ask("repo:acme/media:ref:main")).s3.get_object(Bucket=bucket, Key="a/x")
+    assert refused(lambda: ask("repo:acme/media:ref:other")) == "AccessDenied"
+
+
+def test_the_policy_of_a_key_decides_about_it(aws: Account):
+    kms, user = aws.client("kms"), aws.user("u", allow("kms:*"))
+    open_key = kms.create_key()["KeyMetadata"]["Arn"]
+    closed = document(allow("kms:*", Principal={"AWS": f"arn:aws:iam::{aws.id}:user/admin"}))
+    closed_key = kms.create_key(Policy=closed)["KeyMetadata"]["Arn"]
+    user.client("kms").encrypt(KeyId=open_key, Plaintext=b"x")
+    kms.encrypt(KeyId=closed_key, Plaintext=b"x")
+    assert refused(lambda: user.client("kms").encrypt(KeyId=closed_key, Plaintext=b"x")) == "AccessDeniedException"
+
+
+# --- presigned URLs, and what there is not ------------------------------------------------------------------
+
+
+def presigned(account: Account, operation: str, **parameters: Any) -> str:
+    s3 = boto3.session.Session().client(
+        "s3",
+        endpoint_url=account.endpoint,
+        region_name=account.region,
+        aws_access_key_id=account.keys.access_key_id,
+        aws_secret_access_key=account.keys.secret_access_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    expires = parameters.pop("expires", 60)
+    return s3.generate_presigned_url(operation, Params=parameters, ExpiresIn=expires)
+
+
+def test_presigned_urls_have_the_rights_of_who_signed(aws: Account, bucket: str):
+    key = "a/ü b+c&d"
+    put = urllib.request.Request(presigned(aws, "put_object", Bucket=bucket, Key=key), data=b"x", method="PUT")
+    urllib.request.urlopen(put).close()
+    with urllib.request.urlopen(presigned(aws, "get_object", Bucket=bucket, Key=key)) as answer:
+        assert answer.read() == b"x"
+    user = aws.user("u", allow("s3:PutObject"))
+    for url in (
+        presigned(user, "get_object", Bucket=bucket, Key="a/x"),
+        presigned(aws, "get_object", Bucket=bucket, Key="a/y").replace("/y", "/x"),
+        presigned(aws, "get_object", Bucket=bucket, Key="a/x", expires=-1),
+        f"{aws.endpoint}/{bucket}/a/x",
+    ):
+        with pytest.raises(HTTPError, match="403"):
+            urllib.request.urlopen(url)
+
+
+def test_a_service_that_there_is_not_is_said_to_be_none(aws: Account):
+    with pytest.raises(ClientError, match="501"):
+        aws.client("sqs").list_queues()

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from core.storage.settings import Settings
+from infra.env import files
+from infra.env.compare import Finding, compare
+from infra.env.stack import Stack
+from tests.infra.env.support import ODD, SHAPES, secrets_of
+
+STORE = SHAPES["store"]
+OTHER = replace(STORE, access_key_id="AKIAOTHER", secret_access_key="another-hush")
+UPDATED = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(environments: Path) -> Path:
+    """The env file of `app`, as it was deployed, written after the last update."""
+    found = files.path("prod", "app")
+    files.write(found, files.render(STORE, "prod", "app"))
+    touch(found, 1)
+    return found
+
+
+def touch(file: Path, seconds: int) -> None:
+    """Have it written so many seconds after the last update."""
+    os.utime(file, (UPDATED.timestamp() + seconds,) * 2)
+
+
+def rewrite(file: Path, settings: Settings) -> None:
+    files.write(file, files.render(settings, "prod", "app"))
+    touch(file, 1)
+
+
+def finding(stack: Settings = STORE) -> Finding:
+    (found,) = compare("prod", ["app"], Stack({"app": stack}, UPDATED))
+    for secret in (*secrets_of(STORE), *secrets_of(OTHER)):
+        assert secret not in f"{found} {found!r} {json.dumps(found.as_dict())}"
+    return found
+
+
+def test_a_file_as_deployed(file):
+    found = finding()
+    assert (found.reasons, found.variables, found.next_step) == ((), (), None)
+    assert str(found).endswith("prod.env: as deployed")
+
+
+def test_a_file_as_deployed_is_no_older_for_its_age(file):
+    touch(file, -1000)
+    assert finding().reasons == ()
+
+
+def test_a_missing_file(file):
+    file.unlink()
+    assert finding().reasons == ("missing",)
+    assert str(finding()).endswith("prod.env: is missing; `python -m infra env prod --write` writes it")
+
+
+def test_rotated_keys(file):
+    rewrite(file, OTHER)
+    found = finding()
+    assert found.reasons == ("rotated",)
+    assert found.variables == ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    assert "holds keys that were replaced (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY); `python" in str(found)
+
+
+def test_an_older_file(file):
+    rewrite(file, replace(STORE, bucket_in="old-bucket"))
+    touch(file, -1)
+    assert finding().reasons == ("older",)
+    rewrite(file, OTHER)
+    touch(file, -1)
+    assert finding().reasons == ("older", "rotated")
+    assert "is older than the last deployment, holds keys that were replaced (" in str(finding())
+
+
+def test_any_other_difference_names_its_variables(file):
+    secret = replace(STORE, secret_access_key="another-hush")
+    assert (finding(secret).reasons, finding(secret).variables) == (("differs",), ("AWS_SECRET_ACCESS_KEY",))
+    more = replace(STORE, public_endpoint_url="https://other.example", addressing_style="virtual")
+    assert finding(more).variables == ("S3_PUBLIC_ENDPOINT_URL", "S3_ADDRESSING_STYLE")
+    less = replace(STORE, public_endpoint_url=None)
+    assert finding(less).variables == ("S3_PUBLIC_ENDPOINT_URL",)
+
+
+@pytest.mark.parametrize(
+    ("edit", "variables"),
+    [
+        (lambda text: text.replace("media-in", "media-on"), ("S3_BUCKET_IN",)),
+        (lambda text: text + "MORE=1\n", ("MORE",)),
+        (lambda text: text + "# a comment\n", ()),
+        (lambda text: text + "no variable\n", ()),
+        (lambda text: text + "X='$unclear'\n", ()),
+    ],
+)
+def test_an_edited_file(file, edit, variables):
+    file.write_text(edit(file.read_text()))
+    touch(file, 1)
+    assert (finding().reasons, finding().variables) == (("edited",), variables)
+    assert "was edited by hand" in str(finding())
+    assert "put the change into Pulumi.prod.yaml and deploy, or move it away, then `python -m infra env" in str(
+        finding()
+    )
+
+
+def test_an_edited_file_with_other_keys_tells_both(file):
+    file.write_text(file.read_text().replace(STORE.access_key_id or "", "AKIAMINE"))
+    touch(file, 1)
+    assert (finding().reasons, finding().variables) == (("edited", "rotated"), ("AWS_ACCESS_KEY_ID",))
+
+
+def test_a_file_of_somebody_else(file):
+    file.write_text("S3_BUCKET_IN=mine\n")
+    assert finding().reasons == ("foreign",)
+    assert "was not made by mpr-storage; move it away" in str(finding())
+
+
+def test_a_folder_in_its_place(file):
+    file.unlink()
+    file.mkdir()
+    assert finding().reasons == ("unreadable",)
+
+
+def test_every_identity_that_is_deployed_or_configured_is_compared(file):
+    stack = Stack({"app": STORE, "old": ODD}, None)
+    found = {one.identity: one.reasons for one in compare("prod", ["app", "viewer"], stack)}
+    assert found == {"app": (), "old": ("missing",), "viewer": ("undeployed",)}
+
+
+def test_a_stack_without_a_time_makes_nothing_older(file):
+    rewrite(file, OTHER)
+    touch(file, -1000)
+    (found,) = compare("prod", [], Stack({"app": STORE}, None))
+    assert found.reasons == ("rotated",)
+
+
+def test_a_finding_for_machines(file):
+    rewrite(file, OTHER)
+    assert finding().as_dict() == {
+        "identity": "app",
+        "file": str(file),
+        "differs": True,
+        "reasons": ["rotated"],
+        "variables": ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        "next": "`python -m infra env prod --write` writes it",
+    }

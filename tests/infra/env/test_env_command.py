@@ -1,0 +1,381 @@
+"""`python -m infra env`. `pulumi` is a double here; with the real one: tests/engine/test_env.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from core.storage.settings import Settings
+from infra import cli, private_file
+from infra.env import files
+from infra.env.formats import FORMATS
+from tests.conftest import REPO
+from tests.infra.conftest import Project
+from tests.infra.env.conftest import Pulumi
+from tests.infra.env.support import ODD, SHAPES, rendered, secrets_of
+
+STORE, ROLE = SHAPES["store"], SHAPES["aws role"]
+OTHER = replace(STORE, access_key_id="AKIAOTHER", secret_access_key="another-hush")
+VALUES = {
+    "target": "s3-compatible",
+    "endpoint": "http://127.0.0.1:8333",
+    "identities": ["app", "viewer"],
+    "buckets": {"in": {"name": "media-in"}, "out": {"name": "media.out"}},
+}
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def configure(folder: Path) -> None:
+    values = {"config": {f"mpr-storage:{key}": value for key, value in VALUES.items()}}
+    (folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump(values))
+
+
+def write(identity: str, settings: Settings) -> Path:
+    file = files.path("prod", identity)
+    files.write(file, files.render(settings, "prod", identity))
+    return file
+
+
+@pytest.fixture
+def call(environments: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run `env prod <arguments>`; the exit code, stdout and stderr, where no secret is unless it was asked for."""
+    configure(environments)
+
+    def run(*arguments: str, shows: bool = False) -> tuple[int, str, str]:
+        code = cli.run(["env", "prod", *arguments])
+        out, err = capsys.readouterr()
+        for secret in (*secrets_of(ODD), *secrets_of(OTHER)):
+            assert secret not in err
+            assert shows or secret not in out
+        assert "Traceback" not in err
+        return code, out, err
+
+    return run
+
+
+# --- --format -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [one for one in FORMATS if one != "github-actions"])
+def test_a_format_of_the_env_file_on_disk(call: Call, name):
+    write("app", STORE)
+    write("viewer", ODD)
+    assert call("--format", name, shows=True) == (0, rendered(name, STORE, "prod"), "")
+    viewer = rendered(name, ODD, "prod", "viewer")
+    assert call("--format", name, "--identity", "viewer", shows=True) == (0, viewer, "")
+
+
+def test_without_a_file_the_deployed_stack_is_read(call: Call, pulumi: Pulumi):
+    pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env()})
+    assert call("--format", "json", shows=True) == (0, rendered("json", STORE), "")
+    assert call("--format", "json", "--identity", "viewer", shows=True) == (0, rendered("json", ODD), "")
+    assert list(files.path("prod", "app").parent.glob("*.env")) == [], "nothing is written by it"
+
+
+def test_with_a_file_nothing_else_is_asked(call: Call, pulumi: Pulumi):
+    write("app", STORE)
+    assert call("--format", "json", shows=True)[0] == 0
+    assert not (pulumi.folder / "calls").exists()
+
+
+def test_without_a_file_and_an_engine_it_says_both(call: Call, pulumi: Pulumi):
+    pulumi.command.unlink()
+    code, out, err = call("--format", "json")
+    assert (code, out) == (3, "")
+    assert "prod.env is missing, and the deployed stack cannot be read without Pulumi: https://" in err
+
+
+def test_without_a_file_and_a_stack_it_says_both(call: Call, pulumi: Pulumi):
+    code, out, err = call("--format", "json")
+    assert (code, out) == (1, "")
+    assert "prod.env is missing, and prod is not deployed; `pulumi up -s prod` deploys it" in err
+
+
+def test_an_identity_that_is_configured_and_not_deployed(call: Call, pulumi: Pulumi):
+    pulumi.deploy("prod", STORE.to_env())
+    code, _, err = call("--format", "json", "--identity", "viewer")
+    assert code == 1
+    assert "identity viewer is not deployed yet; `pulumi up -s prod` deploys it" in err
+
+
+def test_a_file_that_cannot_be_used_is_told_by_its_line(call: Call):
+    write("app", STORE).write_text("S3_BUCKET_IN=media in\n")
+    code, _, err = call("--format", "json")
+    assert code == 2
+    assert "prod.env, line 1 (S3_BUCKET_IN)" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--format", "dotnev"], "there is no format 'dotnev'; did you mean dotenv?"),
+        (["--format", "toml"], "there is no format 'toml'; known are dotenv, shell, json"),
+        (["--format", "json", "--identity", "viwer"], "has no identity 'viwer'; did you mean viewer?"),
+        (["--format", "json", "--check"], "say one of --format, --check and --write"),
+        (["--check", "--write"], "say one of --format, --check and --write"),
+        ([], "say one of --format, --check and --write"),
+        (["--check", "--identity", "app"], "--identity and --output go with --format"),
+        (["--write", "--output", "x"], "--identity and --output go with --format"),
+        (["--format", "dotenv", "--json"], "--json goes with --check and --write"),
+    ],
+)
+def test_a_wrong_call_is_told(call: Call, arguments, said):
+    write("app", STORE)
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_an_unknown_environment_is_told(environments: Path, capsys):
+    configure(environments)
+    assert cli.run(["env", "prd", "--check"]) == 2
+    assert "there is no environment 'prd'; there are: prod" in capsys.readouterr().err
+
+
+# --- --output -------------------------------------------------------------------------------------------
+
+
+def test_an_output_is_private_and_whole(call: Call, tmp_path: Path):
+    write("app", STORE)
+    target = tmp_path / "rclone.conf"
+    target.write_text("old")
+    target.chmod(0o644)
+    assert call("--format", "rclone", "--output", str(target)) == (0, "", "")
+    assert target.read_text() == rendered("rclone", STORE, "prod")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["environments", "rclone.conf"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (lambda target: target.mkdir(), "is no plain file: name one"),
+        (lambda target: target.symlink_to("/dev/null"), "is no plain file: name one"),
+        (lambda target: target.symlink_to("missing"), "is no plain file: name one"),
+        (os.mkfifo, "is no plain file: name one"),
+        (lambda target: target.parent.rmdir(), ": No such file or directory"),
+    ],
+    ids=["folder", "link", "dangling link", "pipe", "no folder"],
+)
+def test_an_output_that_cannot_be_written_is_told_and_stays(call: Call, tmp_path: Path, prepare, said):
+    write("app", STORE)
+    target = tmp_path / "there" / "out"
+    target.parent.mkdir()
+    prepare(target)
+    code, out, err = call("--format", "json", "--output", str(target))
+    assert (code, out) == (2, "")
+    assert f"{target} {said}".replace(" :", ":") in err
+    assert not target.is_file()
+    assert not list(tmp_path.glob("**/.*"))
+
+
+def test_a_full_disk_is_told(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write("app", STORE)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(private_file, "write", full)
+    code, _, err = call("--format", "json", "--output", str(tmp_path / "out"))
+    assert code == 2
+    assert err.endswith("out: No space left on device\n")
+
+
+# --- a terminal -----------------------------------------------------------------------------------------
+
+
+def on_a_terminal(project: Project, *arguments: str, **variables: str) -> tuple[int, str]:
+    """The exit code of the command on a terminal of its own, and all that the terminal showed."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "infra", "env", "prod", *arguments],
+            cwd=project.root,
+            env={"PATH": os.environ["PATH"], "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **variables},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := screen.read(4096):
+                shown += part
+        except OSError:
+            pass  # Linux says so that the other end was closed
+        return process.wait(), shown.decode()
+
+
+def in_project(project: Project, settings: Settings) -> None:
+    configure(project.environments)
+    file = files.path("prod", "app", project.environments)
+    files.write(file, files.render(settings, "prod", "app"))
+
+
+@pytest.mark.parametrize("name", ["json", "kubernetes", "github-actions"])
+def test_a_secret_is_never_shown_on_a_terminal(project: Project, tmp_path: Path, name):
+    in_project(project, STORE)
+    code, shown = on_a_terminal(project, "--format", name, GITHUB_ENV=str(tmp_path / "github"))
+    assert code == 2
+    assert "this would show a secret on the terminal: use --output FILE, or a pipe" in shown
+    assert len(shown.splitlines()) == 1
+    assert not (tmp_path / "github").exists()
+
+
+def test_what_holds_no_secret_is_shown_on_a_terminal(project: Project):
+    in_project(project, ROLE)
+    code, shown = on_a_terminal(project, "--format", "json")
+    assert (code, json.loads(shown)) == (0, ROLE.to_env())
+
+
+def test_an_output_from_a_terminal(project: Project):
+    in_project(project, STORE)
+    assert on_a_terminal(project, "--format", "json", "--output", "out.json") == (0, "")
+    assert json.loads((project.root / "out.json").read_text()) == STORE.to_env()
+    (project.root / "stdout").symlink_to("/dev/stdout")
+    assert on_a_terminal(project, "--format", "json", "--output", "stdout")[0] == 2
+    assert (project.root / "stdout").is_symlink()
+
+
+# --- github-actions -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that a runner would name. What an earlier command of the step wrote is in it."""
+    file = tmp_path / "set_env"
+    file.write_text("EARLIER=1\n")
+    monkeypatch.setenv("GITHUB_ENV", str(file))
+    return file
+
+
+def test_github_gets_the_variables_and_the_log_masks_alone(call: Call, github: Path):
+    write("app", STORE)
+    code, out, err = call("--format", "github-actions", shows=True)
+    assert (code, err) == (0, "")
+    assert github.read_text() == "EARLIER=1\n" + rendered("github-actions", STORE)
+    assert STORE.access_key_id
+    assert STORE.secret_access_key
+    keys = (STORE.access_key_id, STORE.secret_access_key)
+    assert out.splitlines() == [f"::add-mask::{one.replace('%', '%25')}" for one in keys]
+
+
+def test_github_gets_no_mask_where_there_are_no_keys(call: Call, github: Path):
+    write("app", ROLE)
+    assert call("--format", "github-actions") == (0, "", "")
+    assert f"AWS_ROLE_ARN={ROLE.role_arn}\n" in github.read_text()
+
+
+def test_without_a_github_job_it_is_a_wrong_call(call: Call):
+    write("app", STORE)
+    code, out, err = call("--format", "github-actions")
+    assert (code, out) == (2, "")
+    assert "GITHUB_ENV is not set: the format github-actions is for a step of a GitHub job" in err
+
+
+def test_github_names_the_file_itself(call: Call, github: Path, tmp_path: Path):
+    write("app", STORE)
+    code, out, err = call("--format", "github-actions", "--output", str(tmp_path / "x"))
+    assert (code, out) == (2, "")
+    assert "leave --output out" in err
+    assert github.read_text() == "EARLIER=1\n"
+
+
+def test_a_file_of_github_that_cannot_be_written_is_told(call: Call, github: Path):
+    write("app", STORE)
+    github.unlink()
+    github.mkdir()
+    code, _, err = call("--format", "github-actions", shows=True)
+    assert code == 2
+    assert f"cannot write {github}, which GITHUB_ENV names: Is a directory" in err
+
+
+# --- --check --------------------------------------------------------------------------------------------
+
+
+def test_check_is_content_with_what_is_deployed(call: Call, pulumi: Pulumi):
+    pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env()})
+    written = [write("app", STORE), write("viewer", ODD)]
+    before = [(one.stat().st_mtime_ns, one.stat().st_ino) for one in written]
+    code, out, err = call("--check")
+    assert (code, err) == (0, "")
+    assert [line.rpartition("/")[2] for line in out.splitlines()] == [
+        "prod.env: as deployed",
+        "prod.viewer.env: as deployed",
+    ]
+    assert [(one.stat().st_mtime_ns, one.stat().st_ino) for one in written] == before
+
+
+def test_check_names_what_differs_and_what_to_do(call: Call, pulumi: Pulumi):
+    pulumi.deploy("prod", {**OTHER.to_env(), "viewer": ODD.to_env()})
+    write("app", STORE)
+    code, out, err = call("--check")
+    assert code == 1
+    app, viewer = out.splitlines()
+    assert "holds keys that were replaced (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY); `python -m infra env" in app
+    assert "prod.viewer.env: is missing; `python -m infra env prod --write` writes it" in viewer
+    assert err == "error: 2 of 2 env files differ from the deployed stack\n"
+    code, out, _ = call("--check", "--json")
+    assert code == 1
+    assert [one["reasons"] for one in json.loads(out)] == [["rotated"], ["missing"]]
+
+
+@pytest.mark.parametrize("how", ["--check", "--write"])
+def test_without_an_engine_or_a_backend_nothing_can_be_compared_or_written(call: Call, pulumi: Pulumi, how):
+    file = write("app", STORE)
+    before = file.read_bytes()
+    pulumi.fail("error: no such host")
+    code, out, err = call(how)
+    assert (code, out, err) == (3, "", "error: `pulumi stack ls` failed: error: no such host\n")
+    pulumi.command.unlink()
+    assert call(how)[0] == 3
+    assert file.read_bytes() == before
+
+
+# --- --write --------------------------------------------------------------------------------------------
+
+
+def test_write_makes_the_files_of_all_identities(call: Call, pulumi: Pulumi):
+    pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env()})
+    write("app", OTHER)
+    assert call("--write") == (0, "env file prod.env: written\nenv file prod.viewer.env: written\n", "")
+    assert files.read(files.path("prod", "app")) == STORE
+    assert files.read(files.path("prod", "viewer")) == ODD
+    assert stat.S_IMODE(files.path("prod", "viewer").stat().st_mode) == 0o600
+    assert call("--check")[0] == 0
+    assert call("--write", "--json") == (0, '{"prod.env": "unchanged", "prod.viewer.env": "unchanged"}\n', "")
+
+
+def test_write_overwrites_no_edit_and_then_writes_nothing(call: Call, pulumi: Pulumi):
+    pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env()})
+    edited = write("viewer", ODD)
+    edited.write_text(edited.read_text() + "MORE=1\n")
+    code, out, err = call("--write")
+    assert (code, out) == (2, "")
+    assert "prod.viewer.env was edited by hand" in err
+    assert edited.read_text().endswith("MORE=1\n")
+    assert not files.path("prod", "app").exists()
+
+
+def test_write_refuses_what_no_env_file_can_hold(call: Call, pulumi: Pulumi):
+    pulumi.deploy("prod", replace(OTHER, secret_access_key="another-hush with space").to_env())
+    code, out, err = call("--write")
+    assert (code, out) == (2, "")
+    assert "AWS_SECRET_ACCESS_KEY holds a character" in err
+    assert not list(files.path("prod", "app").parent.glob("*.env"))
+
+
+def test_the_command_loads_no_pulumi():
+    code = "import sys, infra.env.command; assert 'pulumi' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True)

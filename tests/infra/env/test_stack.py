@@ -1,0 +1,94 @@
+"""What the deployed stack says. `pulumi` is a double here; with the real one: tests/engine/test_env.py."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from core.storage.settings import Settings
+from infra.env import stack
+from infra.errors import InfraError, UnreachableError
+from infra.local import engine
+from tests.infra.env.conftest import Pulumi
+from tests.infra.env.support import ODD, SHAPES
+
+STORE, ROLE = SHAPES["store"], SHAPES["aws role"]
+
+
+def test_the_settings_of_each_identity_are_what_the_program_exported(pulumi: Pulumi):
+    pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env(), "web": ROLE.to_env()})
+    found = stack.read("prod")
+    assert found.settings == {"app": STORE, "viewer": ODD, "web": ROLE}
+    assert found.updated == datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+
+
+def test_an_environment_without_app_has_none(pulumi: Pulumi):
+    pulumi.deploy("prod", {"viewer": ODD.to_env()})
+    assert stack.read("prod").settings == {"viewer": ODD}
+
+
+def test_a_stack_is_found_by_its_own_name_behind_that_of_its_organisation(pulumi: Pulumi):
+    pulumi.deploy("prod", STORE.to_env(), listed_as="studio/mpr-storage/prod")
+    assert stack.read("prod").settings == {"app": STORE}
+
+
+def test_no_secret_is_an_argument_or_in_a_repr(pulumi: Pulumi):
+    pulumi.deploy("prod", STORE.to_env())
+    found = engine.find()
+    assert found
+    deployed = found.deployed("prod")
+    assert deployed
+    assert deployed.outputs["AWS_SECRET_ACCESS_KEY"] == STORE.secret_access_key
+    shown = repr(deployed) + repr(stack.read("prod")) + json.dumps(pulumi.calls)
+    assert STORE.secret_access_key
+    assert STORE.secret_access_key not in shown
+    assert {call[1] for call in pulumi.calls} == {"stack"}
+    assert {call[2] for call in pulumi.calls} == {"ls", "output"}, "nothing that changes anything"
+
+
+def test_without_an_engine_it_says_where_to_get_one(pulumi: Pulumi):
+    pulumi.command.unlink()
+    with pytest.raises(UnreachableError, match=r"cannot be read without Pulumi: https://"):
+        stack.read("prod")
+
+
+@pytest.mark.parametrize("deploy", [None, {}])
+def test_a_stack_that_was_never_deployed_is_an_error_that_says_how(pulumi: Pulumi, deploy):
+    pulumi.deploy("other", STORE.to_env())
+    if deploy is not None:
+        pulumi.deploy("prod", deploy)
+    with pytest.raises(InfraError, match="prod is not deployed; `pulumi up -s prod` deploys it") as caught:
+        stack.read("prod")
+    assert caught.value.exit_code == 1
+
+
+def test_a_backend_that_does_not_answer_is_told_in_its_words(pulumi: Pulumi):
+    pulumi.fail("error: could not connect\n  to the bucket")
+    with pytest.raises(
+        UnreachableError, match=r"`pulumi stack ls` failed: error: could not connect to the bucket$"
+    ):
+        stack.read("prod")
+
+
+def test_a_backend_that_fails_without_a_word_is_told_by_its_code(pulumi: Pulumi):
+    pulumi.fail("")
+    with pytest.raises(UnreachableError, match=r"`pulumi stack ls` failed: exit code 255$"):
+        stack.read("prod")
+
+
+def test_incomplete_outputs_are_an_error_without_a_value(pulumi: Pulumi):
+    outputs = STORE.to_env()
+    del outputs["AWS_ACCESS_KEY_ID"]
+    pulumi.deploy("prod", outputs)
+    with pytest.raises(
+        InfraError, match=r"incomplete .*AWS_ACCESS_KEY_ID.*run `pulumi up -s prod` again"
+    ) as caught:
+        stack.read("prod")
+    assert outputs["AWS_SECRET_ACCESS_KEY"] not in str(caught.value)
+
+
+def test_a_stack_without_a_time_has_none(pulumi: Pulumi):
+    pulumi.deploy("prod", Settings(region="x").to_env(), updated=None)
+    assert stack.read("prod").updated is None

@@ -1,0 +1,155 @@
+"""Every cloud and identity: deployed, used by the library, proven, drifted and repaired, destroyed."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from core.storage import get_s3_client
+from infra.check import settle
+from tests.doubles.handler import Refused
+from tests.infra.conftest import ALL
+from tests.infra.targets.conftest import Cloud
+
+KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+
+
+def test_each_identity_can_do_what_it_must_and_nothing_else_tried(cloud: Cloud):
+    cloud.up()
+    findings = cloud.check()
+    assert {one.identity for one in findings} == set(ALL)
+    assert [one for one in findings if one.surprise] == []
+    assert any(one.allowed for one in findings)
+    assert any(not one.allowed for one in findings)
+
+
+def test_the_library_works_from_the_env_file(cloud: Cloud, tmp_path, monkeypatch):
+    cloud.up()
+    for name, value in cloud.env().items():
+        monkeypatch.setenv(name, value)
+    for name in ("S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.setenv(name, cloud.endpoint)
+    from core.storage import download_file, list_objects, upload_file  # noqa: PLC0415  # reads the environment
+
+    source, target = tmp_path / "match-01.mp4", tmp_path / "back.mp4"
+    source.write_bytes(b"frames" * 1000)
+    upload_file(source, cloud.bucket("in"), "chunks/match-01.mp4")
+    download_file(cloud.bucket("in"), "chunks/match-01.mp4", target)
+    assert target.read_bytes() == source.read_bytes()
+    assert [one.key for one in list_objects(cloud.bucket("in"))] == ["chunks/match-01.mp4"]
+
+
+def test_a_second_update_changes_nothing(cloud: Cloud):
+    cloud.up()
+    state, files = copy.deepcopy(cloud.state), {one: cloud.file(one).read_bytes() for one in ALL}
+    cloud.up()
+    assert cloud.state == state
+    assert {one: cloud.file(one).read_bytes() for one in ALL} == files
+
+
+def test_a_preview_makes_nothing_and_writes_nothing(cloud: Cloud):
+    cloud.up(preview=True)
+    assert cloud.state == {}
+    assert list(cloud.folder.iterdir()) == []
+
+
+def test_a_changed_bucket_setting_is_seen_and_repaired(cloud: Cloud, admin_s3):
+    cloud.up()
+    bucket = cloud.bucket("out")
+    rules = admin_s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    admin_s3.delete_bucket_lifecycle(Bucket=bucket)
+    cloud_program_ran_again(cloud)
+    assert admin_s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == rules
+
+
+def test_a_deleted_key_is_seen_and_made_again(cloud: Cloud, delete_key, monkeypatch):
+    monkeypatch.setattr(settle, "_PAUSE", 0.01)
+    cloud.up(identities=["app"])
+    before = cloud.env()
+    delete_key(before["AWS_ACCESS_KEY_ID"])
+    cloud_program_ran_again(cloud)
+    after = cloud.env()
+    assert {name for name in before if before[name] != after[name]} == KEYS
+    assert [one for one in cloud.check() if one.surprise] == []
+
+
+def cloud_program_ran_again(cloud: Cloud) -> None:
+    """What `pulumi up --refresh` does: the providers look, then the program runs."""
+    connected = cloud.up(preview=True).monitor
+    assert connected.refresh()
+    cloud.up()
+
+
+def test_destroy_refuses_buckets_that_are_not_disposable(cloud: Cloud):
+    cloud.up()
+    with pytest.raises(Refused, match="protected"):
+        cloud.up(preview=True).monitor.destroy()
+    get_s3_client(cloud.settings()).list_objects_v2(Bucket=cloud.bucket("in"))
+
+
+def test_a_bucket_that_is_let_go_of_is_kept(cloud: Cloud, admin_s3):
+    cloud.up()
+    bucket = cloud.bucket("in")
+    for entry in cloud.state.values():
+        entry.protect = False  # as `pulumi state unprotect` does
+    cloud.up(preview=True).monitor.destroy()
+    admin_s3.head_bucket(Bucket=bucket)
+
+
+def test_a_disposable_environment_goes_with_everything_in_it(cloud: Cloud, admin_s3):
+    cloud.up(disposable=True)
+    bucket = cloud.bucket("in")
+    if cloud.target != "r2":  # R2 deletes empty buckets only
+        admin_s3.put_object(Bucket=bucket, Key="left", Body=b"")
+    cloud.up(preview=True).monitor.destroy()
+    with pytest.raises(admin_s3.exceptions.ClientError, match="Not Found"):
+        admin_s3.head_bucket(Bucket=bucket)
+
+
+def test_keys_are_secret_outputs_and_nothing_else_shows_them(cloud: Cloud, capfd, caplog):
+    deployed = cloud.up()
+    secrets = {cloud.env(one)["AWS_SECRET_ACCESS_KEY"] for one in ALL}
+    shown = {name: value for name, (value, secret) in deployed.exports.items() if not secret}
+    nested = [one for leaves in deployed.nested.values() for one in leaves.values()]
+    assert all(deployed.exports[name][1] for name in KEYS)
+    assert not KEYS & shown.keys()
+    assert [value for value, secret in nested if value in secrets and not secret] == []
+    said = "".join(capfd.readouterr()) + caplog.text + repr({k: v for k, v in shown.items() if k not in ALL})
+    assert [one for one in secrets if one in said] == []
+
+
+def test_env_files_hold_what_belongs_to_their_target(cloud: Cloud):
+    cloud.up()
+    env = cloud.env()
+    expected: dict[str, Any] = {
+        "aws": {"AWS_REGION": "eu-west-1", "S3_ENDPOINT_URL": None},
+        "gcp": {"AWS_REGION": "auto", "S3_ENDPOINT_URL": "https://storage.googleapis.com"},
+        "r2": {
+            "AWS_REGION": "auto",
+            "S3_ENDPOINT_URL": "https://0123456789abcdef0123456789abcdef.eu.r2.cloudflarestorage.com",
+        },
+    }[cloud.target]
+    assert {name: env.get(name) for name in expected} == expected
+    assert ("S3_BUCKET_OWNER" in env) is (cloud.target == "aws")
+    assert ("AWS_REQUEST_CHECKSUM_CALCULATION" in env) is (cloud.target != "aws")
+    assert "S3_BUCKET_OUT" not in cloud.env("ingest")
+
+
+def test_a_bucket_that_there_is_already_is_taken_over_by_name(cloud: Cloud, admin_s3):
+    names = {role: f"studio-{cloud.environment}-{role}" for role in ("in", "out")}
+    for name in names.values():
+        admin_s3.create_bucket(Bucket=name, **located(cloud))
+        admin_s3.put_object(Bucket=name, Key="precious", Body=b"x")
+    buckets = {role: {"name": name} for role, name in names.items()}
+    with pytest.raises(Exception, match=r"(?i)already"):
+        cloud.up(buckets=buckets)
+    cloud.up(buckets=buckets, adopt=True)
+    assert cloud.bucket("in") == names["in"]
+    assert [one for one in cloud.check() if one.surprise] == []
+    admin_s3.head_object(Bucket=names["in"], Key="precious")
+
+
+def located(cloud: Cloud) -> dict[str, Any]:
+    return {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}} if cloud.target == "aws" else {}

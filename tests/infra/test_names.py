@@ -1,0 +1,198 @@
+"""The rules are those of the vendors' own pages, which `infra.names` names."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.storage._validate import bucket_name_problem
+from infra import names
+from infra.features import TARGETS
+from infra.identities import ROLES
+
+#: Ids of service accounts, as the API of Google's IAM states it.
+ACCOUNT_ID = re.compile(r"(?=.{6,30}$)[a-z]([-a-z0-9]*[a-z0-9])")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "name", ["abc", "studio-in", "0-9", "a" * 63, "plan", "x-anx", "an-x", "goo-g", "s3alias"]
+)
+def test_names_that_every_target_takes(target, name):
+    assert names.bucket_problem(name, target) is None
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "name", ["ab", "a" * 64, "Studio", "a_b", "-ab", "ab-", "a..b", "10.0.0.1", "é-b", "a b", ""]
+)
+def test_names_that_no_target_takes(target, name):
+    for adopt in (True, False):
+        assert names.bucket_problem(name, target, addressing_style="path", adopt=adopt)
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "said"),
+    [
+        ("aws", "media.in", "no dot: AWS' certificate does not cover it"),
+        ("gcp", "media.in", "no dot: GCS wants proof that you own that domain"),
+        ("r2", "media.in", "no dot: R2 takes a-z, 0-9 and hyphens"),
+        *(
+            ("aws", f"{start}media", "must not start with xn--, sthree-")
+            for start in ("xn--", "sthree-", "amzn-s3-demo-")
+        ),
+        *(
+            ("aws", f"media{end}", "must not end in -s3alias")
+            for end in ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an", "-111122223333-us-west-2-an")
+        ),
+        *(
+            ("gcp", name, "must not start with goog or hold google")
+            for name in (
+                "goog",
+                "goog-media",
+                "googol",
+                "my-google-media",
+                "g00gle-media",
+                "a-g0ogle",
+                "goog1e",
+                "mygoog1e",
+            )
+        ),
+    ],
+)
+def test_names_that_one_target_does_not_take(target, name, said):
+    assert said in str(names.bucket_problem(name, target))
+    assert names.bucket_problem(name, "s3-compatible") is None
+
+
+def test_a_dotted_name_on_aws_is_for_paths_alone():
+    assert names.bucket_problem("media.in", "aws", addressing_style="path") is None
+    assert names.bucket_problem("media.in", "aws", addressing_style="virtual")
+    assert names.bucket_problem("media.in", "aws", adopt=True)
+    assert names.bucket_problem("media.in", "aws", addressing_style="path", adopt=True) is None
+    assert "addressingStyle: path" in str(names.bucket_problem("media.in", "aws"))
+    for target in ("gcp", "r2"):
+        assert names.bucket_problem("media.in", target, addressing_style="path")
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("aws", "media-111122223333-us-west-2-an"),  # in the account's own regional namespace
+        ("aws", "amzn-s3-demo-media"),
+        ("gcp", "videos.acme.example"),
+        ("gcp", "a-g00gle"),
+    ],
+)
+def test_what_a_new_bucket_cannot_be_called_one_that_there_is_may_be(target, name):
+    assert names.bucket_problem(name, target)
+    assert names.bucket_problem(name, target, adopt=True) is None
+
+
+environments = st.from_regex(r"\A[A-Za-z0-9_-]{1,70}\Z")
+identities = st.from_regex(r"\A[a-z][a-z0-9]{1,15}\Z")
+targets = st.sampled_from(sorted(TARGETS))
+
+
+@given(environments, st.lists(identities, min_size=1, max_size=3), targets)
+def test_names_that_are_made_are_names_that_the_target_takes(environment, listed, target):
+    if names.environment_problem(environment, listed, ROLES, target) is not None:
+        return
+    for role in ROLES:
+        name = names.placeholder(environment, role, target)
+        assert name.startswith(names.bucket(environment, role))
+        assert bucket_name_problem(name) is None
+    for one in listed:
+        name = names.identity(environment, one, target)
+        limits: dict[str, Any] = {"gcp": ACCOUNT_ID, "aws": re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)}
+        assert limits.get(target, re.compile(".{1,120}")).fullmatch(name)
+
+
+@pytest.mark.parametrize(
+    ("target", "identity", "longest"),
+    [
+        # mpr-<environment>-<identity>, of 30 (gcp), 64 (aws) and 120 (r2) characters
+        ("gcp", "app", 22),
+        ("gcp", "a234567890123456", 9),
+        ("aws", "a234567890123456", 43),
+        ("r2", "app", 112),
+    ],
+)
+def test_an_environment_is_refused_at_the_first_character_too_many(target, identity, longest):
+    assert names.environment_problem("e" * longest, [identity, "ab"], [], target) is None
+    assert names.environment_problem("e" * (longest + 1), ["ab", identity], [], target) == (
+        "is too long for the names of identities and buckets by 1 characters"
+    )
+
+
+@pytest.mark.parametrize(("target", "longest"), [("aws", 47), ("gcp", 47), ("r2", 55)])
+def test_a_name_that_is_made_for_a_bucket_has_63_characters_at_most(target, longest):
+    # mpr-<environment>-out, and where names are global -<7 digits>
+    assert names.environment_problem("e" * longest, [], ROLES, target) is None
+    assert "by 3 characters" in str(names.environment_problem("e" * (longest + 3), [], ROLES, target))
+
+
+def test_buckets_that_have_a_name_ask_nothing_of_that_of_the_environment():
+    assert names.environment_problem("e" * 90, ["app"], [], "s3-compatible") is None
+    assert names.environment_problem("e" * 90, ["app"], [], "r2") is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "bucket", "account"),
+    [
+        ("prod", "mpr-prod-in", "mpr-prod-app"),
+        ("Prod_EU", "mpr-prod-eu-in", "mpr-prod-eu-app"),
+        ("a__b", "mpr-a-b-in", "mpr-a-b-app"),
+        ("-x-", "mpr-x-in", "mpr-x-app"),
+    ],
+)
+def test_what_clouds_do_not_take_of_an_environment_is_replaced(environment, bucket, account):
+    assert names.bucket(environment, "in") == bucket
+    assert names.identity(environment, "app", "gcp") == account
+
+
+@pytest.mark.parametrize("target", ["aws", "r2", "s3-compatible"])
+def test_elsewhere_identities_keep_the_name_of_the_environment_as_it_is(target):
+    assert names.identity("Prod_EU", "app", target) == "mpr-Prod_EU-app"
+
+
+@pytest.mark.parametrize(
+    ("target", "key", "value"),
+    [
+        ("aws", "Team", "Media & more"),
+        ("aws", "aws:team", "media"),
+        ("aws", "Team", "AWS:media"),
+        ("aws", "k" * 129, "v"),
+        ("aws", "k", "v" * 257),
+        ("aws", "a\nb", "v"),
+        ("gcp", "Team", "media"),
+        ("gcp", "team", "Media"),
+        ("gcp", "1team", "media"),
+        ("gcp", "_team", "media"),
+        ("gcp", "te am", "media"),
+        ("gcp", "team", "a.b"),
+        ("gcp", "k" * 64, "v"),
+        ("gcp", "k", "v" * 64),
+    ],
+)
+def test_a_tag_that_the_target_does_not_take(target, key, value):
+    assert str(names.tag_problem(key, value, target)).endswith(f"got {key}: {value}")
+
+
+@pytest.mark.parametrize(
+    ("target", "key", "value"),
+    [
+        ("aws", "Kostenstelle Süd", "a/b:c=d+e@f_g-h.i"),
+        ("aws", "k" * 128, "v" * 256),
+        ("gcp", "team", "media-2_x"),
+        ("gcp", "größe", "9"),
+        ("gcp", "k" * 63, "v" * 63),
+        ("r2", "whatever", "is refused as a whole"),
+    ],
+)
+def test_a_tag_that_it_takes(target, key, value):
+    assert names.tag_problem(key, value, target) is None
