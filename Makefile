@@ -3,7 +3,8 @@
 PYTHON ?= python3
 ENVIRONMENT ?= local
 BIN := .venv/bin
-INSTALL := python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
+# The pinned requirements are complete: resolving them anew could only find a newer version, which has no hash here.
+INSTALL := python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --only-binary :all:
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help

@@ -20,6 +20,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 #: Where each command lives. A command is imported when it is asked for, so that a mistyped name is instant.
 _COMMANDS = {
     "check": "infra.check.command:check",
+    "deployer": "infra.deployer.command:deployer",
     "down": "infra.local.lifecycle:down",
     "env": "infra.env.command:env",
     "init": "infra.init:init",

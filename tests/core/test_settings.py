@@ -23,6 +23,7 @@ FULL = {
     "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "the-secret",
     "AWS_SESSION_TOKEN": "the-token",
+    "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/mpr-prod-app",
 }
 
 names = st.from_regex(r"[a-z0-9][a-z0-9-]{1,20}[a-z0-9]", fullmatch=True)
@@ -44,6 +45,7 @@ def any_settings(draw):
         access_key_id=draw(secrets) if keys else None,
         secret_access_key=draw(secrets) if keys else None,
         session_token=draw(st.none() | secrets) if keys else None,
+        role_arn=draw(st.none() | names.map("arn:aws:iam::123456789012:role/{}".format)),
     )
 
 
@@ -92,6 +94,25 @@ def test_on_aws_nothing_is_written_that_it_does_not_need():
 def test_the_dialect_goes_by_the_host(endpoint, checksums, addressing):
     dialect = Settings(endpoint_url=endpoint, region="r").dialect
     assert (dialect.checksums, dialect.addressing) == (checksums, addressing)
+
+
+def test_a_role_has_a_file_without_keys():
+    role = "arn:aws:iam::123456789012:role/mpr-prod-app"
+    settings = Settings(region="eu-west-1", bucket_in="media-in", bucket_owner="123456789012", role_arn=role)
+    assert settings.to_env() == {
+        "S3_BUCKET_IN": "media-in",
+        "S3_BUCKET_OWNER": "123456789012",
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ROLE_ARN": role,
+    }
+    assert role in repr(settings)  # it opens nothing
+
+
+def test_a_role_that_the_platform_names_beside_keys_changes_nothing_of_them():
+    # a pod of EKS has a role of its own, whatever store its env file is about
+    settings = Settings.from_env(FULL | {"AWS_ROLE_ARN": "arn:aws:iam::210987654321:role/pod"})
+    assert dataclasses.replace(settings, role_arn=FULL["AWS_ROLE_ARN"]) == Settings.from_env(FULL)
 
 
 def test_an_empty_variable_is_absent():

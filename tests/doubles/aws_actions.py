@@ -181,8 +181,10 @@ def _s3_deletes(call: Call, bucket: str) -> Iterator[Access]:
     text = call.body.decode()
     for found in re.findall(r"<Object>(.*?)</Object>", text, re.DOTALL):
         key = re.search(r"<Key>(.*?)</Key>", found, re.DOTALL)
-        action = "DeleteObjectVersion" if "<VersionId>" in found else "DeleteObject"
-        yield _on_s3(call, action, bucket, key[1] if key else "")
+        # "always", says https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+        actions = ["DeleteObject"] + ["DeleteObjectVersion"] * ("<VersionId>" in found)
+        for action in actions:
+            yield _on_s3(call, action, bucket, key[1] if key else "")
 
 
 def _s3_missing(call: Call, name: str, key: str) -> Iterator[Access]:
@@ -228,11 +230,20 @@ def _query_operation(call: Call) -> str:
 def _iam(call: Call) -> Iterator[Access]:
     given = call.parameters
     context = dict(call.context)
-    if "PermissionsBoundary" in given:
-        context["iam:permissionsboundary"] = (given["PermissionsBoundary"],)
+    boundary = given.get("PermissionsBoundary") or _boundary(call)
+    if boundary:
+        context["iam:permissionsboundary"] = (boundary,)
     if "PolicyArn" in given:
         context["iam:policyarn"] = (given["PolicyArn"],)
     yield Access(f"iam:{call.operation}", _iam_resource(call), context, call.account)
+
+
+def _boundary(call: Call) -> str | None:
+    """The boundary of whom a call is about."""
+    backend = iam_backends[call.account][call.partition]
+    holders: list[Any] = [*backend.users.values(), *backend.roles.values()]
+    names = {call.parameters.get("UserName"), call.parameters.get("RoleName")} - {None}
+    return next((one.permissions_boundary_arn for one in holders if one.name in names), None)
 
 
 def _iam_resource(call: Call) -> str:

@@ -27,7 +27,7 @@ from moto.core.utils import utcnow
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import User, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.models import FakeBucket, FakeDeleteMarker, s3_backends
 from moto.sts.models import sts_backends
 from werkzeug.serving import make_server
 
@@ -256,12 +256,14 @@ def _boundary_of(user: Any) -> dict[str, str] | None:
 
 
 def _teach_moto() -> None:
-    """Leave permissions to the gate, and have users keep their boundaries."""
+    """Leave permissions to the gate; have users keep their boundaries, and markers go from suspended buckets."""
     settings.INITIAL_NO_AUTH_ACTION_COUNT = float("inf")
     FakeBucket.get_permission = lambda *_: PermissionResult.PERMITTED  # type: ignore[method-assign]
     user: Any = User
     user.permissions_boundary_arn = None
     user.permissions_boundary = property(_boundary_of)
+    marker: Any = FakeDeleteMarker
+    marker.dispose = lambda *_: None
 
 
 # --- what tests ask for ---------------------------------------------------------------------------------

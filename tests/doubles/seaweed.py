@@ -179,7 +179,7 @@ class Seaweed:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         request = AWSRequest("POST", f"{self.endpoint}/", data=body, headers=kind)
         SigV4Auth(self._credentials, "iam", _REGION).add_auth(request)
-        sent = urllib.request.Request(request.url, body.encode(), dict(request.headers))
+        sent = urllib.request.Request(str(request.url), body.encode(), dict(request.headers))
         with urllib.request.urlopen(sent, timeout=20) as answer:  # the store of the tests
             assert key_id in answer.read().decode()
 

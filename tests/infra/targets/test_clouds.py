@@ -123,15 +123,11 @@ def test_keys_are_secret_outputs_and_nothing_else_shows_them(cloud: Cloud, capfd
 def test_env_files_hold_what_belongs_to_their_target(cloud: Cloud):
     cloud.up()
     env = cloud.env()
-    expected: dict[str, Any] = {
-        "aws": {"AWS_REGION": "eu-west-1", "S3_ENDPOINT_URL": None},
-        "gcp": {"AWS_REGION": "auto", "S3_ENDPOINT_URL": "https://storage.googleapis.com"},
-        "r2": {
-            "AWS_REGION": "auto",
-            "S3_ENDPOINT_URL": "https://0123456789abcdef0123456789abcdef.eu.r2.cloudflarestorage.com",
-        },
+    assert (env["AWS_REGION"], env.get("S3_ENDPOINT_URL")) == {
+        "aws": ("eu-west-1", None),
+        "gcp": ("auto", "https://storage.googleapis.com"),
+        "r2": ("auto", "https://0123456789abcdef0123456789abcdef.eu.r2.cloudflarestorage.com"),
     }[cloud.target]
-    assert {name: env.get(name) for name in expected} == expected
     assert ("S3_BUCKET_OWNER" in env) is (cloud.target == "aws")
     assert ("AWS_REQUEST_CHECKSUM_CALCULATION" in env) is (cloud.target != "aws")
     assert "S3_BUCKET_OUT" not in cloud.env("ingest")

@@ -1,0 +1,1 @@
+"""The smallest policy for whoever deploys an environment on AWS, generated from the program itself."""

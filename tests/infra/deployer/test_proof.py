@@ -1,0 +1,157 @@
+"""The generated policy is enough for a whole life of the environment, and none of it can be spared."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import config as configuration
+from infra import program
+from infra.config import EnvironmentConfig
+from infra.deployer.policy import policy
+from infra.targets._record import resources
+from tests.doubles import aws as double
+from tests.doubles.fixtures import Account, aws, aws_server
+from tests.doubles.handler import Refused
+from tests.doubles.mocks import State, deploy
+
+__all__ = ["aws", "aws_server"]
+
+CORS = {"in": {"corsOrigins": ["https://media.example"]}}
+BASE: dict[str, Any] = {"target": "aws", "region": "eu-west-1"}
+#: Environments of every shape that the program can have.
+SHAPES: dict[str, dict[str, Any]] = {
+    "plain": BASE,
+    "users": {**BASE, "disposable": True, "encryption": "kms", "tags": {"team": "media"}},
+    "roles": {
+        **BASE,
+        "credentials": "role",
+        "trust": {"github": ["acme/media:environment:production"]},
+        "tags": {"team": "media"},
+    },
+    "bounded": {**BASE, "permissionsBoundary": "arn:aws:iam::123456789012:policy/boundary"},
+}
+
+
+def parsed(environment: str, values: dict[str, Any]) -> EnvironmentConfig:
+    return configuration.parse(environment, values, "test")
+
+
+def live(aws: Account, environment: str, values: dict[str, Any]) -> None:
+    """Preview, deploy, look again, change, and destroy what may be destroyed, after somebody used it."""
+    state: State = {}
+
+    def up(changes: dict[str, Any], *, preview: bool = False) -> Any:
+        config = {f"mpr-storage:{name}": value for name, value in (values | changes).items()}
+        return deploy(
+            program.main, [double.DOUBLE], state=state, config=config, stack=environment, preview=preview
+        )
+
+    up({}, preview=True)
+    up({})
+    changes: dict[str, Any] = {"buckets": CORS}
+    if "tags" in values:
+        changes["tags"] = values["tags"] | {"team": "video"}
+    if "trust" in values:
+        changes["trust"] = {"github": ["acme/media:environment:other"]}
+    connected = up(changes).monitor
+    connected.refresh()
+    if "tags" in values:
+        up(changes | {"tags": {"only": "one"}})
+    if values.get("disposable"):
+        fill(aws, state)
+        connected.destroy()
+        return
+    for urn, entry in reversed(list(state.items())):  # identities come and go while the buckets stay
+        if ":iam/" in urn:
+            connected._connected_for(entry).delete(entry.token, entry.identifier, entry.outputs)
+
+
+def fill(aws: Account, state: State) -> None:
+    """The buckets with an object each, and with a deleted one: in a bucket with versions that leaves two more."""
+    buckets = [entry.outputs["bucket"] for entry in state.values() if entry.token == "aws:s3/bucket:Bucket"]
+    assert buckets
+    for name in buckets:
+        for key in ("left", "deleted"):
+            aws.s3.put_object(Bucket=name, Key=key, Body=b"x")
+        aws.s3.delete_object(Bucket=name, Key="deleted")
+
+
+def as_deployer(account: Account, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    account.user(f"deployer-{secrets.token_hex(4)}", *document["Statement"]).use(monkeypatch)
+    monkeypatch.setattr(configuration, "ENVIRONMENTS", folder)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_is_enough(shape, aws: Account, monkeypatch, tmp_path):
+    values = SHAPES[shape]
+    if "permissionsBoundary" in values:
+        values = values | {"permissionsBoundary": boundary(aws)}
+    document = policy(
+        parsed("prod", {**values, "buckets": CORS}), resources(parsed("prod", {**values, "buckets": CORS}))
+    )
+    as_deployer(aws, document, monkeypatch, tmp_path)
+    live(aws, "prod", values)
+
+
+def boundary(aws: Account) -> str:
+    document = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
+    return str(aws.iam.create_policy(PolicyName="boundary", PolicyDocument=document)["Policy"]["Arn"])
+
+
+def needed(shape: str) -> list[tuple[str, str]]:
+    config = parsed("prod", {**SHAPES[shape], "buckets": CORS})
+    document = policy(config, resources(config))
+    return sorted({(shape, action) for one in document["Statement"] for action in one["Action"]})
+
+
+@pytest.mark.parametrize(("shape", "action"), [*needed("users"), *needed("roles")])
+def test_none_of_it_can_be_spared(shape, action, aws: Account, monkeypatch, tmp_path):
+    values = SHAPES[shape]
+    config = parsed("prod", {**values, "buckets": CORS})
+    document = policy(config, resources(config))
+    for one in document["Statement"]:
+        one["Action"] = [name for name in one["Action"] if name != action]
+    document["Statement"] = [one for one in document["Statement"] if one["Action"]]
+    as_deployer(aws, document, monkeypatch, tmp_path)
+    with pytest.raises(Exception, match=r"AccessDenied|not authorized|Forbidden|403|invalid or have expired"):
+        live(aws, "prod", values)
+
+
+def test_it_reaches_nothing_else(aws: Account, monkeypatch, tmp_path):
+    values = SHAPES["users"]
+    config = parsed("prod", {**values, "buckets": CORS})
+    document = policy(config, resources(config), aws.id)
+    aws.iam.create_user(UserName="somebody")
+    aws.s3.create_bucket(Bucket=f"other-{aws.id}", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    seen = aws.user("deployer", *document["Statement"])
+    attempts = [
+        lambda: seen.s3.list_objects_v2(Bucket=f"other-{aws.id}"),
+        lambda: seen.s3.delete_bucket(Bucket=f"other-{aws.id}"),
+        lambda: seen.iam.create_access_key(UserName="somebody"),
+        lambda: seen.iam.create_user(UserName="mpr-staging-app"),
+        lambda: seen.iam.put_user_policy(UserName="deployer", PolicyName="more", PolicyDocument="{}"),
+        lambda: seen.iam.attach_user_policy(
+            UserName="mpr-prod-app", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
+        ),
+    ]
+    for attempt in attempts:
+        with pytest.raises(seen.iam.exceptions.ClientError, match=r"AccessDenied|Forbidden"):
+            attempt()
+
+
+def test_another_environment_is_refused(aws: Account, monkeypatch, tmp_path):
+    config = parsed("prod", SHAPES["users"])
+    as_deployer(aws, policy(config, resources(config)), monkeypatch, tmp_path)
+    with pytest.raises(Refused, match=r"AccessDenied|not authorized"):
+        live(aws, "staging", SHAPES["users"])
+
+
+def test_without_a_disposable_environment_no_bucket_can_be_deleted():
+    config = parsed("prod", SHAPES["users"] | {"disposable": False})
+    document = policy(config, resources(config))
+    names = {action for one in document["Statement"] for action in one["Action"]}
+    assert not {name for name in names if name.startswith("s3:Delete")}
