@@ -10,6 +10,7 @@ import click
 from infra import config as configuration
 from infra.deployer.policy import policy
 from infra.errors import UsageError
+from infra.policies import length
 
 #: Characters that AWS takes in a managed policy, white space not counted
 #: (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
@@ -34,8 +35,5 @@ def deployer(environment: str, account: str) -> None:
     resources = import_module("infra.targets._record").resources(config)
     document = policy(config, resources, account)
     click.echo(json.dumps(document, indent=2))
-    length = len(json.dumps(document, separators=(",", ":")))
-    if length > _MOST:
-        click.echo(
-            f"this has {length} characters, and a managed policy may have {_MOST}: split it in two", err=True
-        )
+    if (long := length(document)) > _MOST:
+        click.echo(f"this has {long} characters, and a managed policy may have {_MOST}: split it in two", err=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.config import EnvironmentConfig
-from infra.deployer.actions import ACTIONS, BOUNDED, CREATE_KEY, EMPTY_BUCKET, SET_BOUNDARY
+from infra.deployer.actions import ACTIONS, BOUNDED, CREATE_KEY, EMPTY_BUCKET, SET_BOUNDARY, Actions
 from infra.errors import InfraError
 from infra.policies import Policy, partition_of
 
@@ -30,10 +30,11 @@ def policy(config: EnvironmentConfig, resources: Iterable[Resource], account: st
         account: the id of the account, to name users, roles and keys exactly; ``*`` for any.
     """
     made = [one for one in resources if not one.type.startswith("pulumi:")]
+    rows = {one.type: _row(one.type) for one in made}
     arns = _arns(config, made, account)
     statements = []
     for kind, places in arns.items():
-        names = _actions(config, [one for one in made if _row(one).on == kind])
+        names = _actions(config, [row for row in rows.values() if row.on == kind])
         if kind in SET_BOUNDARY and config.permissions_boundary:
             bounded = [*sorted(BOUNDED & names), SET_BOUNDARY[kind]]
             within = {"StringEquals": {"iam:PermissionsBoundary": config.permissions_boundary}}
@@ -47,18 +48,15 @@ def policy(config: EnvironmentConfig, resources: Iterable[Resource], account: st
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _row(resource: Resource) -> Any:
-    if resource.type not in ACTIONS:
-        raise InfraError(
-            f"nothing is known of what {resource.type} takes: add its row to infra/deployer/actions.py"
-        )
-    return ACTIONS[resource.type]
+def _row(token: str) -> Actions:
+    if token not in ACTIONS:
+        raise InfraError(f"nothing is known of what {token} takes: add its row to infra/deployer/actions.py")
+    return ACTIONS[token]
 
 
-def _actions(config: EnvironmentConfig, resources: Iterable[Resource]) -> set[str]:
+def _actions(config: EnvironmentConfig, rows: Iterable[Actions]) -> set[str]:
     names: set[str] = set()
-    for one in resources:
-        row = _row(one)
+    for row in rows:
         names |= set(row.deploy)
         if row.on in {"user", "role"} or config.disposable:
             names |= set(row.delete)

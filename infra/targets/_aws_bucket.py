@@ -72,14 +72,17 @@ def _optional(
     versioning = None
     if wanted.versioning is not None:
         status: Any = {"status": "Enabled" if wanted.versioning else "Suspended"}
-        versioning = s3.BucketVersioning(title, versioning_configuration=status, **common)
+        versioning = s3.BucketVersioning(
+            title, bucket=common["bucket"], versioning_configuration=status, opts=options.left()
+        )
         yield versioning
     # Rules about noncurrent versions want the versioning to be settled.
     after = options.kept(depends_on=[versioning] if versioning else [])
     yield s3.BucketLifecycleConfiguration(title, bucket=common["bucket"], rules=list(_rules(wanted)), opts=after)
     if wanted.cors_origins:
         rule: Any = {**_CORS, "allowed_origins": list(wanted.cors_origins), "max_age_seconds": _CORS_SECONDS}
-        yield s3.BucketCorsConfiguration(title, cors_rules=[rule], **common)
+        # Not kept: it guards nothing, and goes when no origin is configured any more.
+        yield s3.BucketCorsConfiguration(title, bucket=common["bucket"], cors_rules=[rule], opts=options.plain())
 
 
 def _encryption(key: pulumi.Input[str] | None) -> Any:

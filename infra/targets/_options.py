@@ -34,6 +34,10 @@ class Options:
             hooks=pulumi.ResourceHookBinding(on_error=[self.hook]),
         )
 
+    def left(self) -> pulumi.ResourceOptions:
+        """Of a setting that stays as it is when it is no longer configured."""
+        return pulumi.ResourceOptions.merge(self.plain(), pulumi.ResourceOptions(retain_on_delete=True))
+
     def kept(self, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Of buckets and what guards them: protected, and kept by `destroy`, unless they are disposable."""
         keep = not self.config.disposable

@@ -78,8 +78,11 @@ class _Bucket:
                 "expose_headers": ["ETag"],
                 "max_age_seconds": _CORS_SECONDS,
             }
+            # Not kept: it guards nothing, and goes when no origin is configured any more.
             self.parts.append(
-                cloudflare.R2BucketCors(title, bucket_name=bucket.name, rules=[rule], opts=options.kept(), **place)
+                cloudflare.R2BucketCors(
+                    title, bucket_name=bucket.name, rules=[rule], opts=options.plain(), **place
+                )
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -206,6 +207,30 @@ class Stack:
 
     def up(self, *arguments: str) -> Ran:
         return self.do("up", "--yes", "--skip-preview", *arguments)
+
+    def interrupt(self, how: signal.Signals, *words: str) -> str:
+        """Start an update and interrupt it, as a terminal does, at the first line with all these words."""
+        with subprocess.Popen(
+            self.command("up", "--yes", "--skip-preview"),
+            cwd=self.project.folder,
+            env=self.project.environ(self.admin),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout
+            said = ""
+            for line in process.stdout:
+                said += line
+                if all(word in line for word in words):
+                    os.killpg(process.pid, how)
+                    break
+            said += process.stdout.read()
+        assert process.returncode != 0, said
+        self.project.hold_no_secret(said, "an interrupted up")
+        return said
 
     def refresh(self) -> Ran:
         return self.do("refresh", "--yes", "--skip-preview")

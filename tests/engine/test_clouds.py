@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from dataclasses import replace
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from core.storage import get_s3_client
+from core.storage import list_objects, temporary_download, upload_file
 from core.storage.settings import Settings
+from infra import config as configuration
+from infra.check import runner, settle
+from infra.identities import RIGHTS
 from tests.conftest import Store
 from tests.doubles.fixtures import Account, aws_server, plugins
 from tests.doubles.fixtures import AwsServer as Server
 from tests.engine.support import Project, Stack, readable
+from tests.infra.conftest import ALL
 
 __all__ = ["aws_server", "plugins"]
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(not shutil.which("pulumi"), reason="no `pulumi` on PATH"),
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the `pulumi` command on PATH"),
+    pytest.mark.timeout(300),
 ]
 
-ACCOUNT = "0123456789abcdef0123456789abcdef"
+ORIGINS = ["https://media.example"]
 TARGETS: dict[str, dict[str, Any]] = {
     "aws": {"target": "aws", "region": "eu-west-1", "tags": {"team": "media"}},
     "gcp": {"target": "gcp", "project": "acme-media", "location": "EU"},
-    "r2": {"target": "r2", "account": ACCOUNT},
+    "r2": {"target": "r2", "account": "0123456789abcdef0123456789abcdef"},
 }
 
 
+@dataclass
 class CloudStack(Stack):
     """A stack on a cloud: nothing of a store in its configuration."""
+
+    #: Where the double's S3 API is, which env files of a real cloud do not say.
+    endpoint: str = ""
+    #: The cloud as its administrator sees it.
+    s3: Any = None
+    iam: Any = None
 
     def configure(self, **changes: object) -> None:
         self.config = self.config | changes
@@ -42,32 +58,82 @@ class CloudStack(Stack):
         content["config"] = {f"mpr-storage:{name}": value for name, value in self.config.items()}
         self.file.write_text(yaml.safe_dump(content))
 
+    def settings(self, identity: str = "app") -> Settings:
+        """Those of the env file, but for the way to the double."""
+        return replace(Settings.from_env(self.env(identity)), endpoint_url=self.endpoint)
+
+    def bucket(self, role: str) -> str:
+        return self.env()[f"S3_BUCKET_{role.upper()}"]
+
+    def delete_key(self) -> str:
+        """Delete the key of `app` behind the engine's back."""
+        key = self.env()["AWS_ACCESS_KEY_ID"]
+        users = [one["UserName"] for one in self.iam.list_users()["Users"]]
+        for user in users:
+            if key in [
+                one["AccessKeyId"] for one in self.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]
+            ]:
+                self.iam.delete_access_key(UserName=user, AccessKeyId=key)
+        return key
+
+    def learn_secrets(self) -> None:
+        """Every secret that the state holds is one that nothing may show from now on."""
+        exported = self.do("stack", "export", "--show-secrets", shows_secrets=True).stdout
+        shown = {self.env(one).get("AWS_ACCESS_KEY_ID") for one in ALL if self.env_file(one).exists()}
+        self.project.secrets |= {
+            one for one in _plaintexts(json.loads(exported)) if len(one) >= 16 and one not in shown
+        }
+
+
+def _plaintexts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(text := value.get("plaintext"), str):
+            found = json.loads(text)
+            yield from _leaves(found)
+        for one in value.values():
+            yield from _plaintexts(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _plaintexts(one)
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _leaves(one)
+
 
 @pytest.fixture
 def account(aws_server: Server) -> Account:
     return aws_server.account()
 
 
+Make = Callable[..., CloudStack]
+
+
 @pytest.fixture
 def make(
     project: Project, plugins: Path, seaweed: Store, account: Account, monkeypatch: pytest.MonkeyPatch
-) -> Any:
+) -> Make:
     """Makes a stack on a cloud, with the doubles first on PATH."""
-    monkeypatch.setenv("PATH", f"{plugins}:{shutil.os.environ['PATH']}")  # type: ignore[attr-defined]
+    monkeypatch.setenv("PATH", f"{plugins}:{os.environ['PATH']}")
+    token = "t" * 40
+    project.secrets |= {account.keys.secret_access_key, token}
+    on_seaweed = {
+        "DOUBLE_ENDPOINT": seaweed.endpoint,
+        "DOUBLE_ACCESS_KEY_ID": seaweed.access_key_id,
+        "DOUBLE_SECRET_ACCESS_KEY": seaweed.secret_access_key,
+        "GOOGLE_CREDENTIALS": "{}",
+        "CLOUDFLARE_API_TOKEN": token,
+    }
 
     def stack(target: str, name: str, **config: object) -> CloudStack:
-        environ = (
-            account.environ
-            if target == "aws"
-            else {
-                "DOUBLE_ENDPOINT": seaweed.endpoint,
-                "DOUBLE_ACCESS_KEY_ID": seaweed.access_key_id,
-                "DOUBLE_SECRET_ACCESS_KEY": seaweed.secret_access_key,
-                "GOOGLE_CREDENTIALS": "{}",
-                "CLOUDFLARE_API_TOKEN": "t" * 40,
-            }
-        )
-        made = CloudStack(project, name, TARGETS[target] | config, dict(environ))
+        cloud: Any = account if target == "aws" else project
+        environ = account.environ if target == "aws" else on_seaweed
+        endpoint = account.endpoint if target == "aws" else seaweed.endpoint
+        made = CloudStack(project, name, TARGETS[target] | config, dict(environ), endpoint, cloud.s3, cloud.iam)
         made.configure()
         done = project.run(["pulumi", "stack", "init", name, "--non-interactive"], {})
         assert done.ok, done.output
@@ -76,73 +142,134 @@ def make(
     return stack
 
 
-def works(stack: CloudStack, endpoint: str) -> None:
-    """The env file, but for the way to the double, is all that a client needs."""
-    settings = replace(Settings.from_env(stack.env()), endpoint_url=endpoint)
-    client = get_s3_client(settings)
-    for bucket in (settings.bucket("in"), settings.bucket("out")):
-        client.put_object(Bucket=bucket, Key="probe", Body=b"x")
-        client.delete_object(Bucket=bucket, Key="probe")
+def works(stack: CloudStack, folder: Path, identity: str = "app") -> None:
+    """What the identity may do, done with the library and nothing but its env file."""
+    rights = RIGHTS[identity]
+    for role, of_bucket in rights.items():
+        bucket = stack.settings(identity).bucket(role)
+        source = folder / "frame.jpg"
+        source.write_bytes(os.urandom(1000))
+        if "write" in of_bucket:
+            with using(stack, identity):
+                upload_file(source, bucket, "probe/frame.jpg")
+        else:
+            stack.s3.put_object(Bucket=bucket, Key="probe/frame.jpg", Body=source.read_bytes())
+        with using(stack, identity):
+            assert [one.key for one in list_objects(bucket, "probe/")] == ["probe/frame.jpg"]
+            with temporary_download(bucket, "probe/frame.jpg") as path:
+                assert path.read_bytes() == source.read_bytes()
+        stack.s3.delete_object(Bucket=bucket, Key="probe/frame.jpg")
+
+
+@contextmanager
+def using(stack: CloudStack, identity: str) -> Iterator[None]:
+    """The environment of an application that has the env file, on the way to the double."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("S3_ENV_FILE", str(stack.env_file(identity)))
+        patch.setenv("S3_ENDPOINT_URL", stack.endpoint)
+        yield
+
+
+def proven(stack: CloudStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m infra check`, but for the way to the double."""
+    monkeypatch.setattr(settle, "_PAUSE", 0.01)
+    monkeypatch.setattr(configuration, "ENVIRONMENTS", stack.project.environments)
+    monkeypatch.setattr(runner, "_settings", lambda _, identity: stack.settings(identity))
+    findings = list(runner.run(configuration.load(stack.name), {}))
+    assert {one.identity for one in findings} == set(ALL)
+    assert [str(one) for one in findings if one.surprise] == []
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_life_of_an_environment(target, make, project: Project, account: Account, seaweed: Store):
-    endpoint = account.endpoint if target == "aws" else seaweed.endpoint
-    stack = make(target, f"{target}-life", identities=["app", "viewer"])
-    stack.do("preview")
+def test_the_life_of_an_environment(target, make: Make, project: Project, tmp_path, monkeypatch):
+    stack = make(target, f"{target}-life", identities=list(ALL), buckets={"in": {"corsOrigins": ORIGINS}})
+    stack.do("preview", "--diff")
     assert not stack.env_file().exists()
-    stack.up()
-    works(stack, endpoint)
+    stack.do("up", "--yes", "--logtostderr", "--logflow", "-v=3")
+    stack.learn_secrets()
+    for identity in ALL:
+        works(stack, tmp_path, identity)
+    proven(stack, monkeypatch)
     stack.do("preview", "--expect-no-changes")
     outputs = stack.outputs()
     assert {name: outputs[name] for name in stack.env()} == stack.env()
+    assert {name: outputs["viewer"][name] for name in stack.env("viewer")} == stack.env("viewer")
 
-    for file, text in readable(project.state):
-        project.hold_no_secret(text, str(file))
+    rules = stack.s3.get_bucket_lifecycle_configuration(Bucket=stack.bucket("in"))["Rules"]
+    stack.s3.delete_bucket_lifecycle(Bucket=stack.bucket("in"))
+    before = stack.delete_key()
+    stack.do("refresh", "--yes", "--diff")
+    stack.do("up", "--yes", "--diff")
+    stack.learn_secrets()
+    assert stack.s3.get_bucket_lifecycle_configuration(Bucket=stack.bucket("in"))["Rules"] == rules
+    assert stack.env()["AWS_ACCESS_KEY_ID"] != before
+    works(stack, tmp_path)
+    stack.do("preview", "--expect-no-changes")
+
+    stack.s3.put_object(Bucket=stack.bucket("in"), Key="precious.mp4", Body=b"x")
     refused = stack.run("destroy", "--yes")
     assert not refused.ok
     assert "protect" in refused.output
-    works(stack, endpoint)
+    stack.s3.head_object(Bucket=stack.bucket("in"), Key="precious.mp4")
+    works(stack, tmp_path)
+    stack.do("stack", "--show-urns")
+    stack.do("stack", "export")
+    for file, text in readable(project.folder.parent):
+        if file.suffix != ".env":
+            project.hold_no_secret(text, str(file))
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_deleted_key_is_made_again_after_a_look(
-    target, make, account: Account, seaweed: Store, project: Project
-):
-    endpoint = account.endpoint if target == "aws" else seaweed.endpoint
-    iam = account.iam if target == "aws" else project.iam
-    stack = make(target, f"{target}-drift", disposable=True)
+def test_a_disposable_environment_goes_without_a_trace(target, make: Make, account: Account, project: Project):
+    stack = make(target, f"{target}-brief", disposable=True)
     stack.up()
-    before = stack.env()
-    for user in iam.list_users()["Users"]:
-        for key in iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]:
-            if key["AccessKeyId"] == before["AWS_ACCESS_KEY_ID"]:
-                iam.delete_access_key(UserName=user["UserName"], AccessKeyId=key["AccessKeyId"])
-    stack.refresh()
-    stack.up()
-    assert stack.env()["AWS_ACCESS_KEY_ID"] != before["AWS_ACCESS_KEY_ID"]
-    works(stack, endpoint)
+    names = [stack.bucket("in"), stack.bucket("out")]
     stack.do("destroy", "--yes", "--skip-preview")
+    assert not {one["Name"] for one in stack.s3.list_buckets()["Buckets"]} & set(names)
+    assert not [one for one in stack.iam.list_users()["Users"] if stack.name in one["UserName"]]
 
 
-def test_buckets_that_there_are_are_adopted_in_one_update(make, account: Account):
-    names = {role: f"studio-{account.id}-{role}" for role in ("in", "out")}
+@pytest.mark.parametrize("target", TARGETS)
+def test_cors_that_is_no_longer_wanted_goes_from_a_protected_bucket(target, make: Make):
+    stack = make(target, f"{target}-cors", buckets={"out": {"corsOrigins": ORIGINS}})
+    stack.up()
+    rules = stack.s3.get_bucket_cors(Bucket=stack.bucket("out"))["CORSRules"]
+    assert [one["AllowedOrigins"] for one in rules] == [ORIGINS]
+    stack.configure(buckets={})
+    stack.up()
+    with pytest.raises(stack.s3.exceptions.ClientError, match="NoSuchCORSConfiguration"):
+        stack.s3.get_bucket_cors(Bucket=stack.bucket("out"))
+
+
+def test_versions_that_are_no_longer_asked_for_are_kept(make: Make):
+    stack = make("aws", "aws-versions", buckets={"out": {"versioning": True}})
+    stack.up()
+    stack.configure(buckets={})
+    stack.up()
+    assert stack.s3.get_bucket_versioning(Bucket=stack.bucket("out"))["Status"] == "Enabled"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_buckets_that_there_are_are_adopted_in_one_update(target, make: Make, account: Account, tmp_path):
+    names = {role: f"studio-{account.id}-{target}-{role}" for role in ("in", "out")}
+    buckets: Any = {role: {"name": name} for role, name in names.items()}
+    stack = make(target, f"{target}-adopt", buckets=buckets)
+    place = {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}} if target == "aws" else {}
     for name in names.values():
-        account.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    buckets = {role: {"name": name} for role, name in names.items()}
-    stack = make("aws", "aws-adopt", buckets=buckets)
+        stack.s3.create_bucket(Bucket=name, **place)
+    stack.s3.put_object(Bucket=names["in"], Key="precious.mp4", Body=b"x")
     refused = stack.run("up", "--yes", "--skip-preview")
     assert not refused.ok
     assert "set `mpr-storage:adopt: true`" in refused.output
     stack.configure(adopt=True)
     stack.up()
     stack.do("preview", "--expect-no-changes")
-    works(stack, account.endpoint)
-    versioning = account.s3.get_bucket_versioning(Bucket=names["in"])
-    assert versioning["Status"] == "Enabled"
+    works(stack, tmp_path)
+    assert stack.run("destroy", "--yes").code != 0
+    stack.s3.head_object(Bucket=names["in"], Key="precious.mp4")
 
 
-def test_a_name_of_somebody_else_is_refused_in_words(make, account: Account, aws_server: Server):
+def test_a_name_of_somebody_else_is_refused_in_words(make: Make, account: Account, aws_server: Server, tmp_path):
     other = aws_server.account()
     taken = f"taken-{other.id}"
     other.s3.create_bucket(Bucket=taken, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -152,20 +279,21 @@ def test_a_name_of_somebody_else_is_refused_in_words(make, account: Account, aws
     assert "the bucket name belongs to somebody else" in refused.output
     stack.configure(buckets={})
     stack.up()  # what was made before the refusal is used
-    works(stack, account.endpoint)
+    works(stack, tmp_path)
 
 
-def test_a_user_with_two_keys_is_refused_in_words(make, account: Account):
+def test_a_user_with_two_keys_is_refused_in_words(make: Make):
     stack = make("aws", "aws-keys")
     stack.up()
     user = "mpr-aws-keys-app"
-    account.iam.delete_access_key(UserName=user, AccessKeyId=stack.env()["AWS_ACCESS_KEY_ID"])
+    stack.delete_key()
     for _ in range(2):
-        account.iam.create_access_key(UserName=user)
+        stack.iam.create_access_key(UserName=user)
     stack.refresh()
     refused = stack.run("up", "--yes", "--skip-preview")
     assert not refused.ok
     assert "two access keys already" in refused.output
+    assert len(stack.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -177,9 +305,10 @@ def test_a_user_with_two_keys_is_refused_in_words(make, account: Account):
         ("r2", {"CLOUDFLARE_API_TOKEN": "r" * 40}, "does not take the API token"),
         ("aws", {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "AWS does not take the credentials"),
     ],
+    ids=["gcp-none", "gcp-expired", "r2-none", "r2-refused", "aws-none"],
 )
-def test_credentials_that_do_not_do_are_told(target, variables, said, make, request):
-    stack = make(target, f"bad-{target}-{abs(hash(said)) % 10**6}")
+def test_credentials_that_do_not_do_are_told(target, variables, said, make: Make, request):
+    stack = make(target, f"bad-{request.node.callspec.id}")
     stack.admin.update(variables)
     refused = stack.run("up", "--yes", "--skip-preview")
     assert not refused.ok
@@ -188,7 +317,7 @@ def test_credentials_that_do_not_do_are_told(target, variables, said, make, requ
     assert not stack.env_file().exists()
 
 
-def test_expired_credentials_of_aws_are_told(make, account: Account):
+def test_expired_credentials_of_aws_are_told(make: Make, account: Account):
     stack = make("aws", "aws-expired")
     stack.admin.update(account.expired().environ)
     refused = stack.run("up", "--yes", "--skip-preview")
@@ -197,18 +326,12 @@ def test_expired_credentials_of_aws_are_told(make, account: Account):
     assert "Traceback" not in refused.output
 
 
-def test_a_killed_update_is_completed_by_the_next(make, account: Account):
-    """Killed between bucket and key: all that is left is what the state says."""
-    stack = make("aws", "aws-killed")
-    stack.do(
-        "up",
-        "--yes",
-        "--skip-preview",
-        "--target",
-        f"urn:pulumi:{stack.name}::mpr-storage::aws:s3/bucket:Bucket::mpr-{stack.name}-in",
-    )
-    assert not stack.env_file().exists() or True
-    stack.up()
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_update_killed_before_the_keys_is_completed_by_the_next(target, make: Make, project: Project, tmp_path):
+    stack = make(target, f"{target}-killed")
+    stack.interrupt(signal.SIGKILL, "-out", "created")
+    assert not stack.env_file().exists()
+    project.run(["pulumi", "cancel", "--yes", stack.name], {})
+    stack.up("--refresh")
     stack.do("preview", "--expect-no-changes")
-    works(stack, account.endpoint)
-    assert json.dumps(stack.env())
+    works(stack, tmp_path)

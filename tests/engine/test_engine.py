@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -331,31 +329,6 @@ def test_a_failure_in_the_provider_is_a_sentence_and_the_next_run_goes_on(projec
 # --- interruptions --------------------------------------------------------------------------------------
 
 
-def interrupt(stack: Stack, how: signal.Signals) -> str:
-    """Start an update and interrupt it, as a terminal does, once it has begun to create something."""
-    with subprocess.Popen(
-        stack.command("up", "--yes", "--skip-preview"),
-        cwd=stack.project.folder,
-        env=stack.project.environ(stack.admin),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout
-        said = ""
-        for line in process.stdout:
-            said += line
-            if "Bucket" in line and "creating" in line:
-                os.killpg(process.pid, how)
-                break
-        said += process.stdout.read()
-    assert process.returncode != 0, said
-    stack.project.hold_no_secret(said, "an interrupted up")
-    return said
-
-
 def whole(stack: Stack) -> bool:
     """Whether the environment is complete: one key that works, and no other."""
     client = get_s3_client(Settings.from_env(stack.env()))
@@ -365,7 +338,7 @@ def whole(stack: Stack) -> bool:
 
 def test_an_interrupted_up_is_healed_by_the_next(project: Project):
     stack = project.stack("interrupted", {"disposable": True})
-    said = interrupt(stack, signal.SIGINT)
+    said = stack.interrupt(signal.SIGINT, "Bucket", "creating")
     assert "Traceback" not in said
     stack.up()
     assert whole(stack)
@@ -374,7 +347,7 @@ def test_an_interrupted_up_is_healed_by_the_next(project: Project):
 
 def test_a_killed_up_is_healed_by_cancel_and_the_next(project: Project):
     stack = project.stack("killed", {"disposable": True})
-    interrupt(stack, signal.SIGKILL)
+    stack.interrupt(signal.SIGKILL, "Bucket", "creating")
     stack.project.run(["pulumi", "cancel", "--yes", "killed"], {})
     stack.up("--refresh")
     assert whole(stack)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra import cli
+from infra import config as configuration
+from infra.deployer.policy import Resource, policy
+from infra.errors import InfraError
+
+AWS = {"target": "aws", "region": "cn-north-1", "identities": ["app", "viewer"]}
+
+
+def run(
+    environments: Path, capsys: pytest.CaptureFixture[str], *options: str, **changes: Any
+) -> tuple[int, str, str]:
+    content = {"config": {f"mpr-storage:{name}": value for name, value in (AWS | changes).items()}}
+    (environments / "Pulumi.prod.yaml").write_text(yaml.safe_dump(content))
+    code = cli.run(["deployer", "prod", *options])
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return code, out, err
+
+
+def resources_of(text: str) -> set[str]:
+    return {one for statement in json.loads(text)["Statement"] for one in statement["Resource"]}
+
+
+def test_it_names_the_buckets_and_users_of_the_environment_alone(environments, capsys):
+    code, out, err = run(environments, capsys, "--account", "123456789012")
+    assert (code, err) == (0, "")
+    assert resources_of(out) == {
+        "arn:aws-cn:s3:::mpr-prod-in-*",
+        "arn:aws-cn:s3:::mpr-prod-out-*",
+        "arn:aws-cn:iam::123456789012:user/mpr-prod-app",
+        "arn:aws-cn:iam::123456789012:user/mpr-prod-viewer",
+    }
+
+
+def test_a_bucket_that_has_a_name_is_named_by_it(environments, capsys):
+    _, out, _ = run(environments, capsys, buckets={"in": {"name": "studio-in"}}, identities=["app"])
+    assert resources_of(out) == {
+        "arn:aws-cn:s3:::studio-in",
+        "arn:aws-cn:s3:::mpr-prod-out-*",
+        "arn:aws-cn:iam::*:user/mpr-prod-app",
+    }
+
+
+@pytest.mark.parametrize("target", ["gcp", "r2", "s3-compatible"])
+def test_another_target_is_told_where_to_look(target, environments, capsys):
+    of_target: dict[str, dict[str, Any]] = {
+        "gcp": {"project": "acme-media", "location": "EU"},
+        "r2": {"account": "0" * 32},
+        "s3-compatible": {
+            "endpoint": "http://127.0.0.1:1",
+            "buckets": {role: {"name": f"media-{role}"} for role in ("in", "out")},
+        },
+    }
+    content = {"mpr-storage:target": target} | {f"mpr-storage:{k}": v for k, v in of_target[target].items()}
+    (environments / "Pulumi.other.yaml").write_text(yaml.safe_dump({"config": content}))
+    assert cli.run(["deployer", "other"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "docs/deployers.md" in err
+
+
+def test_without_the_sdk_it_says_which_to_install(environments, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pulumi_aws", None)
+    monkeypatch.delitem(sys.modules, "infra.targets.aws", raising=False)
+    code, out, err = run(environments, capsys)
+    assert (code, out) == (2, "")
+    assert "make .venv/aws" in err
+
+
+def test_a_policy_that_is_too_long_for_one_is_told(environments, capsys):
+    many = [{"name": f"identity{index:07}", "rights": "viewer"} for index in range(120)]
+    code, out, err = run(environments, capsys, identities=many)
+    assert code == 0
+    assert json.loads(out)
+    assert "split it in two" in err
+
+
+def test_a_resource_that_nobody_described_is_an_error():
+    config = configuration.parse("prod", AWS, "test")
+    with pytest.raises(InfraError, match=r"aws:s3/other:Other takes: add its row to infra/deployer/actions\.py"):
+        policy(config, [Resource("aws:s3/other:Other", "mpr-prod-in", {})])
