@@ -31,7 +31,7 @@ _CORS: Any = {
 }
 _DAY = 24 * 3600
 #: What a bucket that is taken over keeps as it was.
-_KEPT = ("labels", "storageClass")
+_KEPT = ("labels", "storageClass", "location")
 #: Where the provider finds credentials (https://cloud.google.com/docs/authentication/application-default-credentials).
 _VARIABLES = ("GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN")
 _LOGIN = Path("gcloud", "application_default_credentials.json")
@@ -83,7 +83,8 @@ def _bucket(role: Role, config: EnvironmentConfig, options: Options) -> storage.
         cors=cors,
         labels=config.tags,
         force_destroy=config.disposable,
-        opts=options.bucket(wanted.name, keeps=_KEPT),
+        # With its project: the provider does not look that up, and would replace a bucket without one.
+        opts=options.bucket(wanted.name, keeps=_KEPT, import_id=f"{config.project}/{wanted.name}"),
     )
 
 

@@ -6,6 +6,7 @@ Predefined roles are given as the S3 actions that their documented permissions c
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -95,8 +96,13 @@ class Bucket(GcpHandler):
         self._apply(inputs)
         return name, self._outputs(inputs)
 
+    def own_id(self, given: str) -> str:
+        return given.rpartition("/")[2]
+
     def read(self, identifier: str, outputs: Props) -> Props | None:
         self.cloud.require()
+        # Without a project in the id, an import leaves it empty, which a project in the program then replaces.
+        project, _, identifier = identifier.rpartition("/")
         if not self.cloud.bucket_exists(identifier):
             return None
         noted = self.cloud.noted("bucket", identifier) or _as_google_makes_it()
@@ -107,7 +113,7 @@ class Bucket(GcpHandler):
             "lifecycleRules": [one for rule in self.cloud.lifecycle(identifier) for one in _from_s3(rule)],
             "cors": [_cors_from_s3(rule) for rule in self.cloud.cors(identifier)],
         }
-        kept = {"project": "double", "forceDestroy": False, "storageClass": "STANDARD"} | outputs
+        kept = {"project": project, "forceDestroy": False, "storageClass": "STANDARD"} | outputs
         return self._outputs(kept | noted | there)
 
     def update(self, identifier: str, olds: Props, news: Props) -> Props:
@@ -127,7 +133,7 @@ class Bucket(GcpHandler):
 
     def normal(self, properties: Props) -> Props:
         rules = properties.get("lifecycleRules")
-        return properties | {"lifecycleRules": sorted(rules, key=repr)} if rules else properties
+        return properties | {"lifecycleRules": sorted(rules, key=_in_order)} if rules else properties
 
     def _apply(self, wanted: Props) -> None:
         name = wanted["name"]
@@ -309,6 +315,14 @@ def _from_s3(rule: Any) -> list[Props]:
         days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
         found.append(_rule("AbortIncompleteMultipartUpload", {"age": days, **where}))
     return found
+
+
+def _in_order(rule: Props) -> str:
+    """A rule as text that is the same whatever the order of its keys, and for 7 and 7.0."""
+    condition = {
+        key: float(value) if isinstance(value, int) else value for key, value in rule["condition"].items()
+    }
+    return json.dumps([rule["action"], condition], sort_keys=True)
 
 
 def _rule(action: str, condition: Props) -> Props:

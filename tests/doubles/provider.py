@@ -6,8 +6,10 @@ the real provider, of any version.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +34,9 @@ from tests.doubles.wire import decode, encode
 REPO = Path(__file__).parent.parent.parent
 #: Where the engine finds that a resource exists, but is not as it should be.
 _DETAILS = "grpc-status-details-bin"
+#: The variable with a resource type whose creation takes for ever, for tests that end the engine there.
+HELD = "DOUBLE_HOLDS"
+_LONG = 60
 
 _Method = Callable[[Any, Any, Any], Any]
 _Diff = provider_pb2.PropertyDiff
@@ -124,6 +129,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         identifier = ""
         if request.preview:
             outputs = self.resources.preview(token, None, inputs)
+        elif token == os.environ.get(HELD):
+            time.sleep(_LONG)
+            raise Refused(f"the test did not end what it wanted to be held at {token}")
         else:
             identifier, outputs = self.resources.create(token, inputs)
         return provider_pb2.CreateResponse(id=identifier, properties=self._marked(token, outputs))

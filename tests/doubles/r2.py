@@ -189,6 +189,7 @@ class BucketLifecycle(OfBucket):
 class AccountToken(R2Handler):
     token = "cloudflare:index/accountToken:AccountToken"
     replaces = frozenset({"accountId"})
+    computed = frozenset({"status"})
     secrets = frozenset({"value"})
 
     def create(self, inputs: Props) -> tuple[str, Props]:

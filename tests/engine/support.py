@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -208,8 +209,11 @@ class Stack:
     def up(self, *arguments: str) -> Ran:
         return self.do("up", "--yes", "--skip-preview", *arguments)
 
-    def interrupt(self, how: signal.Signals, *words: str) -> str:
-        """Start an update and interrupt it, as a terminal does, at the first line with all these words."""
+    def interrupt(self, how: signal.Signals, *words: str, after: float = 0) -> str:
+        """Start an update and interrupt it, as a terminal does, at the first line with all these words.
+
+        Or some seconds after it: while the engine writes its state, killing it leaves an empty file.
+        """
         with subprocess.Popen(
             self.command("up", "--yes", "--skip-preview"),
             cwd=self.project.folder,
@@ -225,6 +229,7 @@ class Stack:
             for line in process.stdout:
                 said += line
                 if all(word in line for word in words):
+                    time.sleep(after)
                     os.killpg(process.pid, how)
                     break
             said += process.stdout.read()
