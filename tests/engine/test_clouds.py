@@ -226,8 +226,11 @@ def test_the_life_of_an_environment(target, make: Make, project: Project, tmp_pa
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_disposable_environment_goes_without_a_trace(target, make: Make, account: Account, project: Project):
+def test_a_disposable_environment_goes_without_a_trace(target, make: Make):
     stack = make(target, f"{target}-brief", disposable=True)
+    stack.up()
+    stack.delete_key()
+    stack.refresh()
     stack.up()
     names = [stack.bucket("in"), stack.bucket("out")]
     stack.do("destroy", "--yes", "--skip-preview")
