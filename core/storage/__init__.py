@@ -27,12 +27,15 @@ TYPE_CHECKING = False  # as in `typing`, whose import costs as much as this whol
 if TYPE_CHECKING:
     from core.storage._client import get_s3_client
     from core.storage._download import download_file
+    from core.storage._download_many import download_many
     from core.storage._keys import safe_path
     from core.storage._list import list_objects
     from core.storage._objects import ObjectInfo
     from core.storage._presign import get_presigned_url
+    from core.storage._results import BulkProgress, TransferResult
     from core.storage._temporary import download_to_temp, temporary_download
     from core.storage._upload import upload_file
+    from core.storage._upload_many import upload_many
     from core.storage.settings import Settings
 
     #: The name of the bucket of source videos.
@@ -45,6 +48,7 @@ __all__ = [
     "BUCKET_OUT",
     "AccessDeniedError",
     "BucketNotFoundError",
+    "BulkProgress",
     "ClockSkewError",
     "ExpiredCredentialsError",
     "IntegrityError",
@@ -56,9 +60,11 @@ __all__ = [
     "StorageConfigError",
     "StorageError",
     "StoreUnreachableError",
+    "TransferResult",
     "UnsafeKeyError",
     "WrongRegionError",
     "download_file",
+    "download_many",
     "download_to_temp",
     "get_presigned_url",
     "get_s3_client",
@@ -66,13 +72,17 @@ __all__ = [
     "safe_path",
     "temporary_download",
     "upload_file",
+    "upload_many",
 ]
 
 #: Where each name comes from that is not worth its import before it is used (PEP 562).
 _LAZY = {
+    "BulkProgress": "_results",
     "ObjectInfo": "_objects",
     "Settings": "settings",
+    "TransferResult": "_results",
     "download_file": "_download",
+    "download_many": "_download_many",
     "download_to_temp": "_temporary",
     "get_presigned_url": "_presign",
     "get_s3_client": "_client",
@@ -80,6 +90,7 @@ _LAZY = {
     "safe_path": "_keys",
     "temporary_download": "_temporary",
     "upload_file": "_upload",
+    "upload_many": "_upload_many",
 }
 
 

@@ -64,7 +64,10 @@ def session_of(settings: Settings) -> Session:
 
 
 def forget_clients() -> None:
-    """Close and drop every client of this process."""
+    """Close and drop every client and connection of this process."""
+    from core.storage import _connections  # noqa: PLC0415  # it imports this module
+
+    _connections.forget()
     with _lock:
         for client in _clients.values():
             client.close()

@@ -35,7 +35,7 @@ DEFAULT = "application/octet-stream"
 
 def content_type_of(name: str | os.PathLike[str]) -> str:
     """The content type for a file called `name`."""
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # works on keys, which are no paths
+    suffix = os.path.splitext(name)[1].lower()  # works on keys, which are no paths
     known = _TYPES.get(suffix)
     if known:
         return known

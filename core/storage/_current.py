@@ -36,7 +36,7 @@ def _state() -> _State:
 
 def _file_state(path: str) -> tuple[int, int, int] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116  # a Path costs more than the rest of this function
+        found = os.stat(path)  # a Path costs more than the rest of this function
     except OSError:
         return None  # Settings.load says what is wrong with it
     return (found.st_mtime_ns, found.st_size, found.st_ino)

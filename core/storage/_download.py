@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from core.storage import _retry
-from core.storage._client import get_s3_client
+from core.storage._client import current_settings
+from core.storage._clock import header_time
 from core.storage._errors import IntegrityError, ObjectChangedError, StoreUnreachableError
 from core.storage._files import check_space, check_target, replacing
+from core.storage._http import Answer
 from core.storage._keys import check_key
-from core.storage._progress import Progress
-from core.storage._translate import body_errors, translated
-from core.storage._verify import Check, check_for
+from core.storage._progress import Progress, Report
+from core.storage._request import Request, send
+from core.storage._verify import Check, check_for, etag_of
 
 if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
+    from core.storage.settings import Settings
 
-#: Bytes read at once. Measured: 1 MiB on one stream is the fastest way that boto3 has; smaller reads cost
-#: CPU, larger ones and further streams gain nothing.
+#: Bytes read at once, and gained between two faults for the first to be forgotten.
 CHUNK = 1024 * 1024
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -59,77 +60,83 @@ def download_file(
     """
     check_key(key)
     with replacing(check_target(path)) as file:
-        return fetch(bucket, key, file, progress=progress)
+        return fetch(bucket, key, file, Progress(progress))
 
 
-def fetch(bucket: str, key: str, file: BinaryIO, *, progress: Callable[[int], object] | None = None) -> ObjectInfo:
+def fetch(bucket: str, key: str, file: BinaryIO, report: Report, settings: Settings | None = None) -> ObjectInfo:
     """Write the object into the empty `file`, with the guarantees of `download_file` but for the renaming."""
-    source = _Source(bucket, check_key(key))
-    report = Progress(progress)
+    source = _Source(bucket, check_key(key), settings or current_settings())
     try:
         check = _receive(source, file, report)
     except IntegrityError:
         # A bit that flipped on the way does not flip again; one that flipped in the store does.
+        file.seek(0)
+        file.truncate()
         check = _receive(source, file, report)
     return source.info(check.verified_by)
 
 
-def _receive(source: _Source, file: BinaryIO, report: Progress) -> Check:
+def _receive(source: _Source, file: BinaryIO, report: Report) -> Check:
     """All bytes of the object, over as many connections as it takes, and their hash."""
-    answer = source.open()
-    check_space(file, source.size)
-    sink = _Sink(file, source, check_for(answer), report)
+    with closing(source.open()) as answer:
+        sink = _Sink(file, source, report)
+        cause = sink.drain(answer)
     failures = 0
-    while cause := sink.drain(answer):
+    while cause:
         failures = 1 if sink.gained >= CHUNK else failures + 1
         if failures >= _retry.ATTEMPTS:
             raise source.broken(sink.position) from cause
         _retry.pause(failures)
-        answer = source.resume(sink.position)
-        if not _is_partial(answer):
-            sink.restart(check_for(answer))
+        with closing(source.resume(sink.position)) as answer:
+            if not _is_partial(answer):
+                sink.restart()
+            cause = sink.drain(answer)
     if not sink.check.holds():
         raise source.damaged(sink.check.verified_by)
     return sink.check
 
 
-def _is_partial(answer: Any) -> bool:
-    return bool(answer["ResponseMetadata"]["HTTPStatusCode"] == 206)  # noqa: PLR2004  # Partial Content
+def _is_partial(answer: Answer) -> bool:
+    return answer.status == 206  # noqa: PLR2004  # Partial Content
 
 
 class _Source:
     """The object in the store, as its first answer described it. Every later answer must describe the same."""
 
-    def __init__(self, bucket: str, key: str) -> None:
+    def __init__(self, bucket: str, key: str, settings: Settings) -> None:
         self.bucket = bucket
         self.key = key
         self.size = -1
-        self._first: Any = None
+        self._settings = settings
+        self._headers: Mapping[str, str] = {}
 
-    def open(self) -> Any:
+    def open(self) -> Answer:
         """The whole object."""
-        answer = self._get()
-        if self._first is None:
-            self._first, self.size = answer, self._length(answer)
-        self._must_be_the_same(answer, self._length(answer))
+        answer = self._get({})
+        length = self._length(answer)
+        if not self._headers:
+            self._headers, self.size = answer.headers, length
+        self._must_be_the_same(answer, length)
         return answer
 
-    def resume(self, position: int) -> Any:
+    def resume(self, position: int) -> Answer:
         """The object from `position` on; or all of it, from a server that ignores ranges."""
-        if not position or "ETag" not in self._first:
+        if not position or "etag" not in self._headers:
             return self.open()
-        answer = self._get(Range=f"bytes={position}-", IfMatch=self._first["ETag"])
-        if _is_partial(answer):
-            self._must_be_the_same(answer, self._total(answer, position))
-        else:
-            self._must_be_the_same(answer, self._length(answer))
+        answer = self._get({"Range": f"bytes={position}-", "If-Match": self._headers["etag"]})
+        total = self._total(answer, position) if _is_partial(answer) else self._length(answer)
+        self._must_be_the_same(answer, total)
         return answer
+
+    def check(self) -> Check:
+        """A fresh check of its bytes."""
+        return check_for(self._headers, self.size)
 
     def info(self, verified_by: str) -> ObjectInfo:
         from core.storage._objects import ObjectInfo  # noqa: PLC0415  # dataclasses cost 12 ms
 
-        modified = self._first.get("LastModified") or datetime.now(UTC)
-        return ObjectInfo(self.key, self.size, self._first.get("ETag", "").strip('"'), modified, verified_by)
+        modified = header_time(self._headers, "last-modified")
+        return ObjectInfo(self.key, self.size, etag_of(self._headers), modified, verified_by, self.bucket)
 
     def broken(self, position: int) -> StoreUnreachableError:
         return StoreUnreachableError(
@@ -151,34 +158,36 @@ class _Source:
             **self._place(),
         )
 
-    def _get(self, **more: str) -> Any:
-        with translated("GetObject", self.bucket, self.key):
-            return get_s3_client().get_object(Bucket=self.bucket, Key=self.key, **more)  # type: ignore[arg-type]
+    def _get(self, plain: Mapping[str, str]) -> Answer:
+        # Only AWS is sure to know the header.
+        known = self._settings.dialect.checksums == "when_supported"
+        signed = {"x-amz-checksum-mode": "ENABLED"} if known else {}
+        return send(Request("GetObject", self.bucket, self.key, signed=signed, plain=plain), self._settings)
 
-    def _length(self, answer: Any) -> int:
-        if "ContentLength" not in answer:
-            answer["Body"].close()
+    def _length(self, answer: Answer) -> int:
+        if answer.length is None:
+            answer.close()
             raise IntegrityError(
                 f"the store did not say how long {self.bucket}/{self.key} is, so that a part of it could pass for "
                 "the whole; a proxy on the way may have removed Content-Length",
                 **self._place(),
             )
-        return int(answer["ContentLength"])
+        return answer.length
 
-    def _total(self, answer: Any, position: int) -> int:
-        found = _CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
+    def _total(self, answer: Answer, position: int) -> int:
+        named = answer.headers.get("content-range", "")
+        found = _CONTENT_RANGE.fullmatch(named)
         if not found or int(found[1]) != position:
-            answer["Body"].close()
+            answer.close()
             raise IntegrityError(
-                f"the store was asked for {self.bucket}/{self.key} from byte {position}, and sent "
-                f"{answer.get('ContentRange')!r}",
+                f"the store was asked for {self.bucket}/{self.key} from byte {position}, and sent {named!r}",
                 **self._place(),
             )
         return int(found[2])
 
-    def _must_be_the_same(self, answer: Any, size: int) -> None:
-        if (size, answer.get("ETag")) != (self.size, self._first.get("ETag")):
-            answer["Body"].close()
+    def _must_be_the_same(self, answer: Answer, size: int) -> None:
+        if (size, answer.headers.get("etag")) != (self.size, self._headers.get("etag")):
+            answer.close()
             raise ObjectChangedError(
                 f"{self.bucket}/{self.key} was replaced while it was read; read it again", **self._place()
             )
@@ -190,45 +199,48 @@ class _Source:
 class _Sink:
     """The file that the bytes go to, and their running hash."""
 
-    def __init__(self, file: BinaryIO, source: _Source, check: Check, report: Progress) -> None:
+    def __init__(self, file: BinaryIO, source: _Source, report: Report) -> None:
+        if source.size > CHUNK:  # less is found out as fast by writing it
+            check_space(file, source.size)
         self._file = file
         self._source = source
         self._report = report
         self._furthest = 0
         self.gained = 0
-        self.restart(check)
+        self.position = 0
+        self.check = source.check()
 
-    def restart(self, check: Check) -> None:
+    def restart(self) -> None:
         """Forget everything: the next byte is the object's first."""
         self._file.seek(0)
         self._file.truncate()
         self.position = 0
-        self.check = check
+        self.check = self._source.check()
 
-    def drain(self, answer: Any) -> Exception | None:
+    def drain(self, answer: Answer) -> Exception | None:
         """Take in the body. None when the object is whole, otherwise why it broke off."""
-        with translated("GetObject", self._source.bucket, self._source.key), closing(answer["Body"]) as body:
-            cause = self._read(body)
+        cause = self._read(answer)
         # Bytes that arrived before, and again after a restart, are no progress.
         self.gained = max(0, self.position - self._furthest)
         self._furthest += self.gained
         return None if self.position == self._source.size else cause
 
-    def _read(self, body: Any) -> Exception:
-        errors = body_errors()
+    def _read(self, answer: Answer) -> Exception:
         while True:
             try:
-                chunk = body.read(CHUNK)
-            except errors as error:
+                piece = answer.piece()
+            except OSError as error:
                 return error
-            if not chunk:
+            if not piece:
                 return EOFError("the body ended early")
-            self._take(chunk)
+            self._take(piece)
 
-    def _take(self, chunk: bytes) -> None:
-        self.position += len(chunk)
+    def _take(self, piece: memoryview) -> None:
+        self.position += len(piece)
         if self.position > self._source.size:
             raise self._source.oversized()
-        self._file.write(chunk)
-        self.check.hash.update(chunk)
+        self.check.hash.update(piece)
+        written = self._file.write(piece)
+        while written < len(piece):  # as a file without a buffer may, before it says what is wrong
+            written += self._file.write(piece[written:])
         self._report.reached(self.position)

@@ -36,25 +36,26 @@ def check_target(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
+def replacing(target: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
     """A new file that takes the place of `target` when the block ends well, and is removed when it does not.
 
     It is hidden, stands beside the target (a rename is atomic only within one file system), and its short
     name does not grow with the target's, whose own may already be as long as the file system allows. Its mode
-    is that of any new file. What it holds is on the disk before the name is. A link is replaced, not followed.
+    is that of any new file. If `durable`, what it holds is on the disk before the name is. A link is replaced,
+    not followed.
     """
-    part = target.with_name(f".mpr-{os.urandom(4).hex()}.part")
+    part = os.path.join(os.path.dirname(target), f".mpr-{os.urandom(4).hex()}.part")
     descriptor = os.open(part, _NEW, 0o666)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(part, target)
     except BaseException:
         # Also on KeyboardInterrupt and SystemExit: only `kill -9` leaves a part behind.
         with suppress(FileNotFoundError):
-            part.unlink()
+            os.unlink(part)
         raise
 
 

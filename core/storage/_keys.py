@@ -58,14 +58,23 @@ def safe_path(folder: str | os.PathLike[str], key: str) -> Path:
             ``..`` or longer than 255 bytes, holds a backslash (a separator on other systems: the same key
             would be another path there), or a link on the way leads out of `folder`.
     """
+    path = Path(folder, *path_parts(key))
+    if not path.parent.resolve().is_relative_to(Path(folder).resolve()):
+        raise UnsafeKeyError(f"the key {key!r} leads out of {folder} through a symbolic link", key=key)
+    return path
+
+
+def path_parts(key: str) -> list[str]:
+    """The names that make the path of `key`, of which none leads anywhere else.
+
+    Raises:
+        UnsafeKeyError: as `safe_path`, but for links.
+    """
     parts = check_key(key).split("/")
     problem = next((found for found in map(_part_problem, parts) if found), None)
     if problem:
         raise UnsafeKeyError(f"the key {key!r} {problem}: it cannot be a path", key=key)
-    path = Path(folder, *parts)
-    if not path.parent.resolve().is_relative_to(Path(folder).resolve()):
-        raise UnsafeKeyError(f"the key {key!r} leads out of {folder} through a symbolic link", key=key)
-    return path
+    return parts
 
 
 def _key_problem(key: str) -> str | None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import escape
 
-from core.storage._client import get_s3_client
 from core.storage._errors import StorageError
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
-from core.storage._progress import Progress
-from core.storage._translate import translated
+from core.storage._progress import Report
+from core.storage._request import Reply
+from core.storage._translate import leaves
 from core.storage._upload import Source, content_md5
-from core.storage._verify import md5
+from core.storage._verify import PART_SIZE, etag_of, is_hash, md5
 
 _MIB = 1024 * 1024
 #: Bytes of a part. Measured: 16 to 32 MiB are the best; every part but the last must be equal (R2) and of at
@@ -28,19 +31,20 @@ _MEMORY = 256 * _MIB
 _ETAG_OF_PARTS = re.compile(r"[0-9a-f]{32}-\d+")
 
 
-def put_parts(source: Source, headers: dict[str, Any], report: Progress) -> ObjectInfo:
+def put_parts(source: Source, headers: dict[str, str], report: Report) -> ObjectInfo:
     """Upload in parts; after any failure the parts are discarded and the object is as it was."""
-    with translated("CreateMultipartUpload", source.bucket, source.key):
-        created = get_s3_client().create_multipart_upload(**source.place(), **headers)
-    upload = _Upload(source, created["UploadId"], report)
+    size = part_size(source.size)
+    signed = {**headers, PART_SIZE: str(size)}
+    created = source.call("CreateMultipartUpload", "uploads=", signed=signed)
+    upload = _Upload(source, leaves(created.body)["UploadId"], size, report)
     try:
         upload.send_all()
         source.must_be_unchanged()
-        answer = upload.complete()
+        completed = upload.complete()
     except BaseException:
         upload.abort()
         raise
-    return upload.verified(answer)
+    return upload.verified(completed)
 
 
 def part_size(size: int) -> int:
@@ -51,11 +55,11 @@ def part_size(size: int) -> int:
 class _Upload:
     """One multipart upload."""
 
-    def __init__(self, source: Source, upload_id: str, report: Progress) -> None:
+    def __init__(self, source: Source, upload_id: str, part_size: int, report: Report) -> None:
         self._source = source
         self._id = upload_id
         self._report = report
-        self._part_size = part_size(source.size)
+        self._part_size = part_size
         self._digests: dict[int, bytes] = {}
         self._etags: dict[int, str] = {}
         self._stop = Event()
@@ -75,32 +79,46 @@ class _Upload:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
-    def complete(self) -> Any:
-        parts = [{"PartNumber": number, "ETag": self._etags[number]} for number in sorted(self._etags)]
-        with translated("CompleteMultipartUpload", self._source.bucket, self._source.key):
-            return get_s3_client().complete_multipart_upload(
-                **self._source.place(),
-                UploadId=self._id,
-                MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
-            )
+    def complete(self) -> Mapping[str, str]:
+        """Have the parts become the object; the headers of the answer, with its ETag."""
+        numbered = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(self._etags[number])}</ETag></Part>"
+            for number in sorted(self._etags)
+        )
+        body = f"<CompleteMultipartUpload>{numbered}</CompleteMultipartUpload>".encode()
+        try:
+            done = self._call("CompleteMultipartUpload", body=body)
+        except StorageError as error:
+            if error.code != "NoSuchUpload":
+                raise
+            return self._found_complete(error)
+        return {**done.headers, "etag": leaves(done.body).get("ETag", "")}
 
     def abort(self) -> None:
         """Discard the parts. A failure is logged: the one that led here is the one to raise."""
         try:
-            with translated("AbortMultipartUpload", self._source.bucket, self._source.key):
-                get_s3_client().abort_multipart_upload(**self._source.place(), UploadId=self._id)
+            self._call("AbortMultipartUpload")
         except StorageError as error:
             logger().warning("parts of %s may be left: %s", self._source.key, error)
 
-    def verified(self, answer: Any) -> ObjectInfo:
-        etag = answer["ETag"].strip('"')
-        digests = b"".join(self._digests[number] for number in sorted(self._digests))
-        expected = f"{md5(digests).hexdigest()}-{len(self._digests)}"
+    def verified(self, headers: Mapping[str, str]) -> ObjectInfo:
         # Under a key of KMS the ETag has the same form and is no hash of the content.
-        comparable = _ETAG_OF_PARTS.fullmatch(etag) and "aws:kms" not in answer.get("ServerSideEncryption", "")
-        if comparable and etag != expected:
-            raise self._source.damaged("CompleteMultipartUpload", etag, expected)
-        return self._source.uploaded(answer, etag, "md5" if comparable else "content-md5")
+        etag = etag_of(headers)
+        comparable = bool(_ETAG_OF_PARTS.fullmatch(etag)) and is_hash(headers)
+        if comparable and etag != self._expected():
+            raise self._source.damaged("CompleteMultipartUpload", etag, self._expected())
+        return self._source.uploaded(headers, etag, "md5" if comparable else "content-md5")
+
+    def _found_complete(self, error: StorageError) -> Mapping[str, str]:
+        """The object, if an earlier try made it whose answer was lost: then there is no such upload any more."""
+        headers = self._source.call("HeadObject").headers
+        if etag_of(headers) != self._expected():
+            raise error
+        return headers
+
+    def _expected(self) -> str:
+        digests = b"".join(self._digests[number] for number in sorted(self._digests))
+        return f"{md5(digests).hexdigest()}-{len(self._digests)}"
 
     def _send(self, number: int) -> None:
         if self._stop.is_set():
@@ -108,17 +126,15 @@ class _Upload:
         start = (number - 1) * self._part_size
         body = self._source.read(start, min(self._part_size, self._source.size - start))
         digest = md5(body).digest()
-        with translated("UploadPart", self._source.bucket, self._source.key):
-            answer = get_s3_client().upload_part(
-                **self._source.place(),
-                UploadId=self._id,
-                PartNumber=number,
-                Body=body,
-                ContentMD5=content_md5(digest),
-            )
+        signed = {"Content-MD5": content_md5(digest)}
+        answer = self._call("UploadPart", f"partNumber={number}&", signed=signed, body=body)
         self._digests[number] = digest
-        self._etags[number] = answer["ETag"]
+        self._etags[number] = answer.headers.get("etag", "")
         self._report.advanced(len(body))
+
+    def _call(self, operation: str, query: str = "", **more: Any) -> Reply:
+        query += f"uploadId={quote(self._id, safe='')}"
+        return self._source.call(operation, query, **more)
 
 
 def _first_failure(futures: list[Future[None]]) -> None:

@@ -22,3 +22,4 @@ class ObjectInfo:
     #: ``content-md5`` when the store was sent the hash and gave none back to compare; ``size`` when the store
     #: has no hash of them that a client can check; empty when nothing was transferred.
     verified_by: str = ""
+    bucket: str = ""

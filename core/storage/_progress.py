@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
+from typing import Protocol
 
 from core.storage._log import logger
+
+
+class Report(Protocol):
+    """Who is told how far a transfer has come."""
+
+    def reached(self, position: int) -> None:
+        """The transfer stands at `position` bytes."""
+
+    def advanced(self, count: int) -> None:
+        """A further `count` bytes are done."""
 
 
 class Progress:

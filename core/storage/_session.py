@@ -76,7 +76,7 @@ class _ModelFiles(JSONFileLoader):
     """Reads botocore's models into plain dicts, which keep their order and decode twice as fast."""
 
     def exists(self, file_path: str) -> bool:
-        return any(os.path.isfile(file_path + end) for end in (".json", ".json.gz"))  # noqa: PTH113
+        return any(os.path.isfile(file_path + end) for end in (".json", ".json.gz"))
 
     def load_file(self, file_path: str) -> Any:
         for end, opened in ((".json", open), (".json.gz", gzip.open)):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.storage._download import fetch
 from core.storage._keys import check_key
+from core.storage._progress import Progress
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,16}$")
 
@@ -31,7 +32,7 @@ def download_to_temp(bucket: str, key: str) -> Path:
     path = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            fetch(bucket, key, file)
+            fetch(bucket, key, file, Progress(None))
     except BaseException:
         path.unlink(missing_ok=True)
         raise

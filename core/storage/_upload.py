@@ -7,20 +7,20 @@ import os
 import stat
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from core.storage._client import get_s3_client
-from core.storage._clock import store_time
+from core.storage._client import current_settings
+from core.storage._clock import header_time
 from core.storage._content_types import content_type_of
 from core.storage._errors import IntegrityError
 from core.storage._keys import check_new_key
-from core.storage._progress import Progress
-from core.storage._translate import translated
-from core.storage._verify import is_md5, md5
+from core.storage._progress import Progress, Report
+from core.storage._request import Reply, Request, call
+from core.storage._verify import etag_of, is_md5, md5
 
 if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
+    from core.storage.settings import Settings
 
 #: Bytes. Up to here a file goes in one request, from memory; above, in parts.
 THRESHOLD = 32 * 1024 * 1024
@@ -59,34 +59,55 @@ def upload_file(
             not the hash of what was sent.
         OSError: the file cannot be read.
     """
+    headers = _headers(content_type or content_type_of(key), metadata or {})
+    return put(path, bucket, key, headers, Progress(progress))
+
+
+def put(
+    path: str | os.PathLike[str],
+    bucket: str,
+    key: str,
+    headers: dict[str, str],
+    report: Report,
+    settings: Settings | None = None,
+) -> ObjectInfo:
+    """`upload_file`, with the headers that the object shall have."""
     check_new_key(key)
-    headers: dict[str, Any] = {"ContentType": content_type or content_type_of(key)}
-    if metadata:
-        headers["Metadata"] = dict(metadata)
     with _opened(path) as file:
-        source = Source(file, bucket, key)
+        source = Source(file, bucket, key, settings or current_settings())
         if source.size <= THRESHOLD:
-            return _put(source, headers, Progress(progress))
+            return _put(source, headers, report)
         from core.storage._multipart import put_parts  # noqa: PLC0415  # threads, for large files alone
 
-        return put_parts(source, headers, Progress(progress))
+        return put_parts(source, headers, report)
+
+
+def _headers(content_type: str, metadata: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an object, of which none ends before its time."""
+    headers = {"Content-Type": content_type}
+    headers |= {f"x-amz-meta-{name.lower()}": value for name, value in metadata.items()}
+    for name, value in headers.items():
+        if not (f"{name}{value}".isascii() and f"{name}{value}".isprintable()):
+            raise ValueError(f"content types and metadata must be printable ASCII, got {name}: {value!r}")
+    return headers
 
 
 def _opened(path: str | os.PathLike[str]) -> BinaryIO:
     # Looked at before it is opened: opening a pipe would wait for its other end.
-    mode = os.stat(path).st_mode  # noqa: PTH116
+    mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "this is a folder, name a file", str(path))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "this is no regular file, its size is not known", str(path))
-    return open(path, "rb")  # noqa: PTH123  # the caller closes it
+    return open(path, "rb", buffering=0)  # the caller closes it
 
 
 class Source:
     """The open file, which must stay what it was when it was opened."""
 
-    def __init__(self, file: BinaryIO, bucket: str, key: str) -> None:
+    def __init__(self, file: BinaryIO, bucket: str, key: str, settings: Settings) -> None:
         self._file = file
+        self._settings = settings
         self._state = self._look()
         self.size = os.fstat(file.fileno()).st_size
         self.bucket = bucket
@@ -107,16 +128,15 @@ class Source:
         if self._look() != self._state:
             raise self._changed()
 
-    def place(self) -> Any:
-        """The request's address."""
-        return {"Bucket": self.bucket, "Key": self.key}
+    def call(self, operation: str, query: str = "", **more: Any) -> Reply:
+        """Ask the store for something about the object."""
+        return call(Request(operation, self.bucket, self.key, query, **more), self._settings)
 
-    def uploaded(self, answer: Any, etag: str, verified_by: str) -> ObjectInfo:
-        """What is known of the object that `answer` confirms."""
+    def uploaded(self, headers: Mapping[str, str], etag: str, verified_by: str) -> ObjectInfo:
+        """What is known of the object that the answer with these headers confirms."""
         from core.storage._objects import ObjectInfo  # noqa: PLC0415  # dataclasses cost 12 ms
 
-        when = store_time(answer["ResponseMetadata"]) or datetime.now(UTC)
-        return ObjectInfo(self.key, self.size, etag, when, verified_by)
+        return ObjectInfo(self.key, self.size, etag, header_time(headers, "date"), verified_by, self.bucket)
 
     def damaged(self, operation: str, etag: str, expected: str) -> IntegrityError:
         """The error for an answer whose ETag is not the hash of what was sent."""
@@ -146,18 +166,16 @@ def content_md5(digest: bytes) -> str:
     return b64encode(digest).decode()
 
 
-def _put(source: Source, headers: dict[str, Any], report: Progress) -> ObjectInfo:
+def _put(source: Source, headers: dict[str, str], report: Report) -> ObjectInfo:
     # In memory, so that what is hashed is what is sent.
     body = source.read(0, source.size)
     source.must_be_unchanged()
     digest = md5(body)
-    with translated("PutObject", source.bucket, source.key):
-        answer: Any = get_s3_client().put_object(
-            **source.place(), **headers, Body=body, ContentMD5=content_md5(digest.digest())
-        )
-    etag = answer["ETag"].strip('"')
-    comparable = is_md5(etag, answer)
+    headers["Content-MD5"] = content_md5(digest.digest())
+    answer = source.call("PutObject", signed=headers, body=body)
+    etag = etag_of(answer.headers)
+    comparable = is_md5(answer.headers)
     if comparable and etag != digest.hexdigest():
         raise source.damaged("PutObject", etag, digest.hexdigest())
     report.advanced(source.size)
-    return source.uploaded(answer, etag, "md5" if comparable else "content-md5")
+    return source.uploaded(answer.headers, etag, "md5" if comparable else "content-md5")

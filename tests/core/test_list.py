@@ -2,12 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from urllib.parse import parse_qsl, quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.storage import BucketNotFoundError, ObjectInfo, StorageError, get_s3_client, list_objects
 from core.storage import _list as module
+from core.storage._page import parsed
+from core.storage._request import Reply, Request
 
 
 @pytest.fixture
@@ -18,26 +22,41 @@ def filled(bucket):
     return bucket
 
 
+class Pages:
+    """Answers instead of a store's, and the requests for them."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes] = []
+        self.requests: list[dict[str, str]] = []
+
+    def add(self, *names: str, token: str | None = None, truncated: bool | None = None) -> None:
+        self.answers.append(
+            page(*names, token=token, truncated=token is not None if truncated is None else truncated)
+        )
+
+    def __call__(self, request: Request) -> Reply:
+        self.requests.append(dict(parse_qsl(request.query)))
+        return Reply({}, self.answers[len(self.requests) - 1])
+
+
+def page(*names: str, token: str | None, truncated: bool) -> bytes:
+    rows = "".join(
+        f"<Contents><Key>{quote(name)}</Key><Size>1</Size><ETag>&quot;e&quot;</ETag>"
+        "<LastModified>2025-01-01T00:00:00.000Z</LastModified></Contents>"
+        for name in names
+    )
+    ends = f"<IsTruncated>{str(truncated).lower()}</IsTruncated>"
+    goes_on = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    space = "http://s3.amazonaws.com/doc/2006-03-01/"
+    kind = "<EncodingType>url</EncodingType>"
+    return f'<ListBucketResult xmlns="{space}">{kind}{rows}{ends}{goes_on}</ListBucketResult>'.encode()
+
+
 @pytest.fixture
 def pages(monkeypatch):
-    """Answers instead of a store, and the requests for them."""
-
-    class Client:
-        def __init__(self) -> None:
-            self.answers: list[Any] = []
-            self.requests: list[Any] = []
-
-        def list_objects_v2(self, **request):
-            self.requests.append(request)
-            return self.answers[len(self.requests) - 1]
-
-    client = Client()
-    monkeypatch.setattr(module, "get_s3_client", lambda: client)
-    return client
-
-
-def row(key: str) -> dict[str, Any]:
-    return {"Key": key, "Size": 1, "ETag": '"e"', "LastModified": datetime(2025, 1, 1, tzinfo=UTC)}
+    made = Pages()
+    monkeypatch.setattr(module, "call", made)
+    return made
 
 
 def keys(listing: Iterable[ObjectInfo]) -> list[str]:
@@ -68,21 +87,19 @@ def test_more_than_one_page(filled, monkeypatch):
 
 
 def test_folder_markers_are_left_out(pages):
-    pages.answers = [{"Contents": [row("a/"), row("a/1"), row("b/")], "IsTruncated": False}]
+    pages.add("a/", "a/1", "b/")
     assert keys(list_objects("b")) == ["a/1"]
 
 
 def test_it_is_lazy(pages):
-    pages.answers = [
-        {"Contents": [row("a")], "IsTruncated": True, "NextContinuationToken": "t"},
-        {"Contents": [row("b")], "IsTruncated": False},
-    ]
+    pages.add("a", token="t")
+    pages.add("b")
     listing = list_objects("bucket")
     assert not pages.requests
     assert next(listing).key == "a"
     assert len(pages.requests) == 1
     assert next(listing).key == "b"
-    assert pages.requests[1]["ContinuationToken"] == "t"
+    assert pages.requests[1]["continuation-token"] == "t"
 
 
 @pytest.mark.parametrize(
@@ -90,13 +107,14 @@ def test_it_is_lazy(pages):
     [({}, 1000), ({"limit": 3}, 3), ({"limit": 5000}, 1000), ({"limit": 3, "suffixes": ".mp4"}, 1000)],
 )
 def test_no_more_is_asked_for_than_can_be_used(pages, arguments, size):
-    pages.answers = [{}]
+    pages.add()
     assert not list(list_objects("b", "p/", **arguments))
-    assert pages.requests == [{"Bucket": "b", "Prefix": "p/", "MaxKeys": size}]
+    asked = {"list-type": "2", "encoding-type": "url", "prefix": "p/", "max-keys": str(size)}
+    assert pages.requests == [asked]
 
 
 def test_the_limit_ends_the_listing_without_another_request(pages):
-    pages.answers = [{"Contents": [row("a"), row("b")], "IsTruncated": True, "NextContinuationToken": "t"}]
+    pages.add("a", "b", token="t")
     assert keys(list_objects("b", limit=2)) == ["a", "b"]
     assert len(pages.requests) == 1
 
@@ -109,10 +127,8 @@ def test_a_limit_that_is_none_is_refused_at_the_call(limit):
 
 @pytest.mark.parametrize("second", [None, "same"])
 def test_a_listing_that_cannot_go_on_is_an_error_and_no_short_listing(pages, second):
-    pages.answers = [
-        {"Contents": [row("a")], "IsTruncated": True, "NextContinuationToken": "same"},
-        {"Contents": [row("a")], "IsTruncated": True, **({"NextContinuationToken": second} if second else {})},
-    ]
+    pages.add("a", token="same")
+    pages.add("a", token=second, truncated=True)
     with pytest.raises(StorageError, match="cannot be completed"):
         list(list_objects("b"))
     assert len(pages.requests) == 2
@@ -124,3 +140,17 @@ def test_a_missing_bucket_is_named():
         next(list_objects("absent-bucket"))
     assert caught.value.bucket == "absent-bucket"
     assert caught.value.operation == "ListObjectsV2"
+
+
+def test_what_is_no_listing_is_an_error(pages):
+    pages.answers = [b"<html>welcome"]
+    with pytest.raises(StorageError, match=r"is no XML .* is a proxy in the way\?"):
+        list(list_objects("bucket"))
+
+
+@given(name=st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20))
+def test_every_key_is_listed_as_it_is(name):
+    body = page(name, token=None, truncated=False)
+    assert [one.key for one in parsed(body, "b").objects] == [name]
+    plus = quote(name).replace("%20", "+").encode()  # AWS writes a space as a plus
+    assert [one.key for one in parsed(body.replace(quote(name).encode(), plus), "b").objects] == [name]

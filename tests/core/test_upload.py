@@ -65,7 +65,7 @@ def test_parts_for_a_large_one(bucket, large, tmp_path):
     assert info.etag.endswith("-3")
     assert sorted(reports) == [2 * MIB + 5, 5 * MIB, 5 * MIB]
     found = get_s3_client().head_object(Bucket=bucket, Key="a.bin")
-    assert (found["ContentType"], found["Metadata"]) == ("x/y", {"a": "b"})
+    assert (found["ContentType"], found["Metadata"]) == ("x/y", {"a": "b", "mpr-part-size": str(5 * MIB)})
     download_file(bucket, "a.bin", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == large.read_bytes()
 

@@ -1,0 +1,117 @@
+"""What the error codes of stores mean, and what to do: tables, without a line of logic."""
+
+from __future__ import annotations
+
+from core.storage._errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    ClockSkewError,
+    ExpiredCredentialsError,
+    IntegrityError,
+    InvalidCredentialsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    StorageConfigError,
+    StorageError,
+    StoreUnreachableError,
+    WrongRegionError,
+)
+
+_NO_BUCKET = (BucketNotFoundError, "there is no bucket {bucket}; check S3_BUCKET_IN and S3_BUCKET_OUT")
+_NO_OBJECT = (ObjectNotFoundError, "there is no object {key!r} in the bucket {bucket}")
+_DENIED = (
+    AccessDeniedError,
+    (
+        "the key may not do {operation} on {place}, or must not learn that it does not exist; use the env file of "
+        "an identity that may"
+    ),
+)
+_BAD_KEY = (
+    InvalidCredentialsError,
+    "the store does not know the access key; make the env file anew, the key may have been rotated",
+)
+_BAD_SECRET = (
+    InvalidCredentialsError,
+    "the secret does not belong to the access key; load the env file of this environment again",
+)
+_EXPIRED = (ExpiredCredentialsError, "the temporary credentials have run out; fetch new ones")
+_SKEW = (ClockSkewError, "{skew}; sync the clock of this machine (chrony, ntpd, `hwclock`)")
+_REGION = (WrongRegionError, "{place} is not in the region that the client signs for{region}")
+_CHANGED = (ObjectChangedError, "{place} was replaced while it was read; read it again")
+_DAMAGED = (IntegrityError, "the store refused {place}: the bytes that it got are not those that were sent")
+BUSY = (StoreUnreachableError, "the store was too busy for {operation} on {place}; try again later")
+
+#: By the code of the answer: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. The numbers
+#: stand for answers without a body, such as those to HEAD.
+CODES: dict[str, tuple[type[StorageError], str]] = {
+    "NoSuchBucket": _NO_BUCKET,
+    "NoSuchKey": _NO_OBJECT,
+    "NoSuchVersion": _NO_OBJECT,
+    "404": _NO_OBJECT,
+    "AccessDenied": _DENIED,
+    "AllAccessDisabled": _DENIED,
+    "403": _DENIED,
+    "InvalidAccessKeyId": _BAD_KEY,
+    "InvalidToken": _BAD_SECRET,
+    "SignatureDoesNotMatch": _BAD_SECRET,
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
+    "RequestTimeTooSkewed": _SKEW,
+    "RequestExpired": _SKEW,
+    "PermanentRedirect": _REGION,
+    "TemporaryRedirect": _REGION,
+    "AuthorizationHeaderMalformed": _REGION,
+    "IllegalLocationConstraintException": _REGION,
+    "301": _REGION,
+    "PreconditionFailed": _CHANGED,
+    "412": _CHANGED,
+    "BadDigest": _DAMAGED,
+    "InvalidDigest": _DAMAGED,
+    "XAmzContentSHA256Mismatch": _DAMAGED,
+    "XAmzContentChecksumMismatch": _DAMAGED,
+    **dict.fromkeys(
+        ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "ThrottlingException"), BUSY
+    ),
+    **dict.fromkeys(("429", "500", "502", "503", "504"), BUSY),
+}
+
+#: What passes by itself, so that the same request is worth another try; by the code, or the status alone.
+PASSING = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException"})
+PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
+
+#: What a failed TLS handshake says, as OpenSSL, Python and botocore put it; the first row that fits.
+TLS: tuple[tuple[str, type[StorageError], str], ...] = (
+    (
+        r"\[X509|\[Errno (2|13|21)\]",
+        StorageConfigError,
+        "AWS_CA_BUNDLE must name a file of certificates in PEM form that can be read ({error})",
+    ),
+    (
+        r"match",
+        StoreUnreachableError,
+        "the store's certificate is for another host ({error}); put a host that it is for into S3_ENDPOINT_URL",
+    ),
+    (
+        r"expired",
+        StoreUnreachableError,
+        "the store's certificate has run out ({error}); renew it there, or set the clock of this machine",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED",
+        StoreUnreachableError,
+        "this machine does not trust the store's certificate ({error}); name its authority in AWS_CA_BUNDLE",
+    ),
+    (
+        r"",
+        StoreUnreachableError,
+        "the TLS handshake failed ({error}); write https in S3_ENDPOINT_URL only where the store speaks it",
+    ),
+)
+PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
+SILENCE = "no answer ({error}); is the store running, and S3_ENDPOINT_URL right?"
+MANGLED = "the bytes that arrived are not the object ({error}); try again"
+NO_CREDENTIALS = (
+    "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by loading the env file that `make up` (or "
+    "`pulumi up -s <environment>`) writes"
+)

@@ -1,0 +1,254 @@
+"""HTTP/1.1 over one connection: requests out, answers in that know whether they are whole.
+
+botocore decides what is asked of whom, and signs it; this carries the bytes. botocore's own way costs ten times
+the CPU for each request, which is most of the time of small objects (docs/transfers.md).
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+#: Bytes for each call of the system.
+_PIECE = 256 * 1024
+#: Bytes. No server that means well sends longer headers.
+_LONGEST_HEAD = 64 * 1024
+#: Seconds and bytes: a transfer that moves less than this in that time has stalled, however alive it looks.
+WINDOW = 30.0
+LEAST = 32 * 1024
+_NOTHING = memoryview(b"")
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*")
+
+
+class BrokenError(ConnectionError):
+    """The other side ended the connection, or does not speak HTTP."""
+
+
+class StaleError(BrokenError):
+    """The connection had been kept, and the server had closed it: nothing of the request was answered."""
+
+
+class StallError(TimeoutError):
+    """Bytes still move, but fewer than `LEAST` in `WINDOW` seconds."""
+
+
+class Connection:
+    """One connection to a store, for one request at a time. Not thread-safe."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        #: What was received and not yet taken is between the two marks.
+        self._room = bytearray(_PIECE)
+        self._view = memoryview(self._room)
+        self._start = self._end = 0
+        #: Whether a request was answered on it before: only then can it have gone stale.
+        self._used = False
+
+    def request(self, head: bytes, body: bytes, *, bodiless: bool = False) -> Answer:
+        """Send a request, and read the head of its answer.
+
+        Args:
+            head: the request line and headers, with the empty line that ends them.
+            body: what follows.
+            bodiless: whether the answer has no body whatever its headers say, as to HEAD.
+
+        Raises:
+            StaleError: nothing came, on a connection that was used before.
+            OSError: the connection broke, or stalled.
+        """
+        try:
+            if len(body) <= _PIECE:
+                self._send(head + body)
+            else:
+                self._send(head)
+                self._send(body)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # The server may have answered before it had read the whole body, as with 403 or 413.
+            if not select.select([self._socket], [], [], 1)[0]:
+                raise self._lost() from error
+        status, headers = self._head()
+        while status // 100 == 1:  # such as 100 Continue, which was not asked for
+            status, headers = self._head()
+        self._used = True
+        return Answer(self, status, headers, bodiless=bodiless or status in {204, 304})
+
+    def is_dead(self) -> bool:
+        """Whether the server has closed it, or said something that nobody asked for."""
+        try:
+            return bool(select.select([self._socket], [], [], 0)[0])
+        except ValueError:  # a descriptor that select cannot take
+            return True
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def piece(self, most: int) -> memoryview:
+        """The next bytes, up to `most`, as they come; none: the other side has ended.
+
+        The view holds until the next call.
+        """
+        if self._start == self._end:
+            self._start, self._end = 0, self._socket.recv_into(self._room)
+        end = min(self._end, self._start + most)
+        found = self._view[self._start : end]
+        self._start = end
+        return found
+
+    def line(self) -> bytes:
+        """The next line, without its end."""
+        return self._until(b"\n").removesuffix(b"\r")
+
+    def _send(self, data: bytes) -> None:
+        # Not sendall: its time limit is for the whole, and a slow line would never get a large part through.
+        sent = self._socket.send(data) if len(data) <= _PIECE else 0
+        if sent == len(data):
+            return
+        view, watch = memoryview(data), _Watch()
+        while sent < len(data):
+            count = self._socket.send(view[sent : sent + _PIECE])
+            watch.moved(count)
+            sent += count
+
+    def _lost(self) -> BrokenError:
+        return StaleError("closed") if self._used else BrokenError("the connection was closed before an answer")
+
+    def _head(self) -> tuple[int, dict[str, str]]:
+        first, *lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        version, _, rest = first.partition(" ")
+        if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
+            raise BrokenError(f"the answer is no HTTP: {first[:40]!r}")
+        headers = {"": version}
+        for line in lines:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        return int(rest[:3]), headers
+
+    def _until(self, mark: bytes) -> bytes:
+        """What comes before the mark; both are taken."""
+        looked_at = self._start
+        while (found := self._room.find(mark, looked_at, self._end)) < 0:
+            looked_at = max(self._start, self._end - len(mark) + 1)
+            if self._end - self._start > _LONGEST_HEAD:
+                raise BrokenError("the answer is no HTTP: a header without end")
+            looked_at -= self._make_room()
+            if not self._receive_more():
+                raise self._lost() if self._start == self._end else BrokenError("the answer ended early")
+        taken = bytes(self._view[self._start : found])
+        self._start = found + len(mark)
+        return taken
+
+    def _receive_more(self) -> bool:
+        try:
+            count = self._socket.recv_into(self._view[self._end :])
+        except ConnectionResetError:
+            return False
+        self._end += count
+        return bool(count)
+
+    def _make_room(self) -> int:
+        """Move what is there to the beginning; by how much."""
+        moved = self._start
+        if moved:
+            there = self._end - moved
+            self._room[:there] = self._room[moved : self._end]
+            self._start, self._end = 0, there
+        return moved
+
+
+class Answer:
+    """What came back: the head is read, the body is read with `piece` or `read`. Close it, whatever happens."""
+
+    def __init__(
+        self, connection: Connection, status: int, headers: Mapping[str, str], *, bodiless: bool = False
+    ) -> None:
+        self.status = status
+        #: By name in lower case.
+        self.headers = headers
+        #: Bytes of the body, if the server said so before.
+        self.length = _length(headers)
+        #: Called once, when it is closed, with whether the connection can be used again.
+        self.released: Callable[[Connection, bool], object] = lambda used, _usable: used.close()
+        self._connection = connection
+        self._watch: _Watch | None = None
+        self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        #: Bytes until the end of the body, or of the chunk; negative: until the connection ends.
+        self._left = 0 if bodiless or self._chunked else -1 if self.length is None else self.length
+        self._ended = not self._left and not (self._chunked and not bodiless)
+        self._first_chunk = True
+        self._closed = False
+
+    def piece(self) -> memoryview:
+        """The next bytes of the body, as they come; none: it is whole. The view holds until the next call.
+
+        Raises:
+            BrokenError: it ended before it was whole.
+            OSError: the connection broke, or stalled.
+        """
+        if self._ended or (self._chunked and not self._left and not self._next_chunk()):
+            return _NOTHING
+        found = self._connection.piece(self._left if self._left >= 0 else _PIECE)
+        if self._left < 0:
+            self._ended = not found
+        elif not found:
+            raise BrokenError("the body ended early")
+        else:
+            self._left -= len(found)
+            self._ended = not self._left and not self._chunked
+        if not self._ended:
+            self._watch = self._watch or _Watch()
+            self._watch.moved(len(found))
+        return found
+
+    def read(self) -> bytes:
+        """The whole body, for those that are short."""
+        pieces = []
+        while found := self.piece():
+            pieces.append(bytes(found))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Give the connection back, if the body was read to its end and both sides want to go on; else end it."""
+        if self._closed:
+            return
+        self._closed = True
+        ends = "close" in self.headers.get("connection", "").lower() or self.headers[""] == "HTTP/1.0"
+        self.released(self._connection, self._ended and not ends and self._left >= 0)
+
+    def _next_chunk(self) -> bool:
+        """Read up to the next chunk; False: that was the last."""
+        if not self._first_chunk:
+            self._connection.line()  # the end of the chunk before
+        self._first_chunk = False
+        size = self._connection.line().partition(b";")[0]
+        if not _CHUNK_SIZE.fullmatch(size):
+            raise BrokenError(f"no chunk begins with {size[:20]!r}")
+        self._left = int(size, 16)
+        if self._left:
+            return True
+        while self._connection.line():  # trailers
+            pass
+        self._ended = True
+        return False
+
+
+class _Watch:
+    """Sees a transfer that trickles: no single wait is long, and it would never end."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._bytes = 0
+
+    def moved(self, count: int) -> None:
+        self._bytes += count
+        if self._bytes >= LEAST:
+            self._since, self._bytes = time.monotonic(), 0
+        elif time.monotonic() - self._since > WINDOW:
+            raise StallError(f"fewer than {LEAST} bytes in {WINDOW:g} s")
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("content-length", "")
+    return int(text) if text.isdecimal() else None

@@ -1,0 +1,100 @@
+"""Uploading many files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from core.storage._bulk import WORKERS, Bulk, CancelledError, Counter, check_workers
+from core.storage._clock import header_time
+from core.storage._content_types import content_type_of
+from core.storage._errors import ObjectNotFoundError, StorageError
+from core.storage._objects import ObjectInfo
+from core.storage._request import Request, call
+from core.storage._results import BulkProgress, TransferResult
+from core.storage._same import is_same
+from core.storage._upload import put
+from core.storage._verify import etag_of
+from core.storage.settings import Settings
+
+#: What to upload: a file, a bucket and a key, in the order of `upload_file`.
+Item = tuple[str | os.PathLike[str], str, str]
+_LENGTH = 3
+
+
+def upload_many(
+    items: Iterable[Item],
+    *,
+    workers: int = WORKERS,
+    resume: bool = False,
+    progress: Callable[[BulkProgress], object] | None = None,
+) -> Iterator[TransferResult]:
+    """Upload files, many at once; a result for each as it finishes, in any order.
+
+    Nothing starts before the first result is asked for: iterate to the end, or what is left is not uploaded.
+    Each object is whole and verified as by `upload_file`, or as it was. An item that fails does not stop the
+    others. Memory does not grow with the number of items, which are taken from their iterator as they are
+    needed. Leaving the iteration (an exception, ``close``, Ctrl-C) stops the rest and discards parts that were
+    on their way.
+
+    ::
+
+        frames = ((path, BUCKET_OUT, f"frames/match-01/{path.name}") for path in Path("frames").iterdir())
+        failed = [result for result in upload_many(frames) if result.error]
+
+    Args:
+        items: file, bucket and key of each.
+        workers: how many files at a time, 1 to 256.
+        resume: ask the store first, and leave out what is there with the file's size and hash. That is a request
+            more for each item.
+        progress: called from this thread, a few times a second and at the end. If it raises, that is logged and
+            the uploads go on.
+
+    Raises:
+        ValueError: at the call: `workers` cannot be used.
+    """
+    check_workers(workers)
+    return Bulk(items, _same_first if resume else _upload, workers, progress).run()
+
+
+def _upload(item: Item, counter: Counter) -> TransferResult:
+    return _done(item, counter, resume=False)
+
+
+def _same_first(item: Item, counter: Counter) -> TransferResult:
+    return _done(item, counter, resume=True)
+
+
+def _done(item: Item, counter: Counter, *, resume: bool) -> TransferResult:
+    path = None
+    try:
+        name, bucket, key = _checked(item)
+        path = Path(name)
+        found = _there(bucket, key, counter.settings()) if resume else None
+        if found is not None and is_same(path, found):
+            return TransferResult(item, path, found, skipped=True)
+        headers = {"Content-Type": content_type_of(key)}
+        info = put(name, bucket, key, headers, counter.share(), counter.settings())
+    except CancelledError:
+        raise
+    except (StorageError, OSError, TypeError, ValueError) as error:
+        return TransferResult(item, path, error=error)
+    return TransferResult(item, path, info)
+
+
+def _there(bucket: str, key: str, settings: Settings) -> ObjectInfo | None:
+    """The object that has the key now, if there is one."""
+    try:
+        headers = call(Request("HeadObject", bucket, key), settings).headers
+    except ObjectNotFoundError:
+        return None
+    modified = header_time(headers, "last-modified")
+    return ObjectInfo(key, int(headers.get("content-length", "-1")), etag_of(headers), modified, bucket=bucket)
+
+
+def _checked(item: Any) -> Item:
+    if isinstance(item, tuple) and len(item) == _LENGTH and all(isinstance(one, str) for one in item[1:]):
+        return item
+    raise TypeError(f"an item must be a file, a bucket and a key, got {item!r}")

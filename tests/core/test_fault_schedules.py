@@ -1,0 +1,170 @@
+"""Random schedules of network faults before a real store: nothing is lost, nothing corrupt, nothing left over.
+
+A short run is part of `make test`; `make faults` runs 2,000 schedules.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.storage import (
+    StorageError,
+    TransferResult,
+    _client,
+    _multipart,
+    _retry,
+    _upload,
+    download_file,
+    download_many,
+    get_s3_client,
+    upload_file,
+)
+from tests.core._fault_proxy import Fault, FaultProxy
+
+SCHEDULES = int(os.environ.get("FAULT_SCHEDULES", "40"))
+#: Around the bounds of pieces, parts and buffers.
+SIZES = (0, 1, 1000, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1, 3 * 1024 * 1024)
+PART = 5 * 1024 * 1024
+LARGE = 2 * PART + 1
+
+faults = st.builds(
+    Fault,
+    kind=st.sampled_from(["cut", "reset", "slow", "flip"]),
+    at=st.one_of(st.integers(0, 3000), st.integers(0, 4 * 1024 * 1024)),
+    answer=st.booleans(),
+)
+schedules = st.lists(faults, max_size=8)
+thorough = settings(
+    max_examples=SCHEDULES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@dataclass
+class Rig:
+    """A bucket on the real store, and the way to it that does harm."""
+
+    proxy: FaultProxy
+    endpoint: str
+    bucket: str
+    folder: Path
+    use: Callable[..., None]
+    contents: dict[int, bytes]
+
+    def disturb(self, schedule: list[Fault]) -> None:
+        """From now on, new connections have these faults; there are no old ones."""
+        _client.forget_clients()
+        self.proxy.schedule = deque(schedule)
+        self.use(self.proxy.endpoint, self.bucket)
+
+    def file(self, size: int) -> Path:
+        source = self.folder / "source"
+        source.write_bytes(self.contents[size])
+        return source
+
+    def stored(self, key: str) -> bytes | None:
+        """What the store really holds."""
+        self.use(self.endpoint, self.bucket)
+        client = get_s3_client()
+        try:
+            return bytes(client.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        except client.exceptions.NoSuchKey:
+            return None
+
+
+@pytest.fixture(scope="module")
+def proxy(seaweed):
+    parts = urlsplit(seaweed.endpoint)
+    made = FaultProxy(parts.hostname or "", parts.port or 0)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def contents():
+    return {size: os.urandom(size) for size in (*SIZES, LARGE)}
+
+
+@pytest.fixture
+def rig(bucket, proxy, seaweed, use, contents, tmp_path, monkeypatch):
+    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
+    monkeypatch.setattr(_client, "READ_TIMEOUT", 2)
+    return Rig(proxy, seaweed.endpoint, bucket, tmp_path, use, contents)
+
+
+@thorough
+@given(schedule=schedules, size=st.sampled_from(SIZES))
+def test_a_download_is_the_object_or_an_error(schedule, size, rig):
+    key = f"{size}"
+    if rig.stored(key) is None:
+        upload_file(rig.file(size), rig.bucket, key)
+    target = rig.folder / "target"
+    target.write_bytes(b"old")
+    rig.disturb(schedule)
+    try:
+        info = download_file(rig.bucket, key, target)
+    except StorageError:
+        assert target.read_bytes() == b"old"
+    else:
+        assert target.read_bytes() == rig.contents[size]
+        assert (info.size, info.verified_by) == (size, "md5")
+    assert not list(rig.folder.glob(".mpr-*"))
+
+
+@thorough
+@given(schedule=schedules, size=st.sampled_from(SIZES))
+def test_an_upload_is_the_file_or_an_error(schedule, size, rig):
+    upload_and_look(rig, schedule, size)
+
+
+@settings(thorough, max_examples=max(10, SCHEDULES // 10))
+@given(schedule=st.lists(faults, max_size=12))
+def test_an_upload_in_parts_is_the_file_or_an_error(schedule, rig):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_upload, "THRESHOLD", PART)
+        patch.setattr(_multipart, "_PART", PART)
+        upload_and_look(rig, schedule, LARGE)
+
+
+def upload_and_look(rig: Rig, schedule: list[Fault], size: int) -> None:
+    key = uuid.uuid4().hex
+    source = rig.file(size)
+    rig.disturb(schedule)
+    try:
+        upload_file(source, rig.bucket, key)
+    except StorageError:
+        assert rig.stored(key) in {None, rig.contents[size]}
+    else:
+        assert rig.stored(key) == rig.contents[size]
+
+
+@settings(thorough, max_examples=max(5, SCHEDULES // 10))
+@given(schedule=schedules)
+def test_many_downloads_have_a_result_each_and_no_wrong_byte(schedule, rig):
+    if rig.stored("many/0") is None:
+        for size in SIZES:
+            upload_file(rig.file(size), rig.bucket, f"many/{size}")
+    items = [(rig.bucket, f"many/{size}") for size in SIZES]
+    with tempfile.TemporaryDirectory(dir=rig.folder) as folder:
+        rig.disturb(schedule)
+        results = list(download_many(items, folder, workers=4))
+        assert {one.item for one in results} == set(items)
+        assert len(results) == len(items)
+        there = {path.name: path.read_bytes() for path in Path(folder, "many").iterdir()}
+    assert there == {str(size): rig.contents[size] for size in SIZES if f"many/{size}" in done(results)}
+
+
+def done(results: list[TransferResult]) -> set[str]:
+    return {one.info.key for one in results if one.info}
