@@ -6,7 +6,7 @@ import atexit
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -38,7 +38,8 @@ class Counter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.bytes = 0
-        self._settings, self._read = current_settings(), time.monotonic()
+        self._settings: Settings | None = None
+        self._read = 0.0
         self.stopped = threading.Event()
 
     def add(self, count: int) -> None:
@@ -54,9 +55,11 @@ class Counter:
 
     def settings(self) -> Settings:
         """The settings of the environment, looked at once a second: rotated keys are taken up amid a transfer."""
-        if time.monotonic() - self._read > _FRESH:
-            self._settings, self._read = current_settings(), time.monotonic()
-        return self._settings
+        known = self._settings
+        if known is None or time.monotonic() - self._read > _FRESH:
+            known = self._settings = current_settings()
+            self._read = time.monotonic()
+        return known
 
     def share(self) -> Share:
         """The report of one transfer."""
@@ -95,7 +98,7 @@ class Bulk(Generic[_Item]):
     def __init__(
         self,
         items: Iterable[_Item],
-        work: Callable[[_Item, Counter], TransferResult],
+        work: Callable[[_Item, Counter], TransferResult[_Item]],
         workers: int,
         progress: Callable[[BulkProgress], object] | None,
     ) -> None:
@@ -109,7 +112,7 @@ class Bulk(Generic[_Item]):
         self._items_done = self._failed = self._skipped = 0
         self._reported = 0.0
 
-    def run(self) -> Iterator[TransferResult]:
+    def run(self) -> Generator[TransferResult[_Item], None, None]:
         """Yield the results as items finish. Closing the iterator stops everything and waits for it."""
         threads = [
             threading.Thread(target=self._serve, name=f"mpr-bulk-{number}", daemon=True)
@@ -133,7 +136,7 @@ class Bulk(Generic[_Item]):
                 self._drain()
                 thread.join(0.01)
 
-    def _collected(self, serving: int) -> Iterator[TransferResult]:
+    def _collected(self, serving: int) -> Iterator[TransferResult[_Item]]:
         while serving:
             try:
                 found = self._results.get(timeout=_TICK)
@@ -149,7 +152,7 @@ class Bulk(Generic[_Item]):
                 yield found
         self._report(final=True)
 
-    def _count(self, result: TransferResult) -> None:
+    def _count(self, result: TransferResult[_Item]) -> None:
         self._items_done += 1
         self._failed += not result.ok
         self._skipped += result.skipped

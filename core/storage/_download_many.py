@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from core.storage._bulk import WORKERS, Bulk, CancelledError, Counter, check_workers
 from core.storage._download import fetch
@@ -16,16 +17,16 @@ from core.storage._results import BulkProgress, TransferResult
 from core.storage._same import is_same
 
 #: What to download: as a listing gives it, or a bucket and a key.
-Item = ObjectInfo | tuple[str, str]
+_Item = TypeVar("_Item", bound=ObjectInfo | tuple[str, str])
 
 
 def download_many(
-    items: Iterable[Item],
+    items: Iterable[_Item],
     folder: str | os.PathLike[str],
     *,
     workers: int = WORKERS,
     progress: Callable[[BulkProgress], object] | None = None,
-) -> Iterator[TransferResult]:
+) -> Generator[TransferResult[_Item], None, None]:
     """Download objects into `folder`, many at once; a result for each as it finishes, in any order.
 
     Nothing starts before the first result is asked for: iterate to the end, or what is left is not downloaded.
@@ -65,7 +66,7 @@ class _Downloads:
         #: Folders that exist and are known to be inside, by the keys that end there.
         self._made: set[str] = set()
 
-    def download(self, item: Item, counter: Counter) -> TransferResult:
+    def download(self, item: _Item, counter: Counter) -> TransferResult[_Item]:
         path = None
         try:
             bucket, key = (item.bucket, item.key) if isinstance(item, ObjectInfo) else _pair(item)

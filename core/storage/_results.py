@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from core.storage._objects import ObjectInfo
 
+_Item = TypeVar("_Item")
 
-@dataclass(frozen=True, slots=True)
-class TransferResult:
+
+@dataclass(frozen=True)
+class TransferResult(Generic[_Item]):
     """What became of one item. Immutable."""
 
     #: As it was given.
-    item: object
+    item: _Item
     #: The file on this side; None where the item did not even name one.
     path: Path | None = None
     #: The object, if the file and it are the same now.

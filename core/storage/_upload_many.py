@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core.storage._bulk import WORKERS, Bulk, CancelledError, Counter, check_workers
 from core.storage._clock import header_time
@@ -20,17 +20,17 @@ from core.storage._verify import etag_of
 from core.storage.settings import Settings
 
 #: What to upload: a file, a bucket and a key, in the order of `upload_file`.
-Item = tuple[str | os.PathLike[str], str, str]
+_Item = TypeVar("_Item", bound=tuple[str | os.PathLike[str], str, str])
 _LENGTH = 3
 
 
 def upload_many(
-    items: Iterable[Item],
+    items: Iterable[_Item],
     *,
     workers: int = WORKERS,
     resume: bool = False,
     progress: Callable[[BulkProgress], object] | None = None,
-) -> Iterator[TransferResult]:
+) -> Generator[TransferResult[_Item], None, None]:
     """Upload files, many at once; a result for each as it finishes, in any order.
 
     Nothing starts before the first result is asked for: iterate to the end, or what is left is not uploaded.
@@ -59,15 +59,15 @@ def upload_many(
     return Bulk(items, _same_first if resume else _upload, workers, progress).run()
 
 
-def _upload(item: Item, counter: Counter) -> TransferResult:
+def _upload(item: _Item, counter: Counter) -> TransferResult[_Item]:
     return _done(item, counter, resume=False)
 
 
-def _same_first(item: Item, counter: Counter) -> TransferResult:
+def _same_first(item: _Item, counter: Counter) -> TransferResult[_Item]:
     return _done(item, counter, resume=True)
 
 
-def _done(item: Item, counter: Counter, *, resume: bool) -> TransferResult:
+def _done(item: _Item, counter: Counter, *, resume: bool) -> TransferResult[_Item]:
     path = None
     try:
         name, bucket, key = _checked(item)
@@ -94,7 +94,7 @@ def _there(bucket: str, key: str, settings: Settings) -> ObjectInfo | None:
     return ObjectInfo(key, int(headers.get("content-length", "-1")), etag_of(headers), modified, bucket=bucket)
 
 
-def _checked(item: Any) -> Item:
+def _checked(item: Any) -> tuple[str | os.PathLike[str], str, str]:
     if isinstance(item, tuple) and len(item) == _LENGTH and all(isinstance(one, str) for one in item[1:]):
         return item
     raise TypeError(f"an item must be a file, a bucket and a key, got {item!r}")

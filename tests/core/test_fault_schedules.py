@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -166,5 +167,5 @@ def test_many_downloads_have_a_result_each_and_no_wrong_byte(schedule, rig):
     assert there == {str(size): rig.contents[size] for size in SIZES if f"many/{size}" in done(results)}
 
 
-def done(results: list[TransferResult]) -> set[str]:
+def done(results: list[TransferResult[Any]]) -> set[str]:
     return {one.info.key for one in results if one.info}
