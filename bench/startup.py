@@ -9,20 +9,15 @@ hits them alike. The first uses end with the same request to one real SeaweedFS,
 from __future__ import annotations
 
 import os
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from store import KEYS, store
+
 REPO = Path(__file__).parent.parent
-KEYS = {"AWS_ACCESS_KEY_ID": "admin", "AWS_SECRET_ACCESS_KEY": "admin-secret"}
 BUCKET = "bench-startup"
 NAMES = "get_s3_client, list_objects, download_file, download_to_temp, upload_file, get_presigned_url"
 
@@ -41,12 +36,12 @@ KINDS = {
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    with store() as endpoint:
+    with store() as endpoints:
         environment = {
             **os.environ,
             **KEYS,
             "PYTHONPATH": str(REPO),
-            "S3_ENDPOINT_URL": endpoint,
+            "S3_ENDPOINT_URL": endpoints["http"],
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -78,55 +73,6 @@ def report(times: dict[str, list[float]], rounds: int) -> None:
     ours, theirs = medians["first use, core.storage"], medians["first use, boto3 as it is"]
     print(f"first use / boto3's own, whole process: {ours / theirs:.2f}")
     print(f"first use / boto3's own, over bare:     {(ours - bare) / (theirs - bare):.2f}")
-
-
-@contextmanager
-def store() -> Iterator[str]:
-    """A SeaweedFS on free ports of loopback, gone at the end."""
-    names = ["s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc"]
-    names += ["filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc"]
-    ports = free_ports(len(names))
-    flags = [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
-    fixed = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false", "-admin.ui=false"]
-    fixed += ["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-    weed = Path(sys.executable).parent / "weed"
-    endpoint = f"http://127.0.0.1:{ports[0]}"
-    with tempfile.TemporaryDirectory() as data:
-        process = subprocess.Popen(
-            [str(weed) if weed.exists() else "weed", "mini", f"-dir={data}", *fixed, *flags],
-            env={"PATH": os.environ["PATH"], **KEYS},
-            cwd=data,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            wait_for(endpoint)
-            yield endpoint
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def wait_for(endpoint: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(endpoint, timeout=1).close()
-        except urllib.error.HTTPError:
-            return  # it answers; that it refuses strangers is right
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(f"the store did not answer at {endpoint}")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Program:
         }
         began = time.perf_counter()
         done = subprocess.run(
-            ["pulumi", *arguments],  # noqa: S607  # whichever `pulumi` the user has is what is measured
+            ["pulumi", *arguments],  # whichever `pulumi` the user has is what is measured
             cwd=self.folder,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -123,7 +123,7 @@ def _committed(made: Program) -> Program:
     if shutil.which("git"):
         me = ["-c", "user.name=bench", "-c", "user.email=bench@example.com"]
         for command in (["init", "--quiet"], ["add", "--all"], [*me, "commit", "--quiet", "--message", "bench"]):
-            subprocess.run(["git", *command], cwd=made.folder, check=True)  # noqa: S607  # as `pulumi`
+            subprocess.run(["git", *command], cwd=made.folder, check=True)  # as `pulumi`
     return made
 
 

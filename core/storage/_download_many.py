@@ -10,7 +10,7 @@ from typing import TypeVar
 from core.storage._bulk import WORKERS, Bulk, CancelledError, Counter, check_workers
 from core.storage._download import fetch
 from core.storage._errors import StorageError
-from core.storage._files import check_target, replacing
+from core.storage._files import check_target, replacing, sweep
 from core.storage._keys import path_parts, safe_path
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
@@ -85,7 +85,9 @@ class _Downloads:
         path_parts(key)
         parents = key.rpartition("/")[0]
         if parents not in self._made:
-            safe_path(self._folder, key).parent.mkdir(parents=True, exist_ok=True)
+            parent = safe_path(self._folder, key).parent
+            parent.mkdir(parents=True, exist_ok=True)
+            sweep(str(parent))
             self._made.add(parents)
         path = f"{self._folder}/{key}"
         if os.path.isdir(path):

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+_START, _END = ".mpr-", ".part"
+#: Seconds after which a part that nobody holds is left over: not every file system keeps locks for all.
+_STALE = 3600
+#: Folders that this process has looked through.
+_swept: set[str] = set()
 #: Flags of a new file that nobody else has: of two processes with one target, neither harms the other.
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
@@ -44,8 +51,9 @@ def replacing(target: str | os.PathLike[str], *, durable: bool = True) -> Iterat
     is that of any new file. If `durable`, what it holds is on the disk before the name is. A link is replaced,
     not followed.
     """
-    part = os.path.join(os.path.dirname(target), f".mpr-{os.urandom(4).hex()}.part")
+    part = os.path.join(os.path.dirname(target), f"{_START}{os.urandom(4).hex()}{_END}")
     descriptor = os.open(part, _NEW, 0o666)
+    _hold(descriptor)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             yield file
@@ -57,6 +65,41 @@ def replacing(target: str | os.PathLike[str], *, durable: bool = True) -> Iterat
         with suppress(FileNotFoundError):
             os.unlink(part)
         raise
+
+
+def sweep(folder: str) -> None:
+    """Remove what killed processes left in a folder, once for each folder and process.
+
+    A part goes if nobody writes to it: it is not held (`flock`), and was last written to an hour ago.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for one in entries:
+            if one.name.startswith(_START) and one.name.endswith(_END) and one.is_file(follow_symlinks=False):
+                _remove_stale(one)
+
+
+def _remove_stale(part: os.DirEntry[str]) -> None:
+    with suppress(OSError):
+        if time.time() - part.stat(follow_symlinks=False).st_mtime < _STALE:
+            return
+        descriptor = os.open(part.path, os.O_RDONLY)
+        try:
+            if _hold(descriptor):
+                os.unlink(part.path)
+        finally:
+            os.close(descriptor)
+
+
+def _hold(descriptor: int) -> bool:
+    """Say that this process uses the file, until it closes it or dies; False if another one does."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in {errno.EWOULDBLOCK, errno.EACCES}
+    return True
 
 
 def check_space(file: BinaryIO, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.storage._errors import StorageError
@@ -10,13 +11,19 @@ from core.storage._request import Request, call
 
 if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
+    from core.storage._page import Page
 
 #: The most keys that S3 answers with at once.
 _PAGE = 1000
 
 
 def list_objects(
-    bucket: str, prefix: str = "", *, suffixes: str | Iterable[str] = (), limit: int | None = None
+    bucket: str,
+    prefix: str = "",
+    *,
+    suffixes: str | Iterable[str] = (),
+    limit: int | None = None,
+    workers: int = 1,
 ) -> Iterator[ObjectInfo]:
     """The objects of `bucket` whose keys start with `prefix`, in the order of the store (by UTF-8 bytes).
 
@@ -28,42 +35,55 @@ def list_objects(
         prefix: what the keys start with; end it with ``/`` to mean a folder.
         suffixes: keep only keys that end in one of these, upper and lower case alike: ``(".mp4", ".mov")``.
         limit: stop after this many objects.
+        workers: how many folders below `prefix` (up to the next ``/``) to list at a time, ahead of the iteration:
+            for many keys in several folders, on a store that is far. The order is the same.
 
     Raises:
-        ValueError: at the call, if `limit` is less than 1.
+        ValueError: at the call, if `limit` or `workers` is less than 1.
         StorageError: during the iteration, as the error tree says.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
     endings = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
-    return _objects(bucket, prefix, tuple(one.lower() for one in endings), limit)
-
-
-def _objects(bucket: str, prefix: str, suffixes: tuple[str, ...], limit: int | None) -> Iterator[ObjectInfo]:
     # With suffixes nobody knows how many keys must be looked at for `limit` of them.
-    pages = _pages(bucket, prefix, _PAGE if limit is None or suffixes else min(limit, _PAGE))
-    left = limit
-    for found in (found for page in pages for found in page):
-        if found.key.endswith("/") or (suffixes and not found.key.lower().endswith(suffixes)):
-            continue
-        yield found
-        if left is not None:
-            left -= 1
-            if not left:
-                return
+    size = _PAGE if limit is None or endings else min(limit, _PAGE)
+    found = _objects(bucket, prefix, size) if workers == 1 else _by_folder(bucket, prefix, workers)
+    return islice(_chosen(found, tuple(one.lower() for one in endings)), limit)
 
 
-def _pages(bucket: str, prefix: str, size: int) -> Iterator[list[ObjectInfo]]:
+def _chosen(objects: Iterable[ObjectInfo], suffixes: tuple[str, ...]) -> Iterator[ObjectInfo]:
+    for one in objects:
+        if not one.key.endswith("/") and (not suffixes or one.key.lower().endswith(suffixes)):
+            yield one
+
+
+def _objects(bucket: str, prefix: str, size: int) -> Iterator[ObjectInfo]:
+    for page in pages(bucket, prefix, size):
+        yield from page.objects
+
+
+def _by_folder(bucket: str, prefix: str, workers: int) -> Iterator[ObjectInfo]:
+    from core.storage._list_ahead import listed_ahead  # noqa: PLC0415  # threads, where they are asked for
+
+    return listed_ahead(bucket, prefix, workers)
+
+
+def pages(bucket: str, prefix: str, size: int = _PAGE, delimiter: str = "") -> Iterator[Page]:
+    """The pages of a listing; with a delimiter, what is below it counts as one folder."""
     from urllib.parse import quote  # noqa: PLC0415  # with the next
 
     from core.storage._page import parsed  # noqa: PLC0415  # the parser, when there is something to parse
 
     start = f"list-type=2&encoding-type=url&max-keys={size}&prefix={quote(prefix, safe='')}"
+    if delimiter:
+        start += f"&delimiter={quote(delimiter, safe='')}"
     token = None
     while True:
         query = start if token is None else f"{start}&continuation-token={quote(token, safe='')}"
         page = parsed(call(Request("ListObjectsV2", bucket, query=query)).body, bucket)
-        yield page.objects
+        yield page
         if not page.truncated:
             return
         if not page.token or page.token == token:

@@ -5,6 +5,7 @@ botocore takes 50 ms for the 1,000 keys of a page, most of it for their dates (b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -18,6 +19,8 @@ class Page(NamedTuple):
     """What one answer lists."""
 
     objects: list[ObjectInfo]
+    #: Folders, where the listing was to stop at a delimiter.
+    folders: list[str]
     truncated: bool
     token: str | None
 
@@ -39,20 +42,19 @@ def parsed(body: bytes, bucket: str) -> Page:
     space = root.tag.rpartition("}")[0]
     space = f"{space}}}" if space else ""
     encoded = root.findtext(f"{space}EncodingType") == "url"
-    objects = [_object(one, space, bucket, encoded=encoded) for one in root.iterfind(f"{space}Contents")]
+    start = len(space)
+    rows = ({leaf.tag[start:]: leaf.text or "" for leaf in one} for one in root.iterfind(f"{space}Contents"))
+    objects = [_object(row, bucket, encoded=encoded) for row in rows]
+    names = (one.findtext(f"{space}Prefix", "") for one in root.iterfind(f"{space}CommonPrefixes"))
+    folders = [_decoded(one) if encoded else one for one in names]
     truncated = root.findtext(f"{space}IsTruncated") == "true"
-    return Page(objects, truncated, root.findtext(f"{space}NextContinuationToken"))
+    return Page(objects, folders, truncated, root.findtext(f"{space}NextContinuationToken"))
 
 
-def _object(found: ET.Element, space: str, bucket: str, *, encoded: bool) -> ObjectInfo:
-    key = found.findtext(f"{space}Key", "")
-    return ObjectInfo(
-        _decoded(key) if encoded else key,
-        int(found.findtext(f"{space}Size", "0")),
-        found.findtext(f"{space}ETag", "").strip('"'),
-        datetime.fromisoformat(found.findtext(f"{space}LastModified", "")),
-        bucket=bucket,
-    )
+def _object(row: Mapping[str, str], bucket: str, *, encoded: bool) -> ObjectInfo:
+    key = _decoded(row["Key"]) if encoded else row["Key"]
+    etag, modified = row.get("ETag", "").strip('"'), datetime.fromisoformat(row["LastModified"])
+    return ObjectInfo(key, int(row["Size"]), etag, modified, "", bucket)
 
 
 def _decoded(key: str) -> str:

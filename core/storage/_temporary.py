@@ -31,7 +31,7 @@ def download_to_temp(bucket: str, key: str) -> Path:
     descriptor, name = tempfile.mkstemp(prefix="mpr-", suffix=suffix[0] if suffix else "")
     path = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
             fetch(bucket, key, file, Progress(None))
     except BaseException:
         path.unlink(missing_ok=True)

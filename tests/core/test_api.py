@@ -26,7 +26,7 @@ NAMES = [
 ]  # fmt: skip
 
 SIGNATURES = {
-    "list_objects": "(bucket, prefix, *, suffixes, limit)",
+    "list_objects": "(bucket, prefix, *, suffixes, limit, workers)",
     "download_file": "(bucket, key, path, *, progress)",
     "download_to_temp": "(bucket, key)",
     "temporary_download": "(bucket, key)",
