@@ -27,8 +27,9 @@ def list_objects(
 ) -> Iterator[ObjectInfo]:
     """The objects of `bucket` whose keys start with `prefix`, in the order of the store (by UTF-8 bytes).
 
-    Lazy: a page of up to 1,000 is requested when the iteration gets there, and each request is retried. Folder
-    markers (keys that end in ``/``) are left out.
+    Lazy: a page of up to 1,000 is requested when the iteration gets there, and from the second on one page ahead;
+    each request is retried. Memory does not grow with the number of keys. Folder markers (keys that end in
+    ``/``) are left out.
 
     Args:
         bucket: its name, such as `core.storage.BUCKET_IN`.
@@ -74,15 +75,21 @@ def pages(bucket: str, prefix: str, size: int = _PAGE, delimiter: str = "") -> I
     """The pages of a listing; with a delimiter, what is below it counts as one folder."""
     from urllib.parse import quote  # noqa: PLC0415  # with the next
 
+    from core.storage._ahead import Ahead, token_in  # noqa: PLC0415  # threads, when there is a listing
     from core.storage._page import parsed  # noqa: PLC0415  # the parser, when there is something to parse
 
     start = f"list-type=2&encoding-type=url&max-keys={size}&prefix={quote(prefix, safe='')}"
     if delimiter:
         start += f"&delimiter={quote(delimiter, safe='')}"
+    ahead = Ahead(lambda query: call(Request("ListObjectsV2", bucket, query=query)).body)
     token = None
     while True:
-        query = start if token is None else f"{start}&continuation-token={quote(token, safe='')}"
-        page = parsed(call(Request("ListObjectsV2", bucket, query=query)).body, bucket)
+        body = ahead.page(start if token is None else f"{start}&continuation-token={quote(token, safe='')}")
+        # Whoever reads a second page will read a third; who only wanted the first costs nothing more.
+        following = token_in(body)
+        if token is not None and following not in {None, token}:
+            ahead.start(f"{start}&continuation-token={quote(following or '', safe='')}")
+        page = parsed(body, bucket)
         yield page
         if not page.truncated:
             return

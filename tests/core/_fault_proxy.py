@@ -45,10 +45,10 @@ class FaultProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # ends the wait for the next connection
         self._listener.close()
-        with self._lock:
-            for one in self._open:
-                _end(one)
+        self.drop_all()
 
     def drop_all(self) -> None:
         """End every connection that stands, as a store does that is started anew."""
