@@ -8,7 +8,7 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof check test engine bench minio actionlint s3fs requirements clean
+.PHONY: help up down status proof check test faults bench minio actionlint s3fs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +36,13 @@ test: .venv/dev ## all tests, with the floors of branch coverage
 	@$(BIN)/coverage report --include='core/*' --fail-under=95
 	@$(BIN)/coverage report --include='infra/*' --fail-under=90
 
-bench: .venv/dev ## start-up figures as ratios, against boto3
+faults: .venv/dev ## 2,000 random schedules of network faults (minutes)
+	@FAULT_SCHEDULES=2000 $(BIN)/pytest -n 2 --timeout 3600 tests/core/test_fault_schedules.py
+
+bench: .venv/dev .local/s3fs/made ## figures as ratios, beside the peers; writes docs/bench.md and docs/bench.svg
 	@$(BIN)/python bench/startup.py
+	@$(BIN)/python bench/transfers.py --tls --write
+	@$(BIN)/python bench/scale.py
 	@$(BIN)/python bench/up.py
 
 minio: ## build the MinIO server into .local/bin (needs Go), for the tests that use it

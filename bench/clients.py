@@ -22,7 +22,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 BUCKET = "bench"
-MANY, BIG, UP = "many/", "big.bin", "up"
+#: The second of the big ones has a hash that can be checked: this library uploaded it.
+MANY, BIG, HASHED, UP = "many/", "big.bin", "hashed.bin", "up"
 #: Objects at a time, for those who let that be chosen.
 AT_ONCE = 16
 ENDPOINT = os.environ.get("S3_ENDPOINT_URL", "")
@@ -71,6 +72,7 @@ def ours() -> Cases:
         "many down": download,
         "many up": upload,
         "big down": lambda folder: download_file(BUCKET, BIG, folder / "down"),
+        "big down, verified": lambda folder: download_file(BUCKET, HASHED, folder / "down"),
         "big up": lambda folder: upload_file(folder / BIG, BUCKET, UP),
         "list": lambda _: sum(1 for _ in list_objects(BUCKET, "list/")),
     }
@@ -294,7 +296,7 @@ def plain_get() -> Cases:
         with urllib.request.urlopen(url, context=context) as answer, (folder / "down").open("wb") as file:
             shutil.copyfileobj(answer, file, 1024 * 1024)
 
-    return {"big down": get}
+    return {"big down": get, "big down, verified": get}
 
 
 CLIENTS: dict[str, Callable[[], Cases]] = {
@@ -320,7 +322,8 @@ def fill() -> Cases:
         client = get_s3_client()
         client.create_bucket(Bucket=BUCKET)
         assert all(one.ok for one in upload_many((folder / key, BUCKET, key) for key in keys()))
-        upload_file(folder / BIG, BUCKET, BIG)
+        boto3_client().upload_file(str(folder / BIG), BUCKET, BIG)
+        upload_file(folder / BIG, BUCKET, HASHED)
         names = [f"list/{number // 500:02}/{number:05}" for number in range(int(os.environ["BENCH_LISTED"]))]
         each(lambda name: client.put_object(Bucket=BUCKET, Key=name, Body=b"x"), names)
 
