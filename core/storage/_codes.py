@@ -110,7 +110,6 @@ TLS: tuple[tuple[str, type[StorageError], str], ...] = (
 )
 PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
 SILENCE = "no answer ({error}); is the store running, and S3_ENDPOINT_URL right?"
-MANGLED = "the bytes that arrived are not the object ({error}); try again"
 NO_CREDENTIALS = (
     "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by loading the env file that `make up` (or "
     "`pulumi up -s <environment>`) writes"

@@ -35,13 +35,14 @@ def check_new_key(key: str) -> str:
     """`key`, if every store would keep an object under exactly this name.
 
     Raises:
-        UnsafeKeyError: as `check_key`; or a part between slashes is empty, ``.`` or ``..``.
+        UnsafeKeyError: as `check_key`; or a part between slashes is empty, ``.`` or ``..``, or holds a
+            backslash, which SeaweedFS 4.48 turns into a slash.
     """
     check_key(key)
-    if any(part in {"", ".", ".."} for part in key.split("/")):
+    if "\\" in key or any(part in {"", ".", ".."} for part in key.split("/")):
         raise UnsafeKeyError(
-            f"the key {key!r} has a part that is empty, '.' or '..': some stores fold or refuse it; "
-            "use a relative key such as frames/match-01/0001.jpg",
+            f"the key {key!r} has a backslash, or a part that is empty, '.' or '..': some stores fold or "
+            "refuse it; use a relative key such as frames/match-01/0001.jpg",
             key=key,
         )
     return key

@@ -67,7 +67,7 @@ def send(request: Request, settings: Settings | None = None) -> Answer:
     """The answer to a request that succeeded, with its body still to come; whoever gets it closes it.
 
     Tried up to 5 times in all, with growing random pauses, on faults that pass: lost connections, silence,
-    throttling, errors of the server. That takes 2 minutes and 10 seconds at most, plus the time of the bodies.
+    throttling, errors of the server. That takes 2 minutes and 8 seconds at most, plus the time of the bodies.
     Thread-safe.
 
     Raises:

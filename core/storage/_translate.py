@@ -1,4 +1,4 @@
-"""From what botocore raises to the errors of this library: the one place that knows the codes of stores."""
+"""From what a store answers, and from what connections and botocore raise, to the errors of this library."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from core.storage._clock import parsed_time
-from core.storage._codes import BUSY, CODES, MANGLED, NO_CREDENTIALS, PASSING, PASSING_STATUS, PROXY, SILENCE, TLS
-from core.storage._errors import (
-    IntegrityError,
-    StorageConfigError,
-    StorageError,
-    StoreUnreachableError,
-)
+from core.storage._codes import BUSY, CODES, NO_CREDENTIALS, PASSING, PASSING_STATUS, PROXY, SILENCE, TLS
+from core.storage._errors import StorageConfigError, StorageError, StoreUnreachableError
 from core.storage._proxy import ProxyError
 
 #: Seconds. A smaller difference is only the time that the answer took.
@@ -101,14 +96,6 @@ def translated(operation: str, bucket: str, key: str | None = None) -> Iterator[
         raise _from_client(error, Attempt(operation, bucket, key)) from error
 
 
-def body_errors() -> tuple[type[Exception], ...]:
-    """What reading the body of an answer raises when the connection breaks."""
-    from botocore.exceptions import HTTPClientError, IncompleteReadError  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-    return (HTTPClientError, IncompleteReadError, HTTPError, OSError)
-
-
 def _from_answer(answer: Any, tried: Attempt) -> StorageError:
     metadata = answer.get("ResponseMetadata", {})
     error = answer.get("Error", {})
@@ -184,7 +171,6 @@ def _unanswered(error: Exception) -> tuple[type[StorageError], str]:
         (known.ProxyConnectionError, StoreUnreachableError, PROXY),
         (unreachable, StoreUnreachableError, SILENCE),
         ((known.NoCredentialsError, known.PartialCredentialsError), StorageConfigError, NO_CREDENTIALS),
-        (known.FlexibleChecksumError, IntegrityError, MANGLED),
         ((known.ParamValidationError, known.InvalidConfigError), StorageConfigError, "{error}"),
         (Exception, StorageError, "{error}"),
     )

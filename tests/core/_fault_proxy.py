@@ -23,8 +23,8 @@ class Fault:
     """What happens to one connection after `at` bytes in one direction."""
 
     #: ``cut``: it ends; ``reset``: it is torn down; ``stall``: nothing moves any more; ``slow``: a byte at a
-    #: time for a while; ``flip``: one bit changes.
-    kind: Literal["cut", "reset", "stall", "slow", "flip"]
+    #: time for a while; ``flip``: one bit changes; ``duplicate``: a piece comes twice.
+    kind: Literal["cut", "reset", "stall", "slow", "flip", "duplicate"]
     at: int = 0
     #: Whether the bytes counted and harmed are those of the store's answer, or of the request.
     answer: bool = True
@@ -107,6 +107,9 @@ class _Pair:
             return True
         elif fault.kind == "flip":
             target.sendall(bytes([rest[0] ^ 1]) + rest[1:])
+            return True
+        elif fault.kind == "duplicate":
+            target.sendall(rest + rest)
             return True
         elif fault.kind == "reset":
             for one in (self.near, self.far):

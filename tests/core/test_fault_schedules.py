@@ -41,7 +41,7 @@ LARGE = 2 * PART + 1
 
 faults = st.builds(
     Fault,
-    kind=st.sampled_from(["cut", "reset", "slow", "flip"]),
+    kind=st.sampled_from(["cut", "reset", "slow", "flip", "duplicate"]),
     at=st.one_of(st.integers(0, 3000), st.integers(0, 4 * 1024 * 1024)),
     answer=st.booleans(),
 )
@@ -122,6 +122,17 @@ def test_a_download_is_the_object_or_an_error(schedule, size, rig):
         assert target.read_bytes() == rig.contents[size]
         assert (info.size, info.verified_by) == (size, "md5")
     assert not list(rig.folder.glob(".mpr-*"))
+
+
+@pytest.mark.parametrize("answer", [True, False])
+@pytest.mark.parametrize("at", [0, 100, 500_000])
+def test_a_connection_that_falls_silent_is_given_up_for_another(rig, at, answer):
+    size = 1024 * 1024
+    source = rig.file(size)
+    rig.disturb([Fault("stall", at, answer=answer)] * 2)
+    assert upload_file(source, rig.bucket, "k").size == size
+    rig.disturb([Fault("stall", at, answer=answer)] * 2)
+    assert download_file(rig.bucket, "k", rig.folder / "k").verified_by == "md5"
 
 
 @thorough

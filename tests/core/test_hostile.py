@@ -91,6 +91,15 @@ def test_many_on_a_disk_that_fills_up_have_a_result_each(served, small_disk):
     assert all(one.stat().st_size == 300_000 for one in small_disk.iterdir())
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="the superuser writes everywhere")
+def test_a_folder_that_may_not_be_written_is_an_error(served, tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(PermissionError):
+        download_file("bucket", "k.mp4", tmp_path / "k.mp4")
+    (result,) = download_many([("bucket", "k.mp4")], tmp_path)
+    assert isinstance(result.error, PermissionError)
+
+
 def test_a_limit_on_the_size_of_files_is_an_error_and_leaves_nothing(served, tmp_path):
     code = """
         import resource, signal, sys
