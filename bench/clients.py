@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 BUCKET = "bench"
 #: The second of the big ones has a hash that can be checked: this library uploaded it.
-MANY, BIG, HASHED, UP = "many/", "big.bin", "hashed.bin", "up"
+MANY, BIG, HASHED, UP, BIG_UP = "many/", "big.bin", "hashed.bin", "up", "up.bin"
 #: Objects at a time, for those who let that be chosen.
 AT_ONCE = 16
 ENDPOINT = os.environ.get("S3_ENDPOINT_URL", "")
@@ -73,7 +73,7 @@ def ours() -> Cases:
         "many up": upload,
         "big down": lambda folder: download_file(BUCKET, BIG, folder / "down"),
         "big down, verified": lambda folder: download_file(BUCKET, HASHED, folder / "down"),
-        "big up": lambda folder: upload_file(folder / BIG, BUCKET, UP),
+        "big up": lambda folder: upload_file(folder / BIG, BUCKET, BIG_UP),
         "list": lambda _: sum(1 for _ in list_objects(BUCKET, "list/")),
     }
 
@@ -99,7 +99,7 @@ def boto3() -> Cases:
             lambda key: client.upload_file(str(folder / key), BUCKET, f"{UP}/{key}"), keys()
         ),
         "big down": lambda folder: client.download_file(BUCKET, BIG, str(folder / "down")),
-        "big up": lambda folder: client.upload_file(str(folder / BIG), BUCKET, UP),
+        "big up": lambda folder: client.upload_file(str(folder / BIG), BUCKET, BIG_UP),
         "list": listed,
     }
 
@@ -132,7 +132,7 @@ def boto3_tuned() -> Cases:
             keys(),
         ),
         "big down": lambda folder: client.download_file(BUCKET, BIG, str(folder / "down"), Config=big),
-        "big up": lambda folder: client.upload_file(str(folder / BIG), BUCKET, UP, Config=big),
+        "big up": lambda folder: client.upload_file(str(folder / BIG), BUCKET, BIG_UP, Config=big),
     }
 
 
@@ -188,7 +188,7 @@ def obstore() -> Cases:
             lambda key: library.put(bucket, f"{UP}/{key}", (folder / key).read_bytes()), keys()
         ),
         "big down": lambda folder: get(BIG, folder / "down"),
-        "big up": lambda folder: library.put(bucket, UP, folder / BIG),
+        "big up": lambda folder: library.put(bucket, BIG_UP, folder / BIG),
         "list": lambda _: sum(len(page) for page in library.list(bucket, "list/")),
     }
 
@@ -213,7 +213,7 @@ def minio() -> Cases:
             lambda key: client.fput_object(BUCKET, f"{UP}/{key}", str(folder / key)), keys()
         ),
         "big down": lambda folder: client.fget_object(BUCKET, BIG, str(folder / "down")),
-        "big up": lambda folder: client.fput_object(BUCKET, UP, str(folder / BIG)),
+        "big up": lambda folder: client.fput_object(BUCKET, BIG_UP, str(folder / BIG)),
         "list": lambda _: sum(1 for _ in client.list_objects(BUCKET, "list/", recursive=True)),
     }
 
@@ -230,7 +230,7 @@ def s3fs() -> Cases:
         "many down": lambda folder: run(f"f.get('{BUCKET}/{MANY}', '{targets(folder)}/{MANY}', recursive=True)"),
         "many up": lambda folder: run(f"f.put('{folder}/{MANY}', '{BUCKET}/{UP}/{MANY}', recursive=True)"),
         "big down": lambda folder: run(f"f.get('{BUCKET}/{BIG}', '{folder}/down')"),
-        "big up": lambda folder: run(f"f.put('{folder}/{BIG}', '{BUCKET}/{UP}')"),
+        "big up": lambda folder: run(f"f.put('{folder}/{BIG}', '{BUCKET}/{BIG_UP}')"),
         "list": lambda _: run(f"f.find('{BUCKET}/list/')"),
     }
 
@@ -248,7 +248,7 @@ def s5cmd() -> Cases:
         "many down": lambda folder: program(*many, "cp", f"{url}/{MANY}*", f"{targets(folder)}/{MANY}"),
         "many up": lambda folder: program(*many, "cp", f"{folder}/{MANY}", f"{url}/{UP}/{MANY}"),
         "big down": lambda folder: program(*base, "cp", f"{url}/{BIG}", f"{folder}/down"),
-        "big up": lambda folder: program(*base, "cp", f"{folder}/{BIG}", f"{url}/{UP}"),
+        "big up": lambda folder: program(*base, "cp", f"{folder}/{BIG}", f"{url}/{BIG_UP}"),
         "list": lambda _: program(*base, "ls", f"{url}/list/*"),
     }
 
@@ -264,7 +264,7 @@ def rclone() -> Cases:
         "many down": lambda folder: copy(f"{remote}/{MANY}", f"{targets(folder)}/{MANY}"),
         "many up": lambda folder: copy(f"{folder}/{MANY}", f"{remote}/{UP}/{MANY}"),
         "big down": lambda folder: copy(f"{remote}/{BIG}", f"{folder}/down"),
-        "big up": lambda folder: copy(f"{folder}/{BIG}", f"{remote}/{UP}"),
+        "big up": lambda folder: copy(f"{folder}/{BIG}", f"{remote}/{BIG_UP}"),
         "list": lambda _: program("rclone", "lsf", "--recursive", *options, f"{remote}/list/"),
     }
 
@@ -278,7 +278,7 @@ def curl() -> Cases:
 
     return {
         "big down": lambda folder: run("-o", str(folder / "down"), get_presigned_url(BUCKET, BIG)),
-        "big up": lambda folder: run("-T", str(folder / BIG), get_presigned_url(BUCKET, UP, method="PUT")),
+        "big up": lambda folder: run("-T", str(folder / BIG), get_presigned_url(BUCKET, BIG_UP, method="PUT")),
     }
 
 
