@@ -89,10 +89,7 @@ class _Downloads:
             parent.mkdir(parents=True, exist_ok=True)
             sweep(str(parent))
             self._made.add(parents)
-        path = f"{self._folder}/{key}"
-        if os.path.isdir(path):
-            check_target(path)  # says what is wrong with it
-        return path
+        return f"{self._folder}/{key}"
 
 
 def _pair(item: object) -> tuple[str, str]:

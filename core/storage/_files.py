@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _START, _END = ".mpr-", ".part"
-#: Seconds after which a part that nobody holds is left over: not every file system keeps locks for all.
+#: Seconds after which a part is left over.
 _STALE = 3600
 #: Folders that this process has looked through.
 _swept: set[str] = set()
@@ -53,7 +52,6 @@ def replacing(target: str | os.PathLike[str], *, durable: bool = True) -> Iterat
     """
     part = os.path.join(os.path.dirname(target), f"{_START}{os.urandom(4).hex()}{_END}")
     descriptor = os.open(part, _NEW, 0o666)
-    _hold(descriptor)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             yield file
@@ -70,7 +68,7 @@ def replacing(target: str | os.PathLike[str], *, durable: bool = True) -> Iterat
 def sweep(folder: str) -> None:
     """Remove what killed processes left in a folder, once for each folder and process.
 
-    A part goes if nobody writes to it: it is not held (`flock`), and was last written to an hour ago.
+    A part goes if it was last written to an hour ago: a download that gets nothing for minutes is given up.
     """
     if folder in _swept:
         return
@@ -83,23 +81,8 @@ def sweep(folder: str) -> None:
 
 def _remove_stale(part: os.DirEntry[str]) -> None:
     with suppress(OSError):
-        if time.time() - part.stat(follow_symlinks=False).st_mtime < _STALE:
-            return
-        descriptor = os.open(part.path, os.O_RDONLY)
-        try:
-            if _hold(descriptor):
-                os.unlink(part.path)
-        finally:
-            os.close(descriptor)
-
-
-def _hold(descriptor: int) -> bool:
-    """Say that this process uses the file, until it closes it or dies; False if another one does."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in {errno.EWOULDBLOCK, errno.EACCES}
-    return True
+        if time.time() - part.stat(follow_symlinks=False).st_mtime > _STALE:
+            os.unlink(part.path)
 
 
 def check_space(file: BinaryIO, size: int) -> None:

@@ -19,6 +19,8 @@ _LONGEST_HEAD = 64 * 1024
 #: Seconds and bytes: a transfer that moves less than this in that time has stalled, however alive it looks.
 WINDOW = 30.0
 LEAST = 32 * 1024
+#: Seconds in which no server gives up a connection that is used.
+_MOMENT = 1.0
 _NOTHING = memoryview(b"")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*")
 
@@ -46,6 +48,7 @@ class Connection:
         self._start = self._end = 0
         #: Whether a request was answered on it before: only then can it have gone stale.
         self._used = False
+        self._since = 0.0
 
     def request(self, head: bytes, body: bytes, *, bodiless: bool = False) -> Answer:
         """Send a request, and read the head of its answer.
@@ -73,10 +76,13 @@ class Connection:
         while status // 100 == 1:  # such as 100 Continue, which was not asked for
             status, headers = self._head()
         self._used = True
+        self._since = time.monotonic()
         return Answer(self, status, headers, bodiless=bodiless or status in {204, 304})
 
     def is_dead(self) -> bool:
-        """Whether the server has closed it, or said something that nobody asked for."""
+        """Whether the server has closed it, or said something that nobody asked for, since it was used."""
+        if time.monotonic() - self._since < _MOMENT:
+            return False  # if it has, the request is sent once more
         try:
             return bool(select.select([self._socket], [], [], 0)[0])
         except ValueError:  # a descriptor that select cannot take

@@ -66,6 +66,7 @@ def test_one_that_fails_does_not_stop_the_others(bucket, frames, tmp_path, worke
     key = next(iter(frames))
     (tmp_path / "in the way").write_bytes(b"")
     (tmp_path / "folder" / "x").mkdir(parents=True)
+    get_s3_client().put_object(Bucket=bucket, Key="folder", Body=b"")
     items: list[Any] = [
         (bucket, "absent"),
         ("absent-bucket", "k"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import signal
 import socket
@@ -23,7 +22,6 @@ from core.storage import (
     ExpiredCredentialsError,
     InvalidCredentialsError,
     StoreUnreachableError,
-    _files,
     _multipart,
     _retry,
     _upload,
@@ -157,16 +155,14 @@ def test_a_process_that_ends_without_a_word_leaves_nothing(served, tmp_path):
 
 @pytest.fixture
 def parts(tmp_path):
-    """Parts that were left over, that are written to right now, and that only look like some."""
+    """A part that was left over; one that is written to right now, and what only looks like one."""
     old = time.time() - 2 * 3600
-    names = [".mpr-00000000.part", ".mpr-11111111.part", ".mpr-22222222.part", ".mprs.part", "mpr-3.part"]
+    names = [".mpr-00000000.part", ".mpr-11111111.part", ".mprs.part", "mpr-3.part"]
     for name in names:
         (tmp_path / name).write_bytes(b"x")
         os.utime(tmp_path / name, (old, old))
     os.utime(tmp_path / names[1])  # a moment ago
-    with (tmp_path / names[2]).open("r+b") as held:  # by a process that is slow
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield set(names[1:])
+    return set(names[1:])
 
 
 def test_what_a_killed_process_left_is_swept_and_nothing_else(served, tmp_path, parts):
@@ -177,13 +173,6 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(served, tmp_path, 
 def test_so_it_is_by_many(served, tmp_path, parts):
     assert [one.ok for one in download_many([("bucket", "k.mp4")], tmp_path)] == [True]
     assert {one.name for one in tmp_path.iterdir()} == {"k.mp4", *parts}
-
-
-def test_a_part_is_held_while_it_is_written(tmp_path):
-    with _files.replacing(tmp_path / "target"):
-        (part,) = tmp_path.iterdir()
-        with part.open("rb") as other, pytest.raises(BlockingIOError):
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 # --- keys and clocks in mid-transfer --------------------------------------------------------------------
