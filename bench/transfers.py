@@ -68,11 +68,11 @@ def main() -> None:
         folder = Path(name)
         certificate = _certificate(folder)
         fill(folder)
-        with store(certificate) as endpoints:
-            for scheme in ["http", "https"] if asked.tls else ["http"]:
+        for scheme in ["http", "https"] if asked.tls else ["http"]:
+            # A store each: what is overwritten in one stays in memory for long.
+            with store(certificate) as endpoints:
                 environment = _environment(endpoints[scheme], certificate[0])
-                if scheme == "http":
-                    run("fill", "fill", folder, environment)
+                run("fill", "fill", folder, environment)
                 for case in [asked.only] if asked.only else OVER_TLS if scheme == "https" else CASES:
                     found = measured(case, folder, environment, asked)
                     tables.append((f"{CASES[case].title}, {scheme}", CASES[case].limit, found))
