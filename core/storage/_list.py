@@ -25,7 +25,9 @@ def list_objects(
     limit: int | None = None,
     workers: int = 1,
 ) -> Iterator[ObjectInfo]:
-    """The objects of `bucket` whose keys start with `prefix`, in the order of the store (by UTF-8 bytes).
+    """The objects of `bucket` whose keys start with `prefix`, in the order of the store.
+
+    That is by UTF-8 bytes, but on SeaweedFS 4.48, where ``a/1`` comes before ``a.mp4``.
 
     Lazy: a page of up to 1,000 is requested when the iteration gets there, and from the second on one page ahead;
     each request is retried. Memory does not grow with the number of keys. Folder markers (keys that end in
@@ -37,7 +39,7 @@ def list_objects(
         suffixes: keep only keys that end in one of these, upper and lower case alike: ``(".mp4", ".mov")``.
         limit: stop after this many objects.
         workers: how many folders below `prefix` (up to the next ``/``) to list at a time, ahead of the iteration:
-            for many keys in several folders, on a store that is far. The order is the same.
+            for many keys in several folders, on a store that is far. The order is that of the bytes of the keys.
 
     Raises:
         ValueError: at the call, if `limit` or `workers` is less than 1.

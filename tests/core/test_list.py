@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote
@@ -154,3 +155,77 @@ def test_every_key_is_listed_as_it_is(name):
     assert [one.key for one in parsed(body, "b").objects] == [name]
     plus = quote(name).replace("%20", "+").encode()  # AWS writes a space as a plus
     assert [one.key for one in parsed(body.replace(quote(name).encode(), plus), "b").objects] == [name]
+
+
+# --- folders side by side -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folders(bucket):
+    """Objects in folders and between them, with names that sort unlike their folders."""
+    names = [f"{folder}/{number}" for folder in ("a", "b", "b-c", "d") for number in range(7)]
+    names += ["a.first", "b0", "c", "z/deep/er/1"]
+    for name in names:
+        get_s3_client().put_object(Bucket=bucket, Key=f"top/{name}", Body=b"x")
+    return bucket
+
+
+@pytest.mark.parametrize("workers", [2, 3, 50])
+def test_folders_listed_side_by_side_come_in_order(folders, monkeypatch, workers):
+    # SeaweedFS lists a folder before what sorts before its slash; S3, and folders side by side, go by the bytes.
+    expected = sorted(keys(list_objects(folders, "top/")), key=str.encode)
+    assert len(expected) == 32
+    monkeypatch.setattr(module, "_PAGE", 3)
+    assert keys(list_objects(folders, "top/", workers=workers)) == expected
+    assert keys(list_objects(folders, "top/", workers=workers, suffixes="/1")) == [
+        key for key in expected if key.endswith("/1")
+    ]
+    assert keys(list_objects(folders, "top/", workers=workers, limit=9)) == expected[:9]
+    assert listing_threads() == []
+
+
+def listing_threads() -> list[threading.Thread]:
+    """Those that are still there once they had the time to end."""
+    found = [one for one in threading.enumerate() if one.name == "mpr-list"]
+    for one in found:
+        one.join(5)
+    return [one for one in found if one.is_alive()]
+
+
+def test_an_error_in_one_folder_is_raised_in_its_place(folders, monkeypatch):
+    real = module.call
+
+    def failing(request: Request) -> Reply:
+        if "prefix=top%2Fb%2F" in request.query:
+            raise StorageError("broken")
+        return real(request)
+
+    monkeypatch.setattr(module, "call", failing)
+    before = ["top/a.first", *(f"top/{folder}/{number}" for folder in ("a", "b-c") for number in range(7))]
+    listing = list_objects(folders, "top/", workers=4)
+    assert [next(listing).key for _ in before] == before
+    with pytest.raises(StorageError, match="broken"):
+        next(listing)
+    assert listing_threads() == []
+
+
+def test_an_error_ahead_is_raised_in_its_place(pages, monkeypatch):
+    pages.add("a", token="1")
+    pages.add("b", token="2")
+    third = pages.__call__
+
+    def failing(request: Request) -> Reply:
+        if "continuation-token=2" in request.query:
+            raise StorageError("broken")
+        return third(request)
+
+    monkeypatch.setattr(module, "call", failing)
+    listing = list_objects("bucket")
+    assert [next(listing).key, next(listing).key] == ["a", "b"]
+    with pytest.raises(StorageError, match="broken"):
+        next(listing)
+
+
+def test_a_number_of_workers_that_is_none_is_refused_at_the_call():
+    with pytest.raises(ValueError, match="workers must be at least 1"):
+        list_objects("b", workers=0)

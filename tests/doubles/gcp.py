@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 from tests.doubles.handler import Double, Handler, Props, Refused, autoname
@@ -41,6 +42,7 @@ class Gcp(Seaweed):
             raise Refused(_NO_CREDENTIALS)
         super().__init__("gcp-notes")
         self.expired = given == EXPIRED
+        self._giving = Lock()
 
     def require(self) -> None:
         """What every call of the API needs."""
@@ -49,6 +51,10 @@ class Gcp(Seaweed):
 
     def give(self, member: str) -> None:
         """Bring what a member may do to the bindings that there are."""
+        with self._giving:  # the engine makes several bindings at once: the last look must be the last word
+            self._give(member)
+
+    def _give(self, member: str) -> None:
         rights: dict[str, Any] = {}
         for one in self.all_noted("binding"):
             wider = _ROLES[one["role"]] is WRITE or one["bucket"] not in rights
