@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.storage import BucketNotFoundError, ObjectInfo, StorageError, get_s3_client, list_objects
 from core.storage import _list as module
 from core.storage._page import parsed
-from core.storage._request import Reply, Request
+from core.storage._request import Reply, Request, call
 
 
 @pytest.fixture
@@ -193,12 +193,13 @@ def listing_threads() -> list[threading.Thread]:
 
 
 def test_an_error_in_one_folder_is_raised_in_its_place(folders, monkeypatch):
-    real = module.call
+    real = call
 
     def failing(request: Request) -> Reply:
         if "prefix=top%2Fb%2F" in request.query:
             raise StorageError("broken")
-        return real(request)
+        answer: Reply = real(request)
+        return answer
 
     monkeypatch.setattr(module, "call", failing)
     before = ["top/a.first", *(f"top/{folder}/{number}" for folder in ("a", "b-c") for number in range(7))]
@@ -217,7 +218,8 @@ def test_an_error_ahead_is_raised_in_its_place(pages, monkeypatch):
     def failing(request: Request) -> Reply:
         if "continuation-token=2" in request.query:
             raise StorageError("broken")
-        return third(request)
+        answer: Reply = third(request)
+        return answer
 
     monkeypatch.setattr(module, "call", failing)
     listing = list_objects("bucket")
