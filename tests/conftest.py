@@ -41,6 +41,9 @@ _WEED = (
     "-admin.ui=false",
     "-master.telemetry=false",
     "-volume.preStopSeconds=0",
+    # Each bucket takes volumes of its own. Left alone, SeaweedFS allows one for each free gigabyte of the disk.
+    "-master.volumeSizeLimitMB=1024",
+    "-volume.max=4096",
 )
 
 
