@@ -24,6 +24,7 @@ _COMMANDS = {
     "down": "infra.local.lifecycle:down",
     "env": "infra.env.command:env",
     "init": "infra.init:init",
+    "rotate": "infra.rotate.command:rotate",
     "store": "infra.local.command:store",
     "up": "infra.local.lifecycle:up",
 }

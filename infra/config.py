@@ -19,6 +19,7 @@ from infra.config_rules import check
 from infra.errors import UsageError
 from infra.features import FEATURES, TARGETS
 from infra.identities import APP, ROLES, Identity, Role, read_identities
+from infra.slots import Slots, of, read_slots
 
 #: The project's root: Pulumi.yaml, environments/ and .local/ are here.
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,10 +30,13 @@ NAMESPACE = "mpr-storage"
 EMBEDDED = "embedded"
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_STRUCTURED = ("buckets", "identities", "keys", "tags", "trust")
+_STRUCTURED = ("buckets", "identities", "keys", "slots", "tags", "trust")
 _SECRET = ("adminAccessKeyId", "adminSecretAccessKey", "keys")
 _OF_BUCKETS = tuple(one.removeprefix("buckets.") for one in FEATURES if one.startswith("buckets."))
 _KNOWN = ("target", "credentials", "buckets", "identities", *(one for one in FEATURES if "." not in one))
+
+#: As CIS AWS Foundations 1.14 and Google's best practices for keys have it.
+MAX_KEY_AGE_DAYS = 90
 
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+", re.ASCII)
 _BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
@@ -105,6 +109,10 @@ class EnvironmentConfig:
     bucket_in: BucketConfig
     bucket_out: BucketConfig
     identities: tuple[Identity, ...] = (APP,)
+    #: By identity; those that are absent have one key, in slot a.
+    slots: Mapping[str, Slots] = field(default_factory=dict)
+    #: Days after which `check` asks for a key to be rotated.
+    max_key_age_days: int = MAX_KEY_AGE_DAYS
     #: True: take over buckets of these names that there are already.
     adopt: bool = False
     #: True: `destroy` and `down` may delete the buckets with all that is in them.
@@ -119,6 +127,10 @@ class EnvironmentConfig:
     def names(self) -> tuple[str, ...]:
         """The names of the identities."""
         return tuple(one.name for one in self.identities)
+
+    def slots_of(self, identity: str) -> Slots:
+        """Which key slots of an identity are in use."""
+        return of(self.slots, identity)
 
     def bucket(self, role: Role) -> BucketConfig:
         """The bucket with this role."""
@@ -158,6 +170,8 @@ def parse(environment: str, values: Mapping[str, object], source: str) -> Enviro
         bucket_in=_bucket(buckets.section("in")),
         bucket_out=_bucket(buckets.section("out")),
         identities=read_identities(read),
+        slots=read_slots(read),
+        max_key_age_days=read.days("maxKeyAgeDays") or MAX_KEY_AGE_DAYS,
         adopt=read.flag("adopt") or False,
         disposable=read.flag("disposable") or False,
     )

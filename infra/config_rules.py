@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from infra import names
-from infra.config_reader import Reader
-from infra.features import FEATURES, REQUIRED, TARGETS, refused
+from infra.config_reader import Reader, nearest
+from infra.features import FEATURES, REQUIRED, TARGETS, UNROTATED, refused
 from infra.identities import ROLES, Identity
 from infra.policies import length, partition_of, policy
 
@@ -29,6 +29,7 @@ def check(read: Reader, config: EnvironmentConfig) -> None:
     if config.target in TARGETS:
         _honour(read, config.target)
         _roles(read, config)
+        _slots(read, config)
     _names(read, config)
     _adoption(read, config)
     if config.target == "aws":
@@ -76,6 +77,17 @@ def _roles(read: Reader, config: EnvironmentConfig) -> None:
     trusting = [one.name for one in config.identities if one.trust is not None]
     if "role" in TARGETS[config.target].credentials and config.credentials != "role" and trusting:
         read.note("trust", f"is for roles ({', '.join(trusting)}): set `credentials: role`")
+
+
+def _slots(read: Reader, config: EnvironmentConfig) -> None:
+    """Only keys that the deployment makes have slots."""
+    for name, slots in config.slots.items():
+        if name not in config.names:
+            read.note(f"slots.{name}", f"there is no such identity, {nearest(name, config.names)}")
+        if why := UNROTATED.get(config.credentials):
+            read.note(f"slots.{name}", f"{why}; remove it")
+        elif slots.step == "retire" and not TARGETS[config.target].switches_off:
+            read.note(f"slots.{name}.step", f"target {config.target} cannot switch a key off: start or switch")
 
 
 def _names(read: Reader, config: EnvironmentConfig) -> None:

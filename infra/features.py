@@ -20,6 +20,8 @@ class Target:
     region: str
     #: The extra of this project that brings its provider; empty: none is needed.
     extra: str = ""
+    #: Whether a key can be switched off before it is deleted.
+    switches_off: bool = True
     #: Seconds until a new key is known everywhere; 0: it was tried when it was made.
     settles_within: int = 0
 
@@ -30,7 +32,14 @@ TARGETS: Mapping[str, Target] = {
     "aws": Target(("user", "role"), region="", extra="aws", settles_within=30),
     # https://cloud.google.com/iam/docs/access-change-propagation: 2 minutes as a rule
     "gcp": Target(("hmac",), region="auto", extra="gcp", settles_within=120),
-    "r2": Target(("token",), region="auto", extra="r2", settles_within=30),
+    # The provider only reads whether a token is disabled.
+    "r2": Target(("token",), region="auto", extra="r2", switches_off=False, settles_within=30),
+}
+
+#: Ways of making keys that leave nothing to rotate.
+UNROTATED = {
+    "static": "the keys are made and rotated elsewhere: put the new ones in the place of the old and deploy",
+    "role": "a role has no keys: AWS renews what it hands out",
 }
 
 YES = "yes"
@@ -71,6 +80,8 @@ _TABLE: Mapping[str, tuple[str, str, str, str]] = {
     "adminAccessKeyId": (YES, *("the provider's own credentials are used; remove it",) * 3),
     "adminSecretAccessKey": (YES, *("the provider's own credentials are used; remove it",) * 3),
     "keys": (YES, *("keys are made by the deployment; remove it",) * 3),
+    "slots": (YES, YES, YES, YES),
+    "maxKeyAgeDays": (YES, YES, YES, YES),
     "trust": (
         "only roles are assumed; use target aws with `credentials: role`",
         YES,

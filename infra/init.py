@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import click
 
@@ -16,10 +17,13 @@ from infra import config as configuration
 from infra import plan
 from infra.config import EnvironmentConfig
 from infra.connection import given_keys
-from infra.env import files
+from infra.env import files, key_note, placing
+from infra.env.key_note import KeyNote
 from infra.identities import ROLES, Identity
+from infra.slots import KeyPlace, Slot, Slots
 from infra.stores import buckets
-from infra.stores.keys import Credentials, credentials, ensure_key
+from infra.stores.keys import Credentials, Place, credentials, ensure_key
+from infra.stores.store import Keys
 
 #: What is told as it happens: a thing, and what became of it.
 Report = Callable[[str, str], None]
@@ -64,16 +68,45 @@ def initialise(config: EnvironmentConfig, values: dict[str, object], report: Rep
 
 
 def _identity(made: plan.Plan, maker: Credentials, identity: Identity, report: Report) -> None:
-    name, environment = made.name(identity), made.config.environment
-    file = files.path(environment, identity.name)
+    name, slots = made.name(identity), made.config.slots_of(identity.name)
     maker.ensure_identity(made.store, name, made.policy(identity))
-    keys, new = ensure_key(maker, made.store, name, files.keys(file), disposable=made.config.disposable)
-    report(f"identity {name}", f"key {keys.hint} created" if new else f"key {keys.hint} in place")
-    settings = replace(
-        made.settings(identity), access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key
-    )
-    written = files.write(file, files.render(settings, environment, identity.name))
-    report(f"env file {file.name}", "written" if written else "unchanged")
+    texts: dict[Slot, str] = {}
+    beside = None
+    for place in slots.places():
+        keys, note = _key(made, maker, identity, place, beside, report)
+        beside = keys.access_key_id
+        settings = replace(
+            made.settings(identity), access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key
+        )
+        texts[place.slot] = files.render(settings, made.config.environment, identity.name, note)
+    if not slots.rotating:
+        _empty_slot(made, maker, identity, slots, report)
+    for file, changed in placing.place(made.config.environment, identity.name, slots, texts).items():
+        report(f"env file {file.name}", "written" if changed else "unchanged")
+
+
+def _key(
+    made: plan.Plan, maker: Credentials, identity: Identity, place: KeyPlace, beside: str | None, report: Report
+) -> tuple[Keys, KeyNote]:
+    """The key of a slot: the one that an env file holds, or a new one."""
+    holder = files.holding(files.path(made.config.environment, identity.name), place.slot)
+    wanted = Place(active=place.active, beside=beside, disposable=made.config.disposable)
+    known = files.keys(holder) if holder else None
+    keys, new = ensure_key(maker, made.store, made.name(identity), known, wanted)
+    made_now = new and made.config.credentials != "static"
+    note = KeyNote(place.slot, datetime.now(UTC) if made_now else key_note.read(holder).made if holder else None)
+    state = "created" if new else "in place" if place.active else "switched off"
+    report(f"identity {made.name(identity)}", f"key {keys.hint} {state}")
+    return keys, note
+
+
+def _empty_slot(made: plan.Plan, maker: Credentials, identity: Identity, slots: Slots, report: Report) -> None:
+    """Delete the key that an env file still holds for the slot that shall be empty."""
+    holder = files.holding(files.path(made.config.environment, identity.name), slots.other)
+    keys = files.keys(holder) if holder else None
+    if holder and keys:
+        maker.delete_key(made.store, made.name(identity), keys.access_key_id)
+        report(f"identity {made.name(identity)}", f"key {keys.hint} deleted")
 
 
 def _outcome(created: bool, changed: tuple[str, ...]) -> str:  # noqa: FBT001  # two facts of one result

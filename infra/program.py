@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,10 @@ import pulumi
 from core.storage import StorageError
 from core.storage.settings import Settings, variables
 from infra import config, targets
-from infra.env import files
+from infra.env import files, key_note, placing
+from infra.env.stack import SLOTS
 from infra.errors import InfraError
+from infra.slots import Slot, Slots
 
 
 def main() -> None:
@@ -30,34 +33,56 @@ def _define(environment: str) -> None:
     values = config.from_engine(pulumi.runtime.config.CONFIG.get())
     wanted = config.parse(environment, values, str(config.stack_file(environment)))
     files.require_writable(files.path(environment, identity) for identity in wanted.names)
-    for identity, access in targets.provision(wanted, values).items():
-        _export(identity, access)
+    provided = targets.provision(wanted, values)
+    for identity, access in provided.items():
+        slots = wanted.slots_of(identity)
+        _export(identity, access.settings, _later(access, slots.current))
         if not pulumi.runtime.is_dry_run():
-            _write_env_file(environment, identity, _settings(access))
+            _write_env_files(environment, identity, access, slots)
+    pulumi.export(SLOTS, {name: _slot(access, wanted.slots_of(name)) for name, access in provided.items()})
 
 
-def _settings(access: targets.Access) -> pulumi.Output[Settings]:
-    """The complete settings, known once everything they need is ready."""
+def _later(access: targets.Access, slot: Slot) -> dict[str, pulumi.Output[str]]:
+    """The settings that are known only after the update, with the key of a slot."""
+    key = access.keys.get(slot)
+    return {**access.later, **({"access_key_id": key.id, "secret_access_key": key.secret} if key else {})}
+
+
+def _slot(access: targets.Access, slots: Slots) -> dict[str, object]:
+    """What the stack says of the key in an identity's env file."""
+    key = access.keys.get(slots.current)
+    return {"slot": slots.current, "made": key.made} if key else {}
+
+
+def _write_env_files(environment: str, identity: str, access: targets.Access, slots: Slots) -> None:
+    """Write them on every update, also on one that changes nothing: this machine may have none yet.
+
+    The identity's own has the current key; while there is another, a file of the slot's has that.
+    """
+    texts = {place.slot: _text(environment, identity, access, place.slot) for place in slots.places()}
     ready = pulumi.Output.all(*(resource.urn for resource in access.ready))
-    later = pulumi.Output.all(**access.later)
-    return pulumi.Output.all(later, ready).apply(lambda found: replace(access.settings, **found[0]))
+    pulumi.Output.all(pulumi.Output.all(**texts), ready).apply(
+        lambda found: placing.place(environment, identity, slots, found[0])
+    )
 
 
-def _write_env_file(environment: str, identity: str, settings: pulumi.Output[Settings]) -> None:
-    """Write it on every update, also on one that changes nothing: this machine may have none yet."""
+def _text(environment: str, identity: str, access: targets.Access, slot: Slot) -> pulumi.Output[str]:
+    """The env file with the key of a slot."""
 
-    def write(complete: Settings) -> None:
-        files.write(files.path(environment, identity), files.render(complete, environment, identity))
+    def text(later: dict[str, Any]) -> str:
+        note = key_note.of(slot, later.pop("made"))
+        return files.render(replace(access.settings, **later), environment, identity, note)
 
-    settings.apply(write)
+    key = access.keys.get(slot)
+    return pulumi.Output.all(made=key.made if key else None, **_later(access, slot)).apply(text)
 
 
-def _export(identity: str, access: targets.Access) -> None:
+def _export(identity: str, settings: Settings, later: Mapping[str, pulumi.Output[str]]) -> None:
     """Every variable of the contract as a stack output: those of `app` by their names, others in a mapping."""
-    outputs: dict[str, object] = dict(access.settings.to_env())
+    outputs: dict[str, object] = dict(settings.to_env())
     for name, row in variables():
-        if name in access.later:
-            output: Any = access.later[name]
+        if name in later:
+            output: Any = later[name]
             secret = row.group == "keys"
             outputs |= dict.fromkeys(row.names, pulumi.Output.secret(output) if secret else output)
     if identity != "app":

@@ -36,8 +36,9 @@ def get_s3_client(settings: Settings | None = None) -> S3Client:
     it may be used from many threads, and a process made by `fork` gets its own. It signs with version 4, knows
     which checksums and which addressing its endpoint understands, waits 5 s for a connection and 20 s for a
     byte, and tries a request up to 5 times. With keys in the settings, nothing in ``~/.aws`` changes it;
-    without keys, boto3's own chain finds them. Where the settings name a bucket owner, every request is
-    refused by AWS on a bucket of anyone else.
+    without keys, boto3's own chain finds them. Keys from the file in ``S3_ENV_FILE`` are read again within a
+    second after it changed, also by a client that was made before. Where the settings name a bucket owner, every
+    request is refused by AWS on a bucket of anyone else.
 
     For `client.upload_file` and its like, pass ``TransferConfig(preferred_transfer_client="classic")``: the
     default may choose a transfer client that ignores the endpoint (boto3#4839). Do not close the client.
@@ -111,9 +112,6 @@ def _new_client(settings: Settings, *, presign: bool) -> S3Client:
         "s3",
         region_name=settings.region,
         endpoint_url=endpoint or settings.endpoint_url,
-        aws_access_key_id=settings.access_key_id,
-        aws_secret_access_key=settings.secret_access_key,
-        aws_session_token=settings.session_token,
         config=_config(settings),
     )
     if settings.bucket_owner and not presign:

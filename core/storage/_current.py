@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from core.storage._log import logger
 from core.storage.settings import ENV_FILE_VARIABLE, Settings, variables
 
 _NAMES = (ENV_FILE_VARIABLE, *(name for _, row in variables() for name in row.names))
@@ -11,6 +12,8 @@ _NAMES = (ENV_FILE_VARIABLE, *(name for _, row in variables() for name in row.na
 _State = tuple[object, ...]
 #: One tuple, replaced in one step, so that threads need no lock.
 _cached: tuple[_State, Settings] | None = None
+#: What came from an env file in this process: `core.storage._live` keeps its keys fresh.
+from_file: set[Settings] = set()
 
 
 def current_settings() -> Settings:
@@ -25,8 +28,21 @@ def current_settings() -> Settings:
     state = _state()
     cached = _cached
     if cached is None or cached[0] != state:
-        cached = _cached = (state, Settings.load())
+        now = Settings.load()
+        if os.environ.get(ENV_FILE_VARIABLE):
+            from_file.add(now)
+        if cached is not None and cached[1] != now:
+            _log(cached[1], now)
+        cached = _cached = (state, now)
     return cached[1]
+
+
+def _log(before: Settings, now: Settings) -> None:
+    """Say which variables changed, and of a key as much as may be shown."""
+    old, new = before.to_env(), now.to_env()
+    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    key = f"; the key is {now.access_key_id[:4]}... now" if now.access_key_id else ""
+    logger().info("the settings changed: %s%s", ", ".join(names), key)
 
 
 def _state() -> _State:

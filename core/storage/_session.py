@@ -19,9 +19,11 @@ from importlib import import_module
 from typing import Any
 
 import botocore.session
+from botocore.credentials import CredentialResolver
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
+from core.storage._live import LiveProvider
 from core.storage.settings import Settings
 
 #: What boto3 adds to an S3 client (`boto3.s3.inject`), fetched when it is asked for: the transfer manager
@@ -33,7 +35,7 @@ _FILES = ("config_file", "credentials_file")
 
 def new_session(settings: Settings) -> botocore.session.Session:
     """A session of its own for `settings`: no thread shares the state of boto3's default session."""
-    session = _lean_session() if settings.access_key_id else botocore.session.Session()
+    session = _lean_session(settings) if settings.access_key_id else botocore.session.Session()
     session.user_agent_extra = "mpr-storage"
     factory = session.get_component("response_parser_factory")
     factory.set_parser_defaults(timestamp_parser=parse_timestamp)
@@ -42,12 +44,13 @@ def new_session(settings: Settings) -> botocore.session.Session:
     return session
 
 
-def _lean_session() -> botocore.session.Session:
+def _lean_session(settings: Settings) -> botocore.session.Session:
     # A profile or a file of the user's must not change what complete settings mean.
     session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     for name in _FILES:
         session.set_config_variable(name, os.devnull)
     session.register_component("data_loader", _LeanLoader(file_loader=_ModelFiles()))
+    session.register_component("credential_provider", CredentialResolver([LiveProvider(settings)]))
     return session
 
 

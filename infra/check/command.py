@@ -41,7 +41,7 @@ def prove(config: EnvironmentConfig, values: dict[str, object], *, as_json: bool
         Console().print(table(config, findings))
     if surprises:
         raise InfraError(
-            f"{len(surprises)} of {len(findings)} probes surprised: " + "; ".join(map(_told, surprises))
+            f"{len(surprises)} of {len(findings)} probes surprised: " + "; ".join(map(told, surprises))
         )
     if not as_json:
         click.echo(
@@ -73,7 +73,8 @@ def _cell(finding: Finding) -> str:
     return f"[green]{word}[/]" if finding.allowed else f"[dim]{word}[/]"
 
 
-def _told(finding: Finding) -> str:
+def told(finding: Finding) -> str:
+    """What surprised, in words."""
     got = finding.error or ("allowed" if finding.allowed else "denied")
     must = "allowed" if finding.expected else "denied"
     return f"{finding.identity}, {finding.where}: {finding.probe} is {got}, must be {must}"

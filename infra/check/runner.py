@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from urllib.error import URLError
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's
@@ -49,17 +50,26 @@ class Finding:
         return asdict(self) | {"surprise": self.surprise}
 
 
-def run(config: EnvironmentConfig, values: Mapping[str, object]) -> Iterator[Finding]:
+def run(
+    config: EnvironmentConfig, values: Mapping[str, object], beside: Mapping[str, Path] | None = None
+) -> Iterator[Finding]:
     """Try everything with the env file of each identity; findings come as they are made.
+
+    Args:
+        config: the environment.
+        values: its stack configuration under bare names.
+        beside: other env files to try, by identity, instead of those of all.
 
     Raises:
         UsageError: an env file is missing, or its keys are not accepted.
         UnreachableError: the store does not answer.
     """
-    settings = {one.name: with_keys(_settings(config, one.name), one.name) for one in config.identities}
+    tried = [one for one in config.identities if beside is None or one.name in beside]
+    of_each = {one.name: files.path(config.environment, one.name) for one in tried} | dict(beside or {})
+    settings = {name: with_keys(_settings(config, file), name) for name, file in of_each.items()}
     admin = _admin_store(config, values)
     with _foreign_bucket(admin) as foreign:
-        for identity in config.identities:
+        for identity in tried:
             found = settings[identity.name]
             with _explained(identity.name, found):
                 wait_until_known(config.target, identity, found)
@@ -133,8 +143,7 @@ def _attempt(probe: Probe, subject: Subject) -> tuple[bool | None, str]:
         return None, code
 
 
-def _settings(config: EnvironmentConfig, identity: str) -> Settings:
-    file = files.path(config.environment, identity)
+def _settings(config: EnvironmentConfig, file: Path) -> Settings:
     if not file.exists():
         raise UsageError(f"{file.name} is missing; make it with `make up` or `pulumi up -s {config.environment}`")
     try:

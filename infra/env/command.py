@@ -85,9 +85,10 @@ def _check(config: configuration.EnvironmentConfig, *, as_json: bool) -> None:
 
 
 def _write(environment: str, *, as_json: bool) -> None:
+    deployed = stack.read(environment)
     texts = {
-        files.path(environment, identity): files.render(settings, environment, identity)
-        for identity, settings in stack.read(environment).settings.items()
+        files.path(environment, name): files.render(settings, environment, name, deployed.keys.get(name))
+        for name, settings in deployed.settings.items()
     }
     files.require_writable(texts)
     done = {}

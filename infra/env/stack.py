@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.storage import StorageConfigError
 from core.storage.settings import Settings
+from infra.env import key_note
+from infra.env.key_note import KeyNote
 from infra.errors import InfraError, UnreachableError
 from infra.local import engine
+
+#: The output that says which key is in which env file. No identity can be called so.
+SLOTS = "keySlots"
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,8 @@ class Stack:
     #: By identity.
     settings: Mapping[str, Settings]
     updated: datetime | None
+    #: The key of each identity.
+    keys: Mapping[str, KeyNote] = field(default_factory=dict)
 
 
 def read(environment: str) -> Stack:
@@ -44,11 +51,17 @@ def read(environment: str) -> Stack:
         raise InfraError(
             f"the outputs of stack {environment} are incomplete ({error}); run `pulumi up -s {environment}` again"
         ) from error
-    return Stack(settings, deployed.updated)
+    return Stack(settings, deployed.updated, _keys(deployed.outputs.get(SLOTS)))
 
 
 def _by_identity(outputs: Mapping[str, object]) -> dict[str, dict[str, str]]:
     """The outputs as `infra.program` exports them: `app` flat, each other identity in a mapping of its own."""
     app = {name: value for name, value in outputs.items() if isinstance(value, str)}
-    others = {name: value for name, value in outputs.items() if isinstance(value, dict)}
+    others = {name: value for name, value in outputs.items() if isinstance(value, dict) and name != SLOTS}
     return ({"app": app} if app else {}) | others
+
+
+def _keys(found: object) -> dict[str, KeyNote]:
+    if not isinstance(found, dict):
+        return {}  # deployed by an earlier version
+    return {name: key_note.of(one.get("slot"), one.get("made")) for name, one in found.items() if one}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -37,16 +37,7 @@ def up(environment: str) -> None:
         if config.endpoint == EMBEDDED:
             running = store.start(report=_say)
             _say(f"the store runs at {running.endpoint}")
-        if not config.in_cloud:
-            plan.make(config, values)
-        found = engine.find() or _install()
-        _require(found, config)
-        if found:
-            _say(f"deploying {environment} with Pulumi")
-            found.up(environment)
-        else:
-            _say("Pulumi is not to be had here, so `python -m infra init` does it; a later `pulumi up` adopts it")
-            initialise(config, values, lambda thing, outcome: _say(f"{thing}: {outcome}"))
+        found = _deploy(config, values, _say)
     prove(config, values)
     _say(_next_steps(config, found))
 
@@ -64,6 +55,30 @@ def down(environment: str) -> None:
             _say("the store is stopped; its data stays")
         else:
             _say(f"{environment} is not disposable, so nothing was deleted; `pulumi destroy` is how to delete it")
+
+
+def deploy(config: EnvironmentConfig, values: dict[str, object], say: Callable[[str], None]) -> None:
+    """Bring the environment to what its configuration says, with the engine or without.
+
+    Raises:
+        InfraError: with the sentence to show.
+    """
+    with _one_at_a_time():
+        _deploy(config, values, say)
+
+
+def _deploy(config: EnvironmentConfig, values: dict[str, object], say: Callable[[str], None]) -> Engine | None:
+    if not config.in_cloud:
+        plan.make(config, values)
+    found = engine.find() or _install()
+    _require(found, config)
+    if found:
+        say(f"deploying {config.environment} with Pulumi")
+        found.up(config.environment)
+    else:
+        say("Pulumi is not to be had here, so `python -m infra init` does it; a later `pulumi up` adopts it")
+        initialise(config, values, lambda thing, outcome: say(f"{thing}: {outcome}"))
+    return found
 
 
 def _install() -> Engine | None:

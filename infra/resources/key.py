@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,42 +22,53 @@ class KeyProvider(StoreProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """A key belongs to one identity and slot; where it is used is changed in place."""
-        changed = differing(olds, news, "endpoint", "region", "disposable", "envFile")
+        # `beside` only matters while the key is made.
+        changed = differing(olds, news, "endpoint", "region", "disposable", "envFile", "active")
         given = self._given(news)
         if given and differing(olds, _outputs(given), *_SECRETS):
             changed.append("keys")
         return difference(changed, differing(olds, news, "identity", "slot", "credentials"))
 
     def create(self, props: Props) -> CreateResult:
-        """Make a key, or adopt the one in the env file if the store still takes it."""
-        return CreateResult(f"{props['identity']}/{props['slot']}", self._ensure(props, _in_env_file(props)))
+        """Make a key, or adopt the one in an env file if the store still takes it."""
+        file = _env_file(props)
+        known, made = (_keys_of(file), _made(file)) if file else (None, None)
+        return CreateResult(f"{props['identity']}/{props['slot']}", self._ensure(props, known, made))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Whether the key is still there. Its secret cannot be read again."""
-        there = self.maker(props).key_ids(self.store(props), props["identity"])
-        return ReadResult(id_, props, None) if props["accessKeyId"] in there else ReadResult(None, {})
+        maker, store = self.maker(props), self.store(props)
+        if props["accessKeyId"] not in maker.key_ids(store, props["identity"]):
+            return ReadResult(None, {})
+        active = maker.is_active(store, props["identity"], props["accessKeyId"])
+        return ReadResult(id_, props | {"active": active}, None)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Keep the key, unless the store at a new endpoint does not know it."""
         from infra.stores.store import Keys  # noqa: PLC0415  # only once something is to be done
 
-        return UpdateResult(self._ensure(news, Keys(olds["accessKeyId"], olds["secretAccessKey"])))
+        known = Keys(olds["accessKeyId"], olds["secretAccessKey"])
+        return UpdateResult(self._ensure(news, known, olds.get("made")))
 
     def delete(self, _id: str, props: Props) -> None:
-        """Delete the key, which stops working at once, and the env file if this is the key that it holds."""
+        """Delete the key, which stops working at once, and the env file that holds it."""
         self.maker(props).delete_key(self.store(props), props["identity"], props["accessKeyId"])
-        held = _in_env_file(props)
-        if held and held.access_key_id == props["accessKeyId"]:
-            from infra.env import files  # noqa: PLC0415  # as above
+        file = _env_file(props)
+        held = _keys_of(file) if file else None
+        if file and held and held.access_key_id == props["accessKeyId"]:
+            from infra.env import files  # noqa: PLC0415  # as below
 
-            files.remove(Path(props["envFile"]))
+            files.remove(file)
 
-    def _ensure(self, props: Props, known: Keys | None) -> Props:
-        from infra.stores.keys import ensure_key  # noqa: PLC0415  # boto3 only once something is to be done
+    def _ensure(self, props: Props, known: Keys | None, made: str | None) -> Props:
+        from infra.env import key_note  # noqa: PLC0415  # boto3 only once something is to be done
+        from infra.stores.keys import Place, ensure_key  # noqa: PLC0415
 
-        store, maker = self.store(props), self.maker(props)
-        keys, _ = ensure_key(maker, store, props["identity"], known, disposable=props["disposable"])
-        return props | _outputs(keys)
+        place = Place(active=props.get("active", True), beside=props.get("beside"), disposable=props["disposable"])
+        keys, new = ensure_key(self.maker(props), self.store(props), props["identity"], known, place)
+        if new and props["credentials"] != "static":
+            made = key_note.written(datetime.now(UTC))
+        return props | _outputs(keys) | {"made": made}
 
     def _given(self, props: Props) -> Keys | None:
         """The key that somebody else made for this identity, if that is how its keys are made."""
@@ -65,10 +77,24 @@ class KeyProvider(StoreProvider):
         return self.maker(props).create_key(self.store(props), props["identity"])
 
 
-def _in_env_file(props: Props) -> Keys | None:
+def _env_file(props: Props) -> Path | None:
+    """The env file that holds the key of this slot."""
+    from infra.env import files  # noqa: PLC0415  # boto3 only once something is to be done
+
+    return files.holding(Path(props["envFile"]), props["slot"])
+
+
+def _keys_of(file: Path) -> Keys | None:
     from infra.env import files  # noqa: PLC0415  # as above
 
-    return files.keys(Path(props["envFile"]))
+    return files.keys(file)
+
+
+def _made(file: Path) -> str | None:
+    from infra.env import key_note  # noqa: PLC0415  # as above
+
+    moment = key_note.read(file).made
+    return key_note.written(moment) if moment else None
 
 
 def _outputs(keys: Keys) -> Props:
@@ -80,8 +106,9 @@ class Key(Resource, module="storage", name="Key"):
 
     accessKeyId: pulumi.Output[str]  # noqa: N815  # Pulumi fills outputs in by these names
     secretAccessKey: pulumi.Output[str]  # noqa: N815
+    made: pulumi.Output[str | None]
 
     def __init__(self, name: str, props: Props, opts: pulumi.ResourceOptions | None = None) -> None:
         secret = pulumi.ResourceOptions(additional_secret_outputs=_SECRETS)
-        outputs = dict.fromkeys(_SECRETS)
+        outputs = dict.fromkeys([*_SECRETS, "made"])
         super().__init__(KeyProvider(), name, outputs | props, pulumi.ResourceOptions.merge(secret, opts))

@@ -72,6 +72,21 @@ def create_key(store: Store, identity: str) -> Keys:
         return Keys(key["AccessKeyId"], key["SecretAccessKey"])
 
 
+def is_active(store: Store, identity: str, access_key_id: str) -> bool:
+    """Whether the key is there and switched on."""
+    with explained(store, f"listing the keys of {identity}"):
+        found = store.iam.list_access_keys(UserName=identity)["AccessKeyMetadata"]
+    return any(one["AccessKeyId"] == access_key_id and one.get("Status") == "Active" for one in found)
+
+
+def set_active(store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
+    """Switch the key on or off. One that is off is refused at once, and kept."""
+    with explained(store, f"switching a key of {identity} {'on' if active else 'off'}"):
+        store.iam.update_access_key(
+            UserName=identity, AccessKeyId=access_key_id, Status="Active" if active else "Inactive"
+        )
+
+
 def delete_key(store: Store, identity: str, access_key_id: str) -> None:
     """Delete an access key; nothing happens when it is gone already."""
     with (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -39,6 +40,12 @@ class Credentials(Protocol):
     def create_key(self, store: Store, identity: str) -> Keys:
         """Make a new key. Its secret cannot be read again."""
 
+    def is_active(self, store: Store, identity: str, access_key_id: str) -> bool:
+        """Whether the key is there and switched on."""
+
+    def set_active(self, store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
+        """Switch a key on or off; one that is off is refused at once, and kept."""
+
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
         """Delete a key; it stops working at once."""
 
@@ -52,20 +59,33 @@ def credentials(kind: str, given: Mapping[str, Keys]) -> Credentials:
     return cast("Credentials", import_module(f"infra.stores.{kind}"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The slot that a key is for."""
+
+    #: Whether the key shall work.
+    active: bool = True
+    #: The id of the key in the other slot, if there is one.
+    beside: str | None = None
+    #: Whether keys that nobody holds may be deleted.
+    disposable: bool
+
+
 def ensure_key(
-    maker: Credentials, store: Store, identity: str, known: Keys | None, *, disposable: bool
+    maker: Credentials, store: Store, identity: str, known: Keys | None, place: Place
 ) -> tuple[Keys, bool]:
-    """A working key of the identity, and whether it was made anew. Adopts `known` if the store still takes it.
+    """A key of the identity for one of its slots, and whether it was made anew. Adopts `known` if it still works.
 
     A key whose secret nobody has is of no use. In a disposable environment such keys are deleted; otherwise
     somebody may hold the secret elsewhere, so they stay, and when both places are taken this refuses.
     """
     there = maker.key_ids(store, identity)
-    if known and known.access_key_id in there and is_accepted(store, known):
+    if known and known.access_key_id in there and _is_as_wanted(maker, store, identity, known, place):
         return known, False
-    if disposable:
+    if place.disposable:
         for stale in there:
-            maker.delete_key(store, identity, stale)
+            if stale != place.beside:
+                maker.delete_key(store, identity, stale)
     elif len(there) >= SLOTS:
         raise UsageError(
             f"{identity} has {len(there)} keys already ({', '.join(one[:4] + '...' for one in there)}) and none "
@@ -73,7 +93,16 @@ def ensure_key(
         )
     keys = maker.create_key(store, identity)
     _wait_until_accepted(store, keys)
+    if not place.active:
+        maker.set_active(store, identity, keys.access_key_id, active=False)
     return keys, True
+
+
+def _is_as_wanted(maker: Credentials, store: Store, identity: str, known: Keys, place: Place) -> bool:
+    """Whether the key works, or is switched off as it shall be. It is switched on and off as needed."""
+    if maker.is_active(store, identity, known.access_key_id) != place.active:
+        maker.set_active(store, identity, known.access_key_id, active=place.active)
+    return not place.active or is_accepted(store, known)
 
 
 def is_accepted(store: Store, keys: Keys) -> bool:

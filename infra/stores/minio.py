@@ -67,6 +67,21 @@ def create_key(store: Store, identity: str) -> Keys:
         return Keys(made["accessKey"], made["secretKey"])
 
 
+def is_active(store: Store, identity: str, access_key_id: str) -> bool:
+    """Whether the service account is there and switched on."""
+    account: dict[str, Any] = {}
+    with _explained(store, f"reading a key of {identity}", gone=_NO_ACCOUNT):
+        account = _account(store, access_key_id)
+    return account.get("accountStatus") == "on"
+
+
+def set_active(store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
+    """Switch the service account on or off. One that is off is refused at once, and kept."""
+    word = "on" if active else "off"
+    with _explained(store, f"switching a key of {identity} {word}"):
+        store.minio.update_service_account(access_key=access_key_id, status=word)
+
+
 def delete_key(store: Store, identity: str, access_key_id: str) -> None:
     """Delete a service account; nothing happens when it is gone already."""
     with _explained(store, f"deleting a key of {identity}", gone=_NO_ACCOUNT):

@@ -34,6 +34,13 @@ class StaticCredentials:
         """The given key."""
         return self.of(identity)
 
+    def is_active(self, store: Store, identity: str, access_key_id: str) -> bool:  # noqa: ARG002
+        """Whether it works is decided where it was made."""
+        return True
+
+    def set_active(self, store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
+        """Nothing: the key stays as it was made."""
+
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
         """Nothing: the key stays where it was made."""
 

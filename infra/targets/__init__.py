@@ -8,12 +8,13 @@ an optional extra.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from infra.errors import UsageError
 from infra.features import TARGETS
+from infra.slots import Slot
 
 if TYPE_CHECKING:
     import pulumi
@@ -23,15 +24,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Key:
+    """An access key, once it is made."""
+
+    id: pulumi.Output[str]
+    secret: pulumi.Output[str]
+    #: When; None if nobody knows.
+    made: pulumi.Output[str | None]
+
+
+@dataclass(frozen=True)
 class Access:
     """How one identity reaches the storage."""
 
     #: What is known before anything is created.
     settings: Settings
-    #: The other fields of the settings, which are known only after the update: keys, generated names.
+    #: Other fields of the settings, which are known only after the update, such as generated names.
     later: Mapping[str, pulumi.Output[str]]
     #: What must exist before the access is of any use.
     ready: list[pulumi.Resource]
+    #: By slot; none where an identity has no keys of its own.
+    keys: Mapping[Slot, Key] = field(default_factory=dict)
 
 
 Provision = Callable[["EnvironmentConfig", Mapping[str, object]], Mapping[str, Access]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json import dumps
 
 import pulumi
@@ -13,6 +13,8 @@ from infra import names
 from infra.config import EnvironmentConfig
 from infra.identities import Identity
 from infra.policies import partition_of
+from infra.slots import Slot
+from infra.targets import Key
 from infra.targets._options import Options
 from infra.trust import trust_policy
 
@@ -25,6 +27,7 @@ class Owner:
 
     later: Mapping[str, pulumi.Output[str]]
     ready: list[pulumi.Resource]
+    keys: Mapping[Slot, Key] = field(default_factory=dict)
 
 
 def make(
@@ -53,9 +56,18 @@ def _user(
         opts=options.plain(),
     )
     granted = iam.UserPolicy(identity.name, name=_POLICY, user=user.name, policy=policy, opts=options.plain())
-    # After the policy, so that no key is ever without one.
-    key = iam.AccessKey(f"{identity.name}-a", user=user.name, opts=options.plain(depends_on=[granted]))
-    return Owner({"access_key_id": key.id, "secret_access_key": key.secret}, [granted, key])
+    made = {
+        place.slot: iam.AccessKey(
+            f"{identity.name}-{place.slot}",
+            user=user.name,
+            status=None if place.active else "Inactive",
+            # After the policy, so that no key is ever without one.
+            opts=options.plain(depends_on=[granted]),
+        )
+        for place in config.slots_of(identity.name).places()
+    }
+    keys = {slot: Key(one.id, one.secret, one.create_date) for slot, one in made.items()}
+    return Owner({}, [granted, *made.values()], keys)
 
 
 def _role(

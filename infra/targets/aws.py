@@ -83,4 +83,4 @@ def _access(
     )
     generated = {f"bucket_{role}": one.name for role, one in reached.items() if not config.bucket(role).name}
     ready = [part for one in reached.values() for part in one.parts]
-    return Access(settings, {**generated, **owner.later}, [*ready, *owner.ready])
+    return Access(settings, {**generated, **owner.later}, [*ready, *owner.ready], owner.keys)

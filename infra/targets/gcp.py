@@ -15,7 +15,7 @@ from infra import names
 from infra.config import BucketConfig, EnvironmentConfig
 from infra.errors import UsageError
 from infra.identities import READ, READ_WRITE, ROLES, Identity, Role
-from infra.targets import Access, _defaults
+from infra.targets import Access, Key, _defaults
 from infra.targets._options import Options
 
 _ENDPOINT = "https://storage.googleapis.com"
@@ -122,13 +122,17 @@ def _access(
         )
         for role, bucket in reached.items()
     ]
-    # After the roles, so that no key is ever without them.
-    key = storage.HmacKey(
-        f"{identity.name}-a",
-        service_account_email=account.email,
-        project=config.project,
-        opts=options.plain(depends_on=granted),
-    )
+    made = {
+        place.slot: storage.HmacKey(
+            f"{identity.name}-{place.slot}",
+            service_account_email=account.email,
+            project=config.project,
+            state=None if place.active else "INACTIVE",
+            # After the roles, so that no key is ever without them.
+            opts=options.plain(depends_on=granted),
+        )
+        for place in config.slots_of(identity.name).places()
+    }
     settings = Settings(
         endpoint_url=_ENDPOINT,
         region=config.region,
@@ -136,6 +140,6 @@ def _access(
         bucket_in=config.bucket_in.name if "in" in reached else None,
         bucket_out=config.bucket_out.name if "out" in reached else None,
     )
-    keys = {"access_key_id": key.access_id, "secret_access_key": key.secret}
+    keys = {slot: Key(one.access_id, one.secret, one.time_created) for slot, one in made.items()}
     generated = {f"bucket_{role}": one.name for role, one in reached.items() if not config.bucket(role).name}
-    return Access(settings, {**generated, **keys}, [*reached.values(), *granted, key])
+    return Access(settings, generated, [*reached.values(), *granted, *made.values()], keys)

@@ -16,7 +16,7 @@ from infra import names
 from infra.config import BucketConfig, EnvironmentConfig
 from infra.errors import UsageError
 from infra.identities import READ, READ_WRITE, ROLES, Identity, Role
-from infra.targets import Access, _defaults
+from infra.targets import Access, Key, _defaults
 from infra.targets._options import Options
 
 #: Permission groups "Workers R2 Storage Bucket Item Read" and "... Write", the same in every account
@@ -104,14 +104,17 @@ def _access(
 ) -> Access:
     reached = {role: bucket for role, bucket in buckets.items() if role in identity.rights}
     parts = [part for bucket in reached.values() for part in bucket.parts]
-    token = cloudflare.AccountToken(
-        identity.name,
-        account_id=config.account or "",
-        name=names.identity(config.environment, identity.name, "r2"),
-        policies=[_policy(config, bucket, identity.rights[role]) for role, bucket in reached.items()],
-        # A token may only name buckets that exist.
-        opts=options.plain(depends_on=parts),
-    )
+    tokens = {
+        place.slot: cloudflare.AccountToken(
+            f"{identity.name}-{place.slot}",
+            account_id=config.account or "",
+            name=f"{names.identity(config.environment, identity.name, 'r2')}-{place.slot}",
+            policies=[_policy(config, bucket, identity.rights[role]) for role, bucket in reached.items()],
+            # A token may only name buckets that exist.
+            opts=options.plain(depends_on=parts),
+        )
+        for place in config.slots_of(identity.name).places()
+    }
     settings = Settings(
         endpoint_url=_endpoint(config),
         region=config.region,
@@ -119,9 +122,14 @@ def _access(
         bucket_in=reached["in"].name if "in" in reached else None,
         bucket_out=reached["out"].name if "out" in reached else None,
     )
+    keys = {slot: _key(token) for slot, token in tokens.items()}
+    return Access(settings, {}, [*parts, *tokens.values()], keys)
+
+
+def _key(token: cloudflare.AccountToken) -> Key:
     # As Cloudflare derives the S3 key from a token (https://developers.cloudflare.com/r2/api/tokens/).
     secret = token.value.apply(lambda value: hashlib.sha256(value.encode()).hexdigest())
-    return Access(settings, {"access_key_id": token.id, "secret_access_key": secret}, [*parts, token])
+    return Key(token.id, secret, token.issued_on)
 
 
 def _policy(config: EnvironmentConfig, bucket: _Bucket, rights: frozenset[str]) -> Any:

@@ -13,9 +13,10 @@ from infra.env import files
 from infra.identities import ROLES, Identity
 from infra.resources.bucket import Bucket
 from infra.resources.identity import Identity as Owner
-from infra.resources.key import Key
+from infra.resources.key import Key as KeyResource
+from infra.slots import Slot
 from infra.stores.settings import to_props
-from infra.targets import Access
+from infra.targets import Access, Key
 
 
 def provision(config: EnvironmentConfig, values: Mapping[str, object]) -> Mapping[str, Access]:
@@ -39,15 +40,21 @@ def _access(
 ) -> Access:
     common = {**where, "credentials": config.credentials}
     owner = Owner(identity.name, {"name": made.name(identity), "policy": made.policy(identity), **common})
-    key = Key(
-        f"{identity.name}-a",
-        {
-            "identity": owner.name,
-            "slot": "a",
-            "envFile": str(files.path(config.environment, identity.name).relative_to(configuration.ROOT)),
-            "disposable": config.disposable,
-            **common,
-        },
-    )
-    later = {"access_key_id": key.accessKeyId, "secret_access_key": key.secretAccessKey}
-    return Access(made.settings(identity), later, [*buckets, owner, key])
+    file = files.path(config.environment, identity.name).relative_to(configuration.ROOT)
+    keys: dict[Slot, KeyResource] = {}
+    for place in config.slots_of(identity.name).places():
+        beside = next((one.accessKeyId for one in keys.values()), None)
+        keys[place.slot] = KeyResource(
+            f"{identity.name}-{place.slot}",
+            {
+                "identity": owner.name,
+                "slot": place.slot,
+                "active": place.active,
+                "beside": beside,
+                "envFile": str(file),
+                "disposable": config.disposable,
+                **common,
+            },
+        )
+    made_keys = {slot: Key(one.accessKeyId, one.secretAccessKey, one.made) for slot, one in keys.items()}
+    return Access(made.settings(identity), {}, [*buckets, owner, *keys.values()], made_keys)

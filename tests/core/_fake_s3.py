@@ -83,7 +83,7 @@ def hanging(event: threading.Event) -> Fault:
     def fault(handler: _Handler, body: bytes, start: int) -> None:
         handler.send_object(body, start, sent=10)
         handler.wfile.flush()
-        event.wait(20)
+        event.wait(300)
 
     return fault
 

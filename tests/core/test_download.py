@@ -21,6 +21,7 @@ from core.storage import (
     IntegrityError,
     ObjectChangedError,
     ObjectNotFoundError,
+    StorageError,
     StoreUnreachableError,
     UnsafeKeyError,
     _client,
@@ -483,3 +484,24 @@ def test_pauses_grow_and_differ(monkeypatch):
         _retry.pause(failure)
     for bound, taken in zip((0.2, 0.4, 0.8, 10), pauses, strict=True):
         assert bound / 2 <= taken <= bound
+
+
+def test_a_connection_that_breaks_is_taken_up_after_growing_pauses(served, target, monkeypatch):
+    pauses: list[int] = []
+    monkeypatch.setattr(_retry, "pause", pauses.append)
+    served.faults.extend([faults.reset(100)] * 3)
+    download_file("bucket", "k.mp4", target)
+    assert pauses == [1, 2, 3]
+    assert whole(target)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(403, "AccessDenied"), (404, "NoSuchKey"), (403, "InvalidAccessKeyId"), (412, "PreconditionFailed")],
+)
+def test_what_cannot_succeed_is_asked_for_once(served, target, status, code):
+    served.always = lambda handler, _body, _start: handler.send_error_document(status, code)
+    with pytest.raises(StorageError):
+        download_file("bucket", "k.mp4", target)
+    assert len(served.requests) == 1
+    assert untouched(target)

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
@@ -254,6 +255,7 @@ class HmacKey(GcpHandler):
         return f"projects/{inputs['project']}/hmacKeys/{access_id}", inputs | {
             "accessId": access_id,
             "secret": secret,
+            "timeCreated": datetime.now(UTC).isoformat(),
         }
 
     def read(self, identifier: str, outputs: Props) -> Props | None:

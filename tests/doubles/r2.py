@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.doubles.handler import Double, Handler, Props, Refused
@@ -201,7 +202,12 @@ class AccountToken(R2Handler):
         # As Cloudflare derives the S3 key: https://developers.cloudflare.com/r2/api/tokens/
         self.cloud.create_key(_user(identifier), identifier, hashlib.sha256(value.encode()).hexdigest())
         self.cloud.note("token", identifier, inputs)
-        return identifier, {**inputs, "value": value, "status": "active"}
+        return identifier, {
+            **inputs,
+            "value": value,
+            "status": "active",
+            "issuedOn": datetime.now(UTC).isoformat(),
+        }
 
     def read(self, identifier: str, outputs: Props) -> Props | None:
         self.cloud.require()

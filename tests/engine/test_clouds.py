@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
-from core.storage import list_objects, temporary_download, upload_file
-from core.storage.settings import Settings
+from core.storage import get_s3_client, list_objects, temporary_download, upload_file
+from core.storage.settings import Settings, read_env_file
 from infra import config as configuration
+from infra import features as known
 from infra.check import runner, settle
 from infra.identities import RIGHTS
 from tests.conftest import Store
@@ -66,7 +68,10 @@ class CloudStack(Stack):
 
     def settings(self, identity: str = "app") -> Settings:
         """Those of the env file, but for the way to the double."""
-        return replace(Settings.from_env(self.env(identity)), endpoint_url=self.endpoint)
+        return self.of_file(self.env_file(identity))
+
+    def of_file(self, file: Path) -> Settings:
+        return replace(Settings.from_env(read_env_file(file)), endpoint_url=self.endpoint)
 
     def bucket(self, role: str) -> str:
         return self.env()[f"S3_BUCKET_{role.upper()}"]
@@ -180,7 +185,7 @@ def proven(stack: CloudStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m infra check`, but for the way to the double."""
     monkeypatch.setattr(settle, "_PAUSE", 0.01)
     monkeypatch.setattr(configuration, "ENVIRONMENTS", stack.project.environments)
-    monkeypatch.setattr(runner, "_settings", lambda _, identity: stack.settings(identity))
+    monkeypatch.setattr(runner, "_settings", lambda _, file: stack.of_file(file))
     findings = list(runner.run(configuration.load(stack.name), {}))
     assert {one.identity for one in findings} == set(ALL)
     assert [str(one) for one in findings if one.surprise] == []
@@ -223,6 +228,39 @@ def test_the_life_of_an_environment(target, make: Make, project: Project, tmp_pa
     for file, text in readable(project.folder.parent):
         if file.suffix != ".env":
             project.hold_no_secret(text, str(file))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_keys_rotate_by_plain_updates(target, make: Make, tmp_path):
+    """Each step is configuration: whoever runs `pulumi up` next takes it on."""
+    stack = make(target, f"{target}-turn", disposable=True)
+    stack.up()
+    old = stack.settings()
+    steps = [{"current": "a", "step": "start"}, {"current": "b", "step": "switch"}]
+    if known.TARGETS[target].switches_off:
+        steps += [{"current": "b", "step": "retire"}, {"current": "b", "step": "switch"}]
+    for step in steps:
+        stack.configure(slots={"app": step})
+        stack.up()
+        stack.learn_secrets()
+        assert _accepted(old, stack) is (step["step"] != "retire")
+        works(stack, tmp_path)
+        stack.do("preview", "--expect-no-changes")
+    assert stack.outputs()["keySlots"]["app"]["slot"] == "b"
+    stack.configure(slots={"app": {"current": "b"}})
+    stack.up()
+    assert not _accepted(old, stack)
+    works(stack, tmp_path)
+    stack.do("preview", "--expect-no-changes")
+    assert [one.name for one in stack.project.environments.glob(f"{stack.name}*.env")] == [f"{stack.name}.env"]
+
+
+def _accepted(settings: Settings, stack: CloudStack) -> bool:
+    try:
+        get_s3_client(settings).list_objects_v2(Bucket=stack.bucket("out"))
+    except ClientError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("target", TARGETS)

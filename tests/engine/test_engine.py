@@ -87,6 +87,9 @@ def test_the_exports_equal_the_env_files(life: Life):
     outputs = life.stack.outputs()
     for identity in ("ingest", "viewer"):
         assert outputs.pop(identity) == life.stack.env(identity)
+    assert {name: one["slot"] for name, one in outputs.pop("keySlots").items()} == dict.fromkeys(
+        ("app", "ingest", "viewer"), "a"
+    )
     assert outputs == life.stack.env("app")
 
 

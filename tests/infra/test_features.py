@@ -32,6 +32,8 @@ VALUES: dict[str, object] = {
     "adminAccessKeyId": "admin",
     "adminSecretAccessKey": "hush",
     "keys": {"app": {"accessKeyId": "a", "secretAccessKey": "hush"}},
+    "slots": {"app": {"current": "b", "step": "switch"}},
+    "maxKeyAgeDays": 30,
     "trust": TRUST,
     "permissionsBoundary": "arn:aws:iam::123456789012:policy/cap",
     "tags": {"team": "media"},

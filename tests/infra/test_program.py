@@ -26,6 +26,7 @@ from core.storage.settings import Settings, read_env_file, variables
 from infra import config as configuration
 from infra import program
 from infra.env import files
+from infra.env.stack import SLOTS
 from infra.stores.settings import ATTRIBUTES
 from tests.conftest import Store, free_ports
 
@@ -96,6 +97,8 @@ class Deployed:
     exports: dict[str, tuple[Any, bool]] = field(default_factory=dict)
     #: The same for the leaves of exports that are mappings.
     nested: dict[str, dict[str, tuple[Any, bool]]] = field(default_factory=dict)
+    #: What the stack says of the key of each identity.
+    slots: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def resources(self) -> set[tuple[str, str]]:
         prefix = "pulumi-python:dynamic/storage:"
@@ -142,6 +145,9 @@ class Project:
         deployed = Deployed(monitor.requests)
         outputs = pulumi.runtime.get_root_resource().outputs  # type: ignore[union-attr]
         for name, value in outputs.items():
+            if name == SLOTS:
+                deployed.slots = (await resolved(value))[0]
+                continue
             deployed.exports[name] = await resolved(value)
             if isinstance(value, dict):
                 deployed.nested[name] = {key: await resolved(one) for key, one in value.items()}

@@ -201,7 +201,7 @@ def test_the_life_of_an_identity_and_its_key(engine: Engine, identity: Props, ke
     assert not engine.check(KeyProvider, key).failures
     key_id, key_outs = engine.create(KeyProvider, key)
     assert key_id == f"{user}/a"
-    assert key_outs.keys() - key.keys() == {"accessKeyId", "secretAccessKey"}
+    assert key_outs.keys() - key.keys() == {"accessKeyId", "secretAccessKey", "made"}
     (there,) = iam.list_access_keys(UserName=user)["AccessKeyMetadata"]
     assert there["AccessKeyId"] == key_outs["accessKeyId"]
     assert engine.diff(KeyProvider, key_id, key_outs, key).changes == _NOTHING_CHANGES

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,9 +44,12 @@ def props(identity: str, where: Props, tmp_path: Path) -> Props:
         "slot": "a",
         "envFile": str(tmp_path / "test.env"),
         "disposable": False,
+        "active": True,
+        "beside": None,
         "credentials": "iam",
         "accessKeyId": None,
         "secretAccessKey": None,
+        "made": None,
         **where,
     }
 
@@ -94,7 +98,9 @@ def test_create_makes_a_key_that_works_at_once(
     assert result.outs == props | {
         "accessKeyId": keys.access_key_id,
         "secretAccessKey": keys.secret_access_key,
+        "made": result.outs["made"],
     }
+    assert datetime.now(UTC) - datetime.fromisoformat(result.outs["made"]) < timedelta(minutes=1)
 
 
 def test_create_adopts_the_key_in_the_env_file(provider: KeyProvider, props: Props, iam: IAMClient):

@@ -14,7 +14,7 @@ from infra.errors import InfraError, UsageError
 from infra.policies import Policy, normalised
 from infra.stores import keys as module
 from infra.stores.contact import contact
-from infra.stores.keys import SLOTS, Credentials, ensure_key, is_accepted
+from infra.stores.keys import SLOTS, Credentials, Place, ensure_key, is_accepted
 from infra.stores.store import Keys, Store, s3_client
 from tests.infra.conftest import Server, fresh, policy_of
 
@@ -42,7 +42,7 @@ class Person:
         self.maker.ensure_identity(self.store, self.name, self.policy(identity))
 
     def key(self, known: Keys | None = None, *, disposable: bool = False) -> tuple[Keys, bool]:
-        return ensure_key(self.maker, self.store, self.name, known, disposable=disposable)
+        return ensure_key(self.maker, self.store, self.name, known, Place(disposable=disposable))
 
     def ids(self) -> list[str]:
         return self.maker.key_ids(self.store, self.name)
@@ -196,7 +196,7 @@ def test_a_key_that_never_works_is_given_up_in_words(seaweed_store, monkeypatch)
     with pytest.raises(
         InfraError, match=r"the key NEWK\.\.\. is not accepted by .* after 10 s; look whether it exists"
     ):
-        ensure_key(Maker(), seaweed_store, "x", None, disposable=False)  # type: ignore[arg-type]  # all it needs
+        ensure_key(Maker(), seaweed_store, "x", None, Place(disposable=False))  # type: ignore[arg-type]  # all it needs
 
 
 def test_a_key_that_works_a_moment_later_is_waited_for(seaweed_store, monkeypatch):
@@ -207,7 +207,7 @@ def test_a_key_that_works_a_moment_later_is_waited_for(seaweed_store, monkeypatc
         key_ids = staticmethod(lambda *_: [])
         create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
 
-    made = ensure_key(Maker(), seaweed_store, "x", None, disposable=False)  # type: ignore[arg-type]  # the same
+    made = ensure_key(Maker(), seaweed_store, "x", None, Place(disposable=False))  # type: ignore[arg-type]  # the same
     assert made == (Keys("NEWKEY", "hush"), True)
     assert next(answers, None) is None
 
@@ -217,3 +217,26 @@ def test_trying_a_key_without_a_store_is_unreachable(refusing):
     store = Store(refusing, "us-east-1", Keys("a", "b"))
     with pytest.raises(InfraError, match=f"trying a key: no useful answer from {refusing}"):
         is_accepted(store, store.admin)
+
+
+def test_a_key_is_switched_off_and_on_again(person: Person):
+    person.become("pipeline")
+    keys, _ = person.key()
+    off = Place(active=False, disposable=False)
+    assert ensure_key(person.maker, person.store, person.name, keys, off) == (keys, False)
+    assert not person.maker.is_active(person.store, person.name, keys.access_key_id)
+    assert not is_accepted(person.store, keys)
+    assert person.key(keys) == (keys, False)
+    assert person.maker.is_active(person.store, person.name, keys.access_key_id)
+    assert person.may(keys, "put", "out")
+
+
+def test_a_second_key_leaves_the_one_in_the_other_slot(person: Person):
+    person.become("pipeline")
+    first, _ = person.key(disposable=True)
+    place = Place(disposable=True, beside=first.access_key_id)
+    second, new = ensure_key(person.maker, person.store, person.name, None, place)
+    assert new
+    assert set(person.ids()) == {first.access_key_id, second.access_key_id}
+    assert person.may(first, "put", "out")
+    assert person.may(second, "put", "out")

@@ -76,8 +76,8 @@ def redirect(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """Have `check` go to the double."""
     read = runner._settings
 
-    def redirected(config: EnvironmentConfig, identity: str) -> Settings:
-        return replace(read(config, identity), endpoint_url=endpoint)
+    def redirected(config: EnvironmentConfig, file: Path) -> Settings:
+        return replace(read(config, file), endpoint_url=endpoint)
 
     monkeypatch.setattr(runner, "_settings", redirected)
 

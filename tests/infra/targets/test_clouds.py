@@ -6,9 +6,15 @@ import copy
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client
-from infra.check import settle
+from core.storage.settings import Settings
+from infra.check import runner, settle
+from infra.config import ConfigError, parse
+from infra.env import files, key_note
+from infra.env.stack import SLOTS
+from infra.features import TARGETS
 from tests.doubles.handler import Refused
 from tests.infra.conftest import ALL
 from tests.infra.targets.conftest import Cloud
@@ -112,7 +118,7 @@ def test_keys_are_secret_outputs_and_nothing_else_shows_them(cloud: Cloud, capfd
     deployed = cloud.up()
     secrets = {cloud.env(one)["AWS_SECRET_ACCESS_KEY"] for one in ALL}
     shown = {name: value for name, (value, secret) in deployed.exports.items() if not secret}
-    nested = [one for leaves in deployed.nested.values() for one in leaves.values()]
+    nested = [one for name, leaves in deployed.nested.items() if name != SLOTS for one in leaves.values()]
     assert all(deployed.exports[name][1] for name in KEYS)
     assert not KEYS & shown.keys()
     assert [value for value, secret in nested if value in secrets and not secret] == []
@@ -149,3 +155,42 @@ def test_a_bucket_that_there_is_already_is_taken_over_by_name(cloud: Cloud, admi
 
 def located(cloud: Cloud) -> dict[str, Any]:
     return {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}} if cloud.target == "aws" else {}
+
+
+def test_keys_rotate_with_an_overlap(cloud: Cloud, monkeypatch):
+    """Every step by the configuration alone, as anybody's `pulumi up` takes it."""
+    monkeypatch.setattr(settle, "_PAUSE", 0.01)
+    cloud.up(identities=["app"])
+    old, beside = cloud.settings(), files.slot_file(cloud.file(), "a")
+    assert key_note.read(cloud.file()).days == 0
+
+    def works(settings: Settings) -> bool:
+        try:
+            get_s3_client(settings).list_objects_v2(Bucket=cloud.bucket("out"))
+        except ClientError:
+            return False
+        return True
+
+    cloud.up(slots={"app": {"current": "a", "step": "start"}})
+    assert cloud.settings() == old
+    held = {"app": files.slot_file(cloud.file(), "b")}
+    assert [one for one in runner.run(cloud.config, cloud.values, held) if one.surprise] == []
+    cloud.up(slots={"app": {"current": "b", "step": "switch"}})
+    new = cloud.settings()
+    assert new.access_key_id != old.access_key_id
+    assert (works(old), works(new), files.keys(beside) is not None) == (True, True, True)
+    if TARGETS[cloud.target].switches_off:
+        cloud.up(slots={"app": {"current": "b", "step": "retire"}})
+        assert (works(old), works(new)) == (False, True)
+        cloud.up(slots={"app": {"current": "b", "step": "switch"}})
+        assert (works(old), works(new)) == (True, True)
+    cloud.up(slots={"app": {"current": "b"}})  # that the old key is deleted then is for the engine
+    assert (works(new), beside.exists()) == (True, False)
+    assert cloud.settings() == new
+    assert [one for one in cloud.check() if one.surprise] == []
+
+
+def test_a_token_of_r2_cannot_be_switched_off():
+    values = {"target": "r2", "account": "0" * 32, "slots": {"app": {"current": "b", "step": "retire"}}}
+    with pytest.raises(ConfigError, match=r"slots.app.step: target r2 cannot switch a key off: start or switch"):
+        parse("test", values, "test")

@@ -1,0 +1,283 @@
+"""Whole rotations on real stores, by the command, without the engine; with it: tests/engine/test_rotate.py."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.storage import _live, download_file, list_objects, upload_file
+from core.storage._client import forget_clients
+from core.storage._errors import StorageError
+from infra import cli
+from infra import config as configuration
+from infra.env import files, key_note
+from infra.errors import InfraError
+from infra.local import engine, lifecycle
+from infra.local._layout import local_folder
+from infra.local._lock import exclusive
+from infra.rotate import guards
+from infra.stores.keys import is_accepted
+from infra.stores.store import Keys
+from tests.infra.conftest import Environment
+
+
+@pytest.fixture(autouse=True)
+def _without_engine(monkeypatch, tmp_path):
+    monkeypatch.setattr(engine, "find", lambda: None)
+    monkeypatch.setattr(lifecycle, "_install", lambda: None)
+    monkeypatch.setattr(configuration, "ROOT", tmp_path)
+
+
+@pytest.fixture
+def rotate(environment: Environment, capsys) -> Callable[..., str]:
+    """Runs the command to its expected end; what it said."""
+    environment.values["identities"] = ["app", "viewer"]
+    environment.save()
+    environment.initialise()
+
+    def run(*arguments: str, code: int = 0) -> str:
+        assert cli.run(["rotate", environment.name, *arguments]) == code, capsys.readouterr().err
+        said = capsys.readouterr()
+        return f"{said.out}{said.err}"
+
+    return run
+
+
+def ids(environment: Environment) -> list[str]:
+    return environment.server.maker.key_ids(environment.store, f"mpr-{environment.name}-app")
+
+
+def slots(environment: Environment, identity: str = "app") -> tuple[str, str | None]:
+    found = configuration.load(environment.name).slots_of(identity)
+    return found.current, found.step
+
+
+def key(environment: Environment, identity: str = "app") -> Keys:
+    found = files.keys(environment.file(identity))
+    assert found
+    return found
+
+
+def other(environment: Environment, slot: Any) -> Keys:
+    found = files.keys(files.slot_file(environment.file("app"), slot))
+    assert found
+    return found
+
+
+def test_a_whole_rotation(environment: Environment, rotate):
+    old, viewer = key(environment), key(environment, "viewer")
+
+    said = rotate("app")
+    assert "start: app: a second key is made and proven" in said
+    assert "app: next is switch" in said
+    assert slots(environment) == ("a", "start")
+    new = other(environment, "b")
+    assert key(environment) == old
+    assert is_accepted(environment.store, old)
+    assert is_accepted(environment.store, new)
+
+    rotate("app")
+    assert slots(environment) == ("b", "switch")
+    assert (key(environment), other(environment, "a")) == (new, old)
+    assert not files.slot_file(environment.file("app"), "b").exists()
+    assert is_accepted(environment.store, old)
+
+    rotate("app")
+    assert slots(environment) == ("b", "retire")
+    assert not is_accepted(environment.store, old)
+    assert is_accepted(environment.store, new)
+
+    assert "may still be in use: finish from" in rotate("app", code=1)
+    assert slots(environment) == ("b", "retire")
+    rotate("app", "--soak", "0")
+    assert slots(environment) == ("b", None)
+    assert ids(environment) == [new.access_key_id]
+    assert sorted(one.name for one in environment.folder.glob("*.env")) == [
+        f"{environment.name}.env",
+        f"{environment.name}.viewer.env",
+    ]
+    assert key_note.read(environment.file("app")).slot == "b"
+    assert (slots(environment, "viewer"), key(environment, "viewer")) == (("a", None), viewer)
+
+
+def test_a_second_rotation_comes_back_to_the_first_slot(environment: Environment, rotate):
+    first = key(environment)
+    rotate("app", "--to", "finish", "--soak", "0")
+    second = key(environment)
+    rotate("app", "--to", "finish", "--soak", "0")
+    assert slots(environment) == ("a", None)
+    assert len({first, second, key(environment)}) == 3
+
+
+def test_every_step_but_the_last_is_taken_back(environment: Environment, rotate):
+    old = key(environment)
+    rotate("app", "--to", "retire")
+    new = key(environment)
+    assert "the old key works again" in rotate("app", "--abort")
+    assert is_accepted(environment.store, old)
+    assert slots(environment) == ("b", "switch")
+    assert "the env file holds the old key again" in rotate("app", "--abort")
+    assert (key(environment), other(environment, "b")) == (old, new)
+    assert is_accepted(environment.store, new)  # a program may have read it by now
+    assert "the new key is deleted" in rotate("app", "--abort")
+    assert slots(environment) == ("a", None)
+    assert ids(environment) == [old.access_key_id]
+    assert "there is nothing to take back" in rotate("app", "--abort", code=2)
+
+
+@pytest.fixture
+def worker(environment: Environment, rotate, tmp_path, monkeypatch) -> Iterator[dict[str, Any]]:
+    """Programs at full load, with the env file alone; what became of it when they have stopped."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("S3_ENV_FILE", str(environment.file("app")))
+    monkeypatch.setattr(_live, "LOOK_EVERY", 0.05)
+    bucket = f"{environment.name}-out"
+    (tmp_path / "frame").write_bytes(b"frame" * 2000)
+    found: dict[str, Any] = {"errors": [], "done": [0, 0, 0]}
+    over = threading.Event()
+
+    def work(number: int) -> None:
+        while not over.is_set():
+            try:
+                upload_file(tmp_path / "frame", bucket, f"{number}.jpg")
+                download_file(bucket, f"{number}.jpg", tmp_path / f"{number}.jpg")
+                assert list(list_objects(bucket))
+            except StorageError as error:
+                found["errors"].append(error)
+            found["done"][number] += 1
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for one in threads:
+        one.start()
+    yield found
+    over.set()
+    for one in threads:
+        one.join()
+    forget_clients()
+    assert found["errors"] == []
+    assert min(found["done"]) > 5
+
+
+@pytest.mark.usefixtures("worker")
+def test_no_request_of_a_running_program_fails(environment: Environment, rotate):
+    old = key(environment)
+    for _ in range(3):
+        rotate("app")
+    rotate("app", "--soak", "0")
+    assert not is_accepted(environment.store, old)
+
+
+class TestOnSeaweed:
+    """What does not depend on the store."""
+
+    @pytest.fixture
+    def environment(self, seaweed_environment: Environment) -> Environment:
+        return seaweed_environment
+
+    def test_all_identities_go_together_and_those_behind_catch_up(self, environment, rotate):
+        rotate("app")
+        rotate()
+        assert (slots(environment), slots(environment, "viewer")) == (("a", "start"), ("a", "start"))
+        rotate()
+        assert (slots(environment), slots(environment, "viewer")) == (("b", "switch"), ("b", "switch"))
+
+    def test_a_key_that_fails_the_check_is_not_switched_to(self, environment, rotate):
+        rotate("app")
+        before = environment.file("app").read_bytes()
+        new = other(environment, "b")
+        environment.server.maker.delete_key(environment.store, f"mpr-{environment.name}-app", new.access_key_id)
+        said = rotate("app", code=1)
+        assert "the new key could not be proven, so nothing was switched" in said
+        assert environment.file("app").read_bytes() == before
+        assert slots(environment) == ("a", "start")
+
+    def test_a_key_with_a_right_too_many_is_not_switched_to(self, environment, rotate):
+        rotate("viewer")
+        wider = configuration.load(environment.name).identities[0]
+        assert wider.name == "app"
+        app = environment.server.maker.read_identity(environment.store, f"mpr-{environment.name}-app")
+        environment.server.maker.ensure_identity(environment.store, f"mpr-{environment.name}-viewer", app)
+        said = rotate("viewer", code=1)
+        assert "the new key failed the access check" in said
+        assert "viewer, in: put is allowed, must be denied" in said
+        assert slots(environment, "viewer") == ("a", "start")
+
+    def test_a_step_that_was_not_deployed_is_deployed_by_the_next_run(self, environment, rotate, monkeypatch):
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("infra.rotate.walk.deploy", killed)
+            rotate("app", code=130)
+        assert slots(environment) == ("a", "start")
+        assert not files.slot_file(environment.file("app"), "b").exists()
+        said = rotate("app")
+        assert "deploying that first" in said
+        assert slots(environment) == ("b", "switch")
+
+    def test_a_deployment_that_fails_says_where_the_rotation_stands(self, rotate, monkeypatch):
+        monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "wrong")
+        said = rotate("app", code=2)
+        assert "does not accept the admin key" in said
+        assert "or take it back with --abort" in said
+
+    def test_it_is_refused_while_another_is_at_work(self, environment, rotate):
+        local_folder().mkdir(exist_ok=True)
+        with exclusive(local_folder() / f"rotate-{environment.name}.lock"):
+            assert "is being worked on already" in rotate("app", code=2)
+
+    def test_unknown_and_given_keys(self, environment, rotate):
+        assert "has no identity 'vewer'; did you mean viewer?" in rotate("vewer", code=2)
+        environment.values.update(credentials="static", identities=["app"])
+        environment.save()
+        assert "the keys are made and rotated elsewhere" in rotate(code=2)
+
+    def test_options_that_exclude_each_other(self, rotate):
+        assert "say one of --to, --abort and --status" in rotate("--to", "switch", "--abort", code=2)
+        assert "--json goes with --status" in rotate("--json", code=2)
+        assert "soon is no duration" in rotate("--soak", "soon", code=2)
+
+    def test_status_shows_no_key(self, environment, rotate):
+        rotate("app", "--to", "switch")
+        said = rotate("--status")
+        found = json.loads(rotate("--status", "--json"))
+        assert "next: retire" in said
+        assert [(one["identity"], one["slot"], one["step"], one["next"], one["age_days"]) for one in found] == [
+            ("app", "b", "switch", "retire", 0),
+            ("viewer", "a", None, "start", 0),
+        ]
+        for held in (key(environment), other(environment, "a")):
+            assert held.access_key_id not in said + json.dumps(found)
+            assert held.secret_access_key not in said + json.dumps(found)
+
+    def test_a_step_that_was_taken_is_not_taken_again(self, environment, rotate):
+        rotate("app", "--to", "switch")
+        assert "start was done before; next is retire" in rotate("app", "--to", "start")
+        assert slots(environment) == ("b", "switch")
+
+
+@pytest.mark.parametrize(
+    ("used_ago", "stepped_ago", "refusal"),
+    [
+        (None, timedelta(hours=1), "may still be in use: finish from"),
+        (None, timedelta(hours=25), None),
+        (timedelta(hours=1), timedelta(hours=25), "was used at"),
+        (timedelta(hours=25), timedelta(hours=1), None),
+    ],
+)
+def test_the_old_key_must_be_out_of_use(seaweed_environment, used_ago, stepped_ago, refusal):
+    now = datetime.now(UTC)
+    since = f"{now - stepped_ago:%Y-%m-%dT%H:%M:%SZ}"
+    seaweed_environment.values["slots"] = {"app": {"current": "b", "step": "retire", "since": since}}
+    used = now - used_ago if used_ago else None
+    if refusal is None:
+        guards._require_unused(seaweed_environment.config, "app", used, timedelta(days=1))
+        return
+    with pytest.raises(InfraError, match=refusal):
+        guards._require_unused(seaweed_environment.config, "app", used, timedelta(days=1))

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from infra import config as configuration
+from infra.errors import UsageError
+from infra.rotate.stack_file import write_slots
+from infra.slots import Slots
+
+TEXT = """\
+# Who runs this: the media team.
+encryptionsalt: v1:abc:v1:def=
+config:
+  mpr-storage:target: aws  # the account is that of CI
+  mpr-storage:region: eu-west-1
+  mpr-storage:tags:
+    team: "media"   # in quotes
+  aws:profile: 'ours'
+  mpr-storage:identities:
+    - app
+    - viewer
+"""
+SLOTS = Slots(current="b", step="switch", since=datetime(2026, 11, 25, 7, tzinfo=UTC))
+
+
+@pytest.fixture
+def file(environments):
+    file = environments / "Pulumi.prod.yaml"
+    file.write_text(TEXT)
+    file.chmod(0o644)
+    return file
+
+
+def test_everything_else_in_the_file_stays_as_it_is(file):
+    write_slots("prod", {"app": SLOTS})
+    written = "current: b\n      step: switch\n      since: '2026-11-25T07:00:00Z'\n"
+    assert file.read_text() == f"{TEXT}  mpr-storage:slots:\n    app:\n      {written}"
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert [one.name for one in file.parent.iterdir()] == [file.name]
+
+
+def test_what_was_written_is_read(file):
+    write_slots("prod", {"app": SLOTS})
+    assert configuration.load("prod").slots == {"app": SLOTS}
+    assert configuration.load("prod").slots_of("viewer") == Slots()
+
+
+def test_an_identity_with_its_first_key_alone_is_not_mentioned(file):
+    write_slots("prod", {"app": SLOTS, "viewer": Slots(current="b")})
+    write_slots("prod", {"app": Slots()})
+    assert configuration.load("prod").slots == {"viewer": Slots(current="b")}
+    write_slots("prod", {"viewer": Slots()})
+    assert file.read_text() == TEXT
+
+
+def test_a_folder_that_cannot_be_written_changes_nothing(file, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("infra.private_file.write", full)
+    with pytest.raises(UsageError, match=r"cannot write .*Pulumi.prod.yaml: No space left on device; nothing was"):
+        write_slots("prod", {"app": SLOTS})
+    assert file.read_text() == TEXT
