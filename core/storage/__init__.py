@@ -14,6 +14,7 @@ from core.storage._errors import (
     ExpiredCredentialsError,
     IntegrityError,
     InvalidCredentialsError,
+    LayoutError,
     ObjectChangedError,
     ObjectNotFoundError,
     StorageConfigError,
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from core.storage._client import get_s3_client
     from core.storage._download import download_file
     from core.storage._download_many import download_many
+    from core.storage._frame_cache import FrameCache
     from core.storage._keys import safe_path
     from core.storage._list import list_objects
+    from core.storage._manifest import CachedFrame, FrameManifest
     from core.storage._objects import ObjectInfo
     from core.storage._presign import get_presigned_url
     from core.storage._results import BulkProgress, TransferResult
@@ -49,10 +52,14 @@ __all__ = [
     "AccessDeniedError",
     "BucketNotFoundError",
     "BulkProgress",
+    "CachedFrame",
     "ClockSkewError",
     "ExpiredCredentialsError",
+    "FrameCache",
+    "FrameManifest",
     "IntegrityError",
     "InvalidCredentialsError",
+    "LayoutError",
     "ObjectChangedError",
     "ObjectInfo",
     "ObjectNotFoundError",
@@ -78,6 +85,9 @@ __all__ = [
 #: Where each name comes from that is not worth its import before it is used (PEP 562).
 _LAZY = {
     "BulkProgress": "_results",
+    "CachedFrame": "_manifest",
+    "FrameCache": "_frame_cache",
+    "FrameManifest": "_manifest",
     "ObjectInfo": "_objects",
     "Settings": "settings",
     "TransferResult": "_results",

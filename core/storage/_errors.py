@@ -3,6 +3,7 @@
     StorageError
     ├── StorageConfigError (ValueError)            a variable of the env contract is missing or wrong
     ├── UnsafeKeyError (ValueError)                a key that would leave its folder, or names no object
+    ├── LayoutError (ValueError)                   a key or manifest that is not as the buckets are laid out
     ├── BucketNotFoundError (FileNotFoundError)
     ├── ObjectNotFoundError (FileNotFoundError)
     ├── AccessDeniedError (PermissionError)        the key works, the right is missing
@@ -70,6 +71,10 @@ class StorageConfigError(StorageError, ValueError):
 
 class UnsafeKeyError(StorageError, ValueError):
     """The key is empty, names a folder, or would lead out of the folder it belongs in."""
+
+
+class LayoutError(StorageError, ValueError):
+    """The key is none of `core.storage.keys`, or what stands where a manifest of frames belongs is none."""
 
 
 class BucketNotFoundError(StorageError, FileNotFoundError):

@@ -25,7 +25,7 @@ def check_key(key: str) -> str:
         UnsafeKeyError: it is empty, ends in ``/`` (a folder marker, no object), holds NUL, or is no UTF-8
             text of at most 1,024 bytes.
     """
-    problem = _key_problem(key)
+    problem = key_problem(key)
     if problem:
         raise UnsafeKeyError(f"the key {key!r} {problem}", key=key)
     return key
@@ -72,13 +72,14 @@ def path_parts(key: str) -> list[str]:
         UnsafeKeyError: as `safe_path`, but for links.
     """
     parts = check_key(key).split("/")
-    problem = next((found for found in map(_part_problem, parts) if found), None)
+    problem = next((found for found in map(part_problem, parts) if found), None)
     if problem:
         raise UnsafeKeyError(f"the key {key!r} {problem}: it cannot be a path", key=key)
     return parts
 
 
-def _key_problem(key: str) -> str | None:
+def key_problem(key: str) -> str | None:
+    """Why `key` names no object, or None."""
     if not key:
         return "is empty"
     if key.endswith("/"):
@@ -92,7 +93,8 @@ def _key_problem(key: str) -> str | None:
     return f"is {size} bytes long; S3 takes {MAX_KEY}" if size > MAX_KEY else None
 
 
-def _part_problem(part: str) -> str | None:
+def part_problem(part: str) -> str | None:
+    """Why a key with the part `part` between its slashes can be no path, or None."""
     if part == "":
         return "starts with a slash or has two in a row"
     if part in {".", ".."}:

@@ -18,6 +18,7 @@ _METHODS = {
     "AbortMultipartUpload": "DELETE",
     "CompleteMultipartUpload": "POST",
     "CreateMultipartUpload": "POST",
+    "DeleteObject": "DELETE",
     "GetObject": "GET",
     "HeadObject": "HEAD",
     "ListObjectsV2": "GET",

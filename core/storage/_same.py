@@ -32,6 +32,20 @@ def is_same(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
     return _digest(path, made) == (info.etag.encode() if found[2] else bytes.fromhex(found[1]))
 
 
+def proven_md5(info: ObjectInfo) -> str:
+    """The MD5 of the whole content, if the transfer that gave `info` has proven it; otherwise empty."""
+    return info.etag if info.verified_by == "md5" and "-" not in info.etag else ""
+
+
+def md5_of(path: str | os.PathLike[str]) -> str:
+    """The MD5 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _digest(path, md5()).hex()
+
+
 def _digest(path: str | os.PathLike[str], made: Hash) -> bytes:
     room = memoryview(bytearray(_CHUNK))
     with open(path, "rb", buffering=0) as file:

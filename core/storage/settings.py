@@ -57,12 +57,20 @@ class Dialect:
     checksums: Literal["when_supported", "when_required"]
     #: ``virtual`` puts the bucket in the host name, ``path`` in the path.
     addressing: Literal["path", "virtual"]
+    #: Whether PutObject heeds ``If-None-Match: *``. Google's storage documents that condition for reads alone
+    #: (https://docs.cloud.google.com/storage/docs/request-preconditions), and refuses its own,
+    #: ``x-goog-if-generation-match``, beside the ``x-amz-`` headers of a signature (carrierwave#2356).
+    creates: bool = True
 
 
 #: By the end of the endpoint's host name, decided on the parsed host and never on a part of the URL.
 #: ``virtual`` on AWS makes presigned URLs regional (botocore#2798).
 _AWS = Dialect("when_supported", "virtual")
-_DIALECTS = ((".amazonaws.com", _AWS), (".amazonaws.com.cn", _AWS))
+_DIALECTS = (
+    (".amazonaws.com", _AWS),
+    (".amazonaws.com.cn", _AWS),
+    ("storage.googleapis.com", Dialect("when_required", "path", creates=False)),
+)
 _OTHER = Dialect("when_required", "path")
 
 

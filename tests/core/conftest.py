@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from core.storage import get_s3_client
+from core.storage import FrameCache, get_s3_client
+from core.storage import _request as request_module
 from core.storage._client import forget_clients
 from tests.core._fake_s3 import FakeS3
+from tests.core._frames import made
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +64,52 @@ def fake(use, monkeypatch) -> Iterator[FakeS3]:
     yield server
     forget_clients()
     server.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.getuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a file system of its own takes root, and the right to mount")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(params=["seaweed", pytest.param("minio", marks=pytest.mark.minio)])
+def out(request, use) -> str:
+    """A new bucket on each real store in turn, which the environment names; imports `minio` of the infra tests."""
+    store = request.getfixturevalue(request.param)
+    keys = store.admin if request.param == "minio" else store
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    use(store.endpoint, name, key=keys.access_key_id, secret=keys.secret_access_key)
+    get_s3_client().create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def cache(bucket) -> FrameCache:
+    """Frames on the real SeaweedFS, none yet."""
+    return FrameCache("match-01")
+
+
+@pytest.fixture
+def files(tmp_path) -> list[Path]:
+    """The files of 12 frames."""
+    return made(tmp_path / "made", 12)
+
+
+@pytest.fixture
+def asked(monkeypatch) -> Counter[str]:
+    """The requests that this process makes from now on."""
+    found: Counter[str] = Counter()
+    real = request_module._answered
+
+    def counting(settings, request):
+        found[request.operation] += 1
+        return real(settings, request)
+
+    monkeypatch.setattr(request_module, "_answered", counting)
+    return found

@@ -17,12 +17,12 @@ from core.storage import StorageConfigError, StorageError
 PACKAGE = Path(core.storage.__file__).parent
 
 NAMES = [
-    "BUCKET_IN", "BUCKET_OUT", "AccessDeniedError", "BucketNotFoundError", "BulkProgress", "ClockSkewError",
-    "ExpiredCredentialsError", "IntegrityError", "InvalidCredentialsError", "ObjectChangedError", "ObjectInfo",
-    "ObjectNotFoundError", "Settings", "StorageConfigError", "StorageError", "StoreUnreachableError",
-    "TransferResult", "UnsafeKeyError", "WrongRegionError", "download_file", "download_many", "download_to_temp",
-    "get_presigned_url", "get_s3_client", "list_objects", "safe_path", "temporary_download", "upload_file",
-    "upload_many",
+    "BUCKET_IN", "BUCKET_OUT", "AccessDeniedError", "BucketNotFoundError", "BulkProgress", "CachedFrame",
+    "ClockSkewError", "ExpiredCredentialsError", "FrameCache", "FrameManifest", "IntegrityError",
+    "InvalidCredentialsError", "LayoutError", "ObjectChangedError", "ObjectInfo", "ObjectNotFoundError",
+    "Settings", "StorageConfigError", "StorageError", "StoreUnreachableError", "TransferResult", "UnsafeKeyError",
+    "WrongRegionError", "download_file", "download_many", "download_to_temp", "get_presigned_url", "get_s3_client",
+    "list_objects", "safe_path", "temporary_download", "upload_file", "upload_many",
 ]  # fmt: skip
 
 SIGNATURES = {
@@ -34,11 +34,13 @@ SIGNATURES = {
     "get_presigned_url": "(bucket, key, expires, *, method, content_type, filename)",
     "get_s3_client": "(settings)",
     "safe_path": "(folder, key)",
+    "FrameCache": "(timeline_id, *, bucket)",
     "download_many": "(items, folder, *, workers, progress)",
     "upload_many": "(items, *, workers, resume, progress)",
 }
 #: What needs more than the standard library's lightest parts: data, and the transfer of many objects.
 LARGER = {"BulkProgress", "ObjectInfo", "Settings", "TransferResult", "download_many", "upload_many"}
+LARGER |= {"CachedFrame", "FrameCache", "FrameManifest"}
 
 #: Slow to import, or none of a library's business before it is used.
 HEAVY = {"boto3", "botocore", "s3transfer", "urllib3", "ssl", "http", "email", "logging", "hashlib", "tempfile"}

@@ -11,8 +11,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -42,18 +40,6 @@ BODY = os.urandom(3 * MIB)
 def served(fake):
     fake.put("/bucket/k.mp4", BODY)
     return fake
-
-
-@pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if os.getuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a file system of its own takes root, and the right to mount")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 # --- disks ----------------------------------------------------------------------------------------------

@@ -1,0 +1,205 @@
+"""Writers of the same frames at once: one cache comes of it, on stores with and without conditional writes."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.storage import (
+    FrameCache,
+    FrameManifest,
+    ObjectNotFoundError,
+    StorageError,
+    _published,
+    _retry,
+    settings,
+)
+from core.storage import _request as request_module
+from core.storage._frame_read import download
+from core.storage._manifest import encoded
+from tests.core._frames import child, contents, made, stored
+from tests.infra.conftest import minio  # noqa: F401  # the fixture
+
+MANIFEST = "frames/match-01/manifest.json"
+
+WRITER = """
+    import sys
+    from pathlib import Path
+    from core.storage import FrameCache
+
+    def make():
+        print("making", flush=True)
+        sys.stdin.readline()
+        return sorted(Path(sys.argv[1]).iterdir())
+
+    print(FrameCache("match-01").write_once(make).run)
+"""
+
+
+def test_two_processes_at_once_make_one_cache(out, tmp_path):
+    sources = [tmp_path / "one", tmp_path / "other"]
+    frames = [made(source, 40) for source in sources]
+    with child(WRITER, sources[0]) as one, child(WRITER, sources[1]) as other:
+        for process in (one, other):  # both have seen that there is none
+            assert process.stdout
+            assert process.stdout.readline() == "making\n"
+        for process in (one, other):
+            assert process.stdin
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        runs = {process.stdout.read().strip() for process in (one, other) if process.stdout}
+    assert (one.returncode, other.returncode) == (0, 0)
+    cache = FrameCache("match-01")
+    assert runs == {cache.manifest().run}
+    folder = tmp_path / "there"
+    folder.mkdir()
+    assert contents(cache.get(folder)) in [contents(paths) for paths in frames]
+    assert len(stored(out)) == 41  # what the slower one wrote is gone
+
+
+def at_once(count: int, tmp_path: Path) -> tuple[list[FrameManifest], list[list[bytes]]]:
+    """What as many threads get that have all seen that there is no cache, and what each of them made."""
+    frames = [made(tmp_path / f"thread-{number}", 8) for number in range(count)]
+    barrier = threading.Barrier(count)
+
+    def work(paths: list[Path]) -> FrameManifest:
+        def make() -> list[Path]:
+            barrier.wait(30)
+            return paths
+
+        return FrameCache("match-01").write_once(make)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(work, frames)), [contents(paths) for paths in frames]
+
+
+def test_many_threads_at_once_make_one_cache(out, tmp_path):
+    found, made_by = at_once(6, tmp_path)
+    assert len({one.run for one in found}) == 1
+    assert contents(FrameCache("match-01").get(tmp_path)) in made_by
+    assert len(stored(out)) == 9
+
+
+@pytest.fixture
+def unconditional(monkeypatch):
+    """The store of the test, as one that takes no condition for PutObject."""
+    monkeypatch.setattr(settings, "_OTHER", settings.Dialect("when_required", "path", creates=False))
+
+
+def test_googles_storage_takes_no_condition():
+    def dialect(endpoint: str) -> settings.Dialect:
+        return settings.Settings(region="auto", endpoint_url=endpoint).dialect
+
+    assert not dialect("https://storage.googleapis.com").creates
+    assert dialect("http://minio:9000").creates
+
+
+def test_without_the_condition_every_reader_still_sees_a_whole_cache(bucket, unconditional, tmp_path, asked):
+    found, made_by = at_once(4, tmp_path)
+    cache = FrameCache("match-01")
+    assert cache.manifest().run in {one.run for one in found}
+    for number, manifest in enumerate(found):  # also those that were overtaken: their frames stay for a day
+        folder = tmp_path / f"there-{number}"
+        folder.mkdir()
+        assert contents(download(manifest, folder, None)) in made_by  # as `get` with it
+    assert contents(cache.get(tmp_path)) in made_by
+
+
+def test_who_is_overtaken_leaves_its_frames_to_their_readers(cache, bucket, unconditional, files, monkeypatch):
+    real = _published._send
+
+    def overtaken(manifest, body, condition):
+        real(manifest, body, condition)
+        later = replace(manifest, run="0123456789abcdef")
+        real(later, encoded(later), condition)
+
+    monkeypatch.setattr(_published, "_send", overtaken)
+    assert cache.write_once(lambda: files).run == "0123456789abcdef"
+    assert len(stored(bucket)) == 13  # somebody may have read the manifest that was there for a moment
+
+
+def test_without_the_condition_a_cache_that_is_there_stays(cache, bucket, unconditional, files, tmp_path):
+    def make():
+        FrameCache("match-01").write_once(lambda: made(tmp_path / "faster", 3))
+        return files
+
+    assert len(cache.write_once(make).frames) == 3
+    assert len(stored(bucket)) == 4
+
+
+def test_a_store_that_refuses_the_condition_is_written_without_it(cache, bucket, files, monkeypatch):
+    real, conditions = _published._send, []
+
+    def refusing(manifest, body, condition):
+        conditions.append(condition)
+        if condition:
+            raise StorageError("a header implies what is not implemented", code="NotImplemented")
+        real(manifest, body, condition)
+
+    monkeypatch.setattr(_published, "_send", refusing)
+    assert cache.write_once(lambda: files) == cache.manifest()
+    assert conditions == [{"If-None-Match": "*"}, {}]
+
+
+def test_a_condition_that_is_being_decided_for_another_is_tried_again(cache, files, monkeypatch):
+    real, tries = _published._send, []
+
+    def conflicting(manifest, body, condition):
+        tries.append(condition)
+        if len(tries) < 3:
+            raise StorageError("a conflicting request is in progress", code="ConditionalRequestConflict")
+        real(manifest, body, condition)
+
+    monkeypatch.setattr(_published, "_send", conflicting)
+    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
+    assert cache.write_once(lambda: files) == cache.manifest()
+    assert tries == [{"If-None-Match": "*"}] * 3
+
+
+def test_a_refusal_that_never_becomes_a_cache_is_an_error(cache, bucket, files, monkeypatch):
+    def refusing(*_args):
+        raise StorageError("a conflicting request is in progress", code="ConditionalRequestConflict")
+
+    monkeypatch.setattr(_published, "_send", refusing)
+    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
+    with pytest.raises(ObjectNotFoundError, match="no run has written all frames"):
+        cache.write_once(lambda: files)
+    assert len(stored(bucket)) == 12  # nobody knows what the store will do with the requests: `sweep` will
+
+
+def test_a_manifest_whose_answer_was_lost_is_ours(cache, bucket, files, monkeypatch):
+    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
+    real = request_module._answered
+    lost: list[int] = []
+
+    def losing(settings, request):
+        answer = real(settings, request)
+        if request.operation == "PutObject" and request.key == MANIFEST and not lost:
+            answer.read()
+            answer.close()
+            lost.append(answer.status)
+            raise ConnectionResetError("the answer never came")
+        return answer
+
+    monkeypatch.setattr(request_module, "_answered", losing)
+    written = cache.write_once(lambda: files)
+    assert lost == [200]
+    assert cache.manifest() == written
+    assert len(stored(bucket)) == 13
+
+
+def test_a_failure_after_the_manifest_removes_nothing(cache, bucket, files, tmp_path, monkeypatch):
+    real = _published._send
+
+    def broken(*arguments):
+        real(*arguments)
+        raise StorageError("the answer never came, however often")
+
+    monkeypatch.setattr(_published, "_send", broken)
+    with pytest.raises(StorageError, match="the answer never came"):
+        cache.write_once(lambda: files)
+    assert contents(cache.get(tmp_path)) == contents(files)
