@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 25, 7, tzinfo=UTC)
 
 def walk(slots: Slots, *, switches_off: bool = True) -> list[Slots]:
     """The slots after each step of a whole rotation."""
-    found = []
+    found: list[Slots] = []
     while not found or found[-1].rotating:
         slots = take(slots, following(slots, switches_off=switches_off), NOW)
         found.append(slots)
