@@ -12,6 +12,7 @@ from rich.table import Table
 from infra import config as configuration
 from infra.check.runner import Finding, run
 from infra.config import EnvironmentConfig
+from infra.env import files, key_note
 from infra.errors import InfraError
 
 
@@ -34,6 +35,7 @@ def prove(config: EnvironmentConfig, values: dict[str, object], *, as_json: bool
         InfraError: the store allowed or denied what it must not.
     """
     findings = list(run(config, values))
+    _warn_of_old_keys(config)
     surprises = [one for one in findings if one.surprise]
     if as_json:
         click.echo(json.dumps([one.as_dict() for one in findings]))
@@ -47,6 +49,20 @@ def prove(config: EnvironmentConfig, values: dict[str, object], *, as_json: bool
         click.echo(
             f"{len(findings)} probes, no surprise: each identity can do what it must and nothing else tried"
         )
+
+
+def _warn_of_old_keys(config: EnvironmentConfig) -> None:
+    """Name the keys that have been in use for longer than the environment wants; a disposable one has no such."""
+    if config.disposable:
+        return
+    for name in config.names:
+        days = key_note.read(files.path(config.environment, name)).days
+        if days is not None and days > config.max_key_age_days:
+            click.echo(
+                f"warning: the key of {name} is {days} days old, more than the {config.max_key_age_days} of "
+                f"maxKeyAgeDays: `python -m infra rotate {config.environment} {name}`",
+                err=True,
+            )
 
 
 def table(config: EnvironmentConfig, findings: Sequence[Finding]) -> Table:

@@ -146,6 +146,7 @@ def _attempt(probe: Probe, subject: Subject) -> tuple[bool | None, str]:
 def _settings(config: EnvironmentConfig, file: Path) -> Settings:
     if not file.exists():
         raise UsageError(f"{file.name} is missing; make it with `make up` or `pulumi up -s {config.environment}`")
+    files.require_private(file)
     try:
         return Settings.from_env(read_env_file(file))
     except StorageConfigError as error:

@@ -93,7 +93,7 @@ ACTIONS: Mapping[str, Actions] = {
         "user", ("iam:GetUserPolicy", "iam:PutUserPolicy"), ("iam:DeleteUserPolicy",)
     ),
     "aws:iam/accessKey:AccessKey": Actions(
-        "user", ("iam:CreateAccessKey", "iam:ListAccessKeys"), ("iam:DeleteAccessKey",)
+        "user", ("iam:CreateAccessKey", "iam:ListAccessKeys", "iam:UpdateAccessKey"), ("iam:DeleteAccessKey",)
     ),
     "aws:iam/role:Role": Actions(
         "role",

@@ -107,6 +107,7 @@ def _subject(config: configuration.EnvironmentConfig, identity: str) -> Subject:
         raise UsageError(f"environment {config.environment} has no identity {identity!r}; {hint}")
     file = files.path(config.environment, identity)
     if file.exists():
+        files.require_private(file)
         return Subject(config.environment, identity, Settings.from_env(read_env_file(file)))
     try:
         deployed = stack.read(config.environment).settings

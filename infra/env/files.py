@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -98,6 +99,22 @@ def require_writable(files: Iterable[Path]) -> None:
     problems = [problem for file in files if (problem := _problem(file))]
     if problems:
         raise UsageError("\n".join(problems))
+
+
+def require_private(file: Path) -> None:
+    """Refuse an env file whose secret others may know.
+
+    Raises:
+        UsageError: others may read it, or it is somebody else's; with the command that mends it.
+    """
+    found = file.stat()
+    if found.st_uid not in {os.geteuid(), 0}:
+        raise UsageError(f"{short(file)} belongs to somebody else: `sudo chown {os.geteuid()} {short(file)}`")
+    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError(
+            f"others may read {short(file)}: `chmod 600 {short(file)}`, and if somebody may have read it, replace "
+            "its key with `python -m infra rotate`"
+        )
 
 
 def remove(file: Path) -> bool:

@@ -59,6 +59,9 @@ def forward(environment: str, identities: Iterable[str], to: Step | None, soak: 
             the rotation stands.
     """
     config, names = load(environment, identities)
+    for file in (files.path(environment, name) for name in names):
+        if file.is_file():
+            files.require_private(file)
     _catch_up(config, names, say)
     while True:
         step, meant = _next(config, names)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.storage import StorageConfigError
 from core.storage.settings import Settings, read_env_file
+from infra import cli
 from infra.env import files
 from infra.errors import UsageError
 from infra.stores.store import Keys
@@ -271,3 +273,39 @@ def test_the_file_is_what_the_library_reads(file):
     files.write(file, render())
     assert Settings.load({"S3_ENV_FILE": str(file)}) == SETTINGS
     assert read_env_file(file) == SETTINGS.to_env()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_file_that_others_may_read_is_refused_with_the_command_that_mends_it(environments, mode):
+    file = environments / "test.env"
+    file.write_text("")
+    file.chmod(0o600)
+    files.require_private(file)
+    file.chmod(mode)
+    with pytest.raises(UsageError, match=r"others may read .*test.env: `chmod 600 .*test.env`"):
+        files.require_private(file)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_somebody_else_is_refused_with_the_command_that_mends_it(environments):
+    file = environments / "test.env"
+    file.write_text("")
+    file.chmod(0o600)
+    os.chown(file, 12345, 12345)
+    with pytest.raises(UsageError, match=r"belongs to somebody else: `sudo chown 0 .*test.env`"):
+        files.require_private(file)
+
+
+def test_a_key_that_is_too_old_is_named_by_check(seaweed_environment, capsys):
+    seaweed_environment.values.update(identities=["app"], maxKeyAgeDays=30)
+    seaweed_environment.initialise()
+    seaweed_environment.save()
+    file = seaweed_environment.file("app")
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    for days, warned in ((29, False), (31, True)):
+        then = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}"
+        file.write_text(file.read_text().replace(f"made {today}", f"made {then}"))
+        today = then
+        assert cli.run(["check", seaweed_environment.name]) == 0
+        said = capsys.readouterr().err
+        assert ("is 31 days old, more than the 30 of maxKeyAgeDays: `python -m infra rotate" in said) is warned

@@ -57,6 +57,9 @@ def live(aws: Account, environment: str, values: dict[str, Any]) -> None:
         changes["tags"] = values["tags"] | {"team": "video"}
     if "trust" in values:
         changes["trust"] = {"github": ["acme/media:environment:other"]}
+    if values.get("credentials") != "role":
+        up(changes | {"slots": {"app": {"current": "b", "step": "switch"}}})
+        up(changes | {"slots": {"app": {"current": "b", "step": "retire"}}})
     connected = up(changes).monitor
     connected.refresh()
     if "tags" in values:

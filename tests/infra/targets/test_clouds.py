@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+import time
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from core.storage import get_s3_client
+from core.storage import download_file, get_s3_client, list_objects, upload_file
 from core.storage.settings import Settings
 from infra.check import runner, settle
 from infra.config import ConfigError, parse
 from infra.env import files, key_note
 from infra.env.stack import SLOTS
 from infra.features import TARGETS
+from tests.conftest import REPO
 from tests.doubles.handler import Refused
 from tests.infra.conftest import ALL
 from tests.infra.targets.conftest import Cloud
@@ -37,7 +41,6 @@ def test_the_library_works_from_the_env_file(cloud: Cloud, tmp_path, monkeypatch
         monkeypatch.setenv(name, value)
     for name in ("S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.setenv(name, cloud.endpoint)
-    from core.storage import download_file, list_objects, upload_file  # noqa: PLC0415  # reads the environment
 
     source, target = tmp_path / "match-01.mp4", tmp_path / "back.mp4"
     source.write_bytes(b"frames" * 1000)
@@ -194,3 +197,42 @@ def test_a_token_of_r2_cannot_be_switched_off():
     values = {"target": "r2", "account": "0" * 32, "slots": {"app": {"current": "b", "step": "retire"}}}
     with pytest.raises(ConfigError, match=r"slots.app.step: target r2 cannot switch a key off: start or switch"):
         parse("test", values, "test")
+
+
+#: A program of its own at full load, with nothing but the env file, until it hears that it is over.
+_WORKER = """
+import sys, threading
+from core.storage import BUCKET_OUT, StorageError, _live, download_file, list_objects, upload_file
+_live.LOOK_EVERY = 0.05
+over, done = threading.Event(), 0
+threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+while not over.is_set():
+    upload_file(sys.argv[1], BUCKET_OUT, "frame.jpg")
+    download_file(BUCKET_OUT, "frame.jpg", sys.argv[1] + ".back")
+    assert list(list_objects(BUCKET_OUT))
+    done += 1
+print(done)
+"""
+
+
+def test_no_request_of_a_program_on_aws_fails_while_its_key_is_replaced(on_aws: Cloud, tmp_path):
+    on_aws.up(identities=["app"])
+    old, frame = on_aws.settings(), tmp_path / "frame"
+    frame.write_bytes(b"frame" * 2000)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", _WORKER, str(frame)],
+        env={"S3_ENV_FILE": str(on_aws.file()), "S3_ENDPOINT_URL": on_aws.endpoint, "PYTHONPATH": str(REPO)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for current, step in (("a", "start"), ("b", "switch"), ("b", "retire")):
+        time.sleep(0.5)
+        on_aws.up(slots={"app": {"current": current, "step": step}})
+    time.sleep(0.5)
+    said, errors = worker.communicate()
+    assert (worker.returncode, errors) == (0, "")
+    assert int(said) > 5
+    with pytest.raises(ClientError, match=r"InvalidAccessKeyId|InvalidClientTokenId|AccessDenied"):
+        get_s3_client(old).list_objects_v2(Bucket=on_aws.bucket("out"))
