@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,12 @@ _FIXED = re.compile(rf"[A-Z][a-z]{{2}}, (\d\d) ({'|'.join(_MONTHS)}) (\d{{4}}) (
 def header_time(headers: Mapping[str, str], name: str) -> datetime:
     """The time in a header, such as ``last-modified``; now, where the store does not say."""
     return parsed_time(headers.get(name, "")) or datetime.now(UTC)
+
+
+def ahead(headers: Mapping[str, str]) -> int | None:
+    """Seconds by which the clock of this machine is ahead of the store's, as far as its Date header tells."""
+    theirs = parsed_time(headers.get("date", ""))
+    return None if theirs is None else round(time.time() - theirs.timestamp())
 
 
 def parsed_time(text: str) -> datetime | None:

@@ -109,6 +109,7 @@ TLS: tuple[tuple[str, type[StorageError], str], ...] = (
     ),
 )
 PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
+NO_NAME = "the name of the host cannot be resolved ({error}); check S3_ENDPOINT_URL, and the DNS of this machine"
 SILENCE = "no answer ({error}); is the store running, and S3_ENDPOINT_URL right?"
 NO_CREDENTIALS = (
     "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by loading the env file that `make up` (or "

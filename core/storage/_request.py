@@ -88,6 +88,15 @@ def call(request: Request, settings: Settings | None = None) -> Reply:
     return _retried(lambda: _replied(known, request))
 
 
+def once(request: Request, settings: Settings) -> Reply | Refusal:
+    """What one try comes to, for those who have no time for a second.
+
+    Raises:
+        StorageError: the request could not be made: no credentials, or an address that is none.
+    """
+    return _replied(settings, request)
+
+
 def _retried(tried: Callable[[], _T | Refusal]) -> _T:
     failures = 0
     while True:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
-import time
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from core.storage._clock import parsed_time
-from core.storage._codes import BUSY, CODES, NO_CREDENTIALS, PASSING, PASSING_STATUS, PROXY, SILENCE, TLS
+from core.storage._clock import ahead
+from core.storage._codes import (
+    BUSY,
+    CODES,
+    NO_CREDENTIALS,
+    NO_NAME,
+    PASSING,
+    PASSING_STATUS,
+    PROXY,
+    SILENCE,
+    TLS,
+)
 from core.storage._errors import StorageConfigError, StorageError, StoreUnreachableError
 from core.storage._proxy import ProxyError
 
@@ -18,6 +28,10 @@ _VISIBLE_SKEW = 60
 
 #: What looks like an access key id: a message of a store may quote it.
 _KEY_ID = re.compile(r"\b(AKIA|ASIA|GOOG)[A-Z0-9]{8,}\b")
+
+
+#: What a connection that failed says.
+_LOST = ((ProxyError, PROXY), (socket.gaierror, NO_NAME))
 
 
 class Attempt(NamedTuple):
@@ -39,6 +53,8 @@ class Refusal(NamedTuple):
     error: StorageError
     passing: bool
     cause: Exception | None = None
+    #: Of the answer, if there was one.
+    headers: Mapping[str, str] = {}
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt) -> Refusal:
@@ -52,7 +68,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt
             "RequestId": headers.get("x-amz-request-id") or said.get("RequestId"),
         },
     }
-    return Refusal(_from_answer(answer, tried), said.get("Code") in PASSING or status in PASSING_STATUS)
+    passing = said.get("Code") in PASSING or status in PASSING_STATUS
+    return Refusal(_from_answer(answer, tried), passing, headers=headers)
 
 
 def from_connection(error: OSError, tried: Attempt) -> Refusal:
@@ -64,7 +81,7 @@ def from_connection(error: OSError, tried: Attempt) -> Refusal:
         kind, sentence = _handshake(str(error))
         passing = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError))
     else:
-        sentence = PROXY if isinstance(error, ProxyError) else SILENCE
+        sentence = next((found for family, found in _LOST if isinstance(error, family)), SILENCE)
         sentence = sentence.format(error=str(error) or type(error).__name__)
         kind, passing = StoreUnreachableError, True
     return Refusal(_unanswered_error(kind, sentence, tried), passing, error)
@@ -134,8 +151,7 @@ def _said(code: str, error: Any) -> str:
 
 def _skew(metadata: Any) -> str:
     """How far this clock is from the store's, as far as its Date header tells."""
-    theirs = parsed_time(metadata.get("HTTPHeaders", {}).get("date", ""))
-    seconds = 0 if theirs is None else round(time.time() - theirs.timestamp())
+    seconds = ahead(metadata.get("HTTPHeaders", {})) or 0
     if abs(seconds) < _VISIBLE_SKEW:
         return "the clock of this machine differs too much from the store's"
     side = "ahead of" if seconds > 0 else "behind"

@@ -1,0 +1,90 @@
+"""The command line of the library, for the machine that it runs on: `python -m core.storage check`.
+
+Exit codes: 0 ready, 1 a finding failed, 2 wrong usage or configuration, 3 the store could not be reached,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.storage._check import Finding
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+#: Seconds.
+_LIMIT = 5.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    from core.storage._check import check  # noqa: PLC0415  # not for --help
+
+    try:
+        findings = check(write=options.write, prefixes=dict(options.prefix), limit=options.timeout)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; run it again\n")
+        return _INTERRUPTED
+    code = max((one.code for one in findings), default=0)
+    sys.stdout.write(_json(findings, code) if options.json else _lines(findings))
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m core.storage", description="Object storage, from its env file."
+    )
+    commands = parser.add_subparsers(required=True, metavar="check")
+    command = commands.add_parser(
+        "check",
+        help="say whether this environment works on this machine",
+        description="Say whether this environment works on this machine: a readiness check. Writes nothing.",
+        epilog="exit codes: 0 ready, 1 a finding failed, 2 wrong usage or configuration, 3 store unreachable",
+    )
+    command.add_argument("--write", action="store_true", help="also put and delete a small object in each bucket")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument(
+        "--timeout", type=_seconds, default=_LIMIT, metavar="SECONDS", help="for all of it (default: %(default)g)"
+    )
+    command.add_argument(
+        "--prefix",
+        type=_prefix,
+        action="append",
+        default=[],
+        metavar="ROLE=KEYS/",
+        help="for an identity that is held to a prefix of the `in` or the `out` bucket; may be repeated",
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
+
+
+def _prefix(text: str) -> tuple[str, str]:
+    role, equals, prefix = text.partition("=")
+    if role not in {"in", "out"} or not equals:
+        raise argparse.ArgumentTypeError(f"expected in=KEYS/ or out=KEYS/, got {text!r}")
+    return role, prefix
+
+
+def _json(findings: Sequence[Finding], code: int) -> str:
+    rows = [{"name": one.name, "status": one.status, "message": one.message} for one in findings]
+    return json.dumps({"ready": code == 0, "exit_code": code, "findings": rows}) + "\n"
+
+
+def _lines(findings: Sequence[Finding]) -> str:
+    return "".join(f"{one.status:<7}  {one.name:<11}  {' '.join(one.message.split())}\n" for one in findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
