@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextvars import copy_context
 from threading import Thread
 
 from core.storage._errors import StorageError
@@ -29,7 +30,7 @@ class Ahead:
     def start(self, query: str) -> None:
         """Begin to fetch what will be asked for next."""
         self._query = query
-        self._thread = Thread(target=self._run, name="mpr-list", daemon=True)
+        self._thread = Thread(target=copy_context().run, args=(self._run,), name="mpr-list", daemon=True)
         self._thread.start()
 
     def page(self, query: str) -> bytes:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO
 
-from core.storage import _retry
+from core.storage import _retry, _telemetry
 from core.storage._client import current_settings
 from core.storage._errors import IntegrityError
 from core.storage._files import check_space, check_target, replacing, sweep
 from core.storage._http import Answer
 from core.storage._keys import check_key
+from core.storage._log import logger
 from core.storage._progress import Progress, Report
 from core.storage._source import Source, is_partial
 from core.storage._verify import Check
@@ -61,17 +62,23 @@ def download_file(
     check_key(key)
     target = check_target(path)
     sweep(str(target.parent))
-    with replacing(target) as file:
-        return fetch(bucket, key, file, Progress(progress))
+    with _telemetry.span("download_file", bucket, key) as span, replacing(target) as file:
+        return span.moved(fetch(bucket, key, file, Progress(progress)))
 
 
 def fetch(bucket: str, key: str, file: BinaryIO, report: Report, settings: Settings | None = None) -> ObjectInfo:
     """Write the object into the empty `file`, with the guarantees of `download_file` but for the renaming."""
     source = Source(bucket, check_key(key), settings or current_settings())
+    with _telemetry.measured("download", bucket) as measure:
+        return _telemetry.verified(measure.moved(_fetched(source, file, report)))
+
+
+def _fetched(source: Source, file: BinaryIO, report: Report) -> ObjectInfo:
     try:
         check = _receive(source, file, report)
-    except IntegrityError:
+    except IntegrityError as error:
         # A bit that flipped on the way does not flip again; one that flipped in the store does.
+        logger().warning("%s; it is read once more", error)
         file.seek(0)
         file.truncate()
         check = _receive(source, file, report)
@@ -87,7 +94,7 @@ def _receive(source: Source, file: BinaryIO, report: Report) -> Check:
             failures = 1 if sink.gained >= CHUNK else failures + 1
             if failures >= _retry.ATTEMPTS:
                 raise source.broken(sink.position) from cause
-            _retry.pause(failures)
+            _telemetry.resumed(source, sink.position, cause, _retry.pause(failures))
             with closing(source.resume(sink.position)) as further:
                 if not is_partial(further):
                     sink.restart()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from core.storage import _telemetry
 from core.storage._bulk import WORKERS, Bulk, CancelledError, Counter, check_workers
 from core.storage._download import fetch
 from core.storage._errors import StorageError
@@ -55,7 +56,7 @@ def download_many(
     """
     check_workers(workers)
     target = check_target(Path(folder, "x")).parent
-    return Bulk(items, _Downloads(target).download, workers, progress).run()
+    return _telemetry.bulk("download_many", Bulk(items, _Downloads(target).download, workers, progress).run())
 
 
 class _Downloads:

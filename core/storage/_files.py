@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from core.storage import _telemetry
+
 _START, _END = ".mpr-", ".part"
 #: Seconds after which a part is left over.
 _STALE = 3600
@@ -73,16 +75,22 @@ def sweep(folder: str) -> None:
     if folder in _swept:
         return
     _swept.add(folder)
+    removed = 0
     with suppress(OSError), os.scandir(folder) as entries:
         for one in entries:
             if one.name.startswith(_START) and one.name.endswith(_END) and one.is_file(follow_symlinks=False):
-                _remove_stale(one)
+                removed += _remove_stale(one)
+    if removed:
+        _telemetry.swept(folder, removed)
 
 
-def _remove_stale(part: os.DirEntry[str]) -> None:
+def _remove_stale(part: os.DirEntry[str]) -> bool:
+    """Whether it was, and is gone."""
     with suppress(OSError):
         if time.time() - part.stat(follow_symlinks=False).st_mtime > _STALE:
             os.unlink(part.path)
+            return True
+    return False
 
 
 def check_space(file: BinaryIO, size: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from core.storage import _telemetry
 from core.storage._errors import StorageError
 from core.storage._request import Request, call
 
@@ -83,7 +84,7 @@ def pages(bucket: str, prefix: str, size: int = _PAGE, delimiter: str = "") -> I
     start = f"list-type=2&encoding-type=url&max-keys={size}&prefix={quote(prefix, safe='')}"
     if delimiter:
         start += f"&delimiter={quote(delimiter, safe='')}"
-    ahead = Ahead(lambda query: call(Request("ListObjectsV2", bucket, query=query)).body)
+    ahead = Ahead(lambda query: _listed(bucket, query))
     token = None
     while True:
         body = ahead.page(start if token is None else f"{start}&continuation-token={quote(token, safe='')}")
@@ -102,3 +103,8 @@ def pages(bucket: str, prefix: str, size: int = _PAGE, delimiter: str = "") -> I
                 operation="ListObjectsV2",
             )
         token = page.token
+
+
+def _listed(bucket: str, query: str) -> bytes:
+    with _telemetry.span("list_objects", bucket), _telemetry.measured("list", bucket):
+        return call(Request("ListObjectsV2", bucket, query=query)).body

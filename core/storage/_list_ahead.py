@@ -6,6 +6,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Any
 
 from core.storage._errors import StorageError
@@ -64,7 +65,9 @@ class _Folder:
         self._prefix = prefix
         self._pages: queue.Queue[list[ObjectInfo] | StorageError | None] = queue.Queue(_AHEAD)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._list, name="mpr-list", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._list,), name="mpr-list", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()

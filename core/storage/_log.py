@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from logging import Logger
 
+_logger: Logger | None = None
+
 
 def logger() -> Logger:
-    """The logger; `logging` is imported when there is something to say."""
-    import logging  # noqa: PLC0415  # 4 ms that most programs spend for nothing
+    """The logger; `logging` is imported when there is something to say. Handlers are the program's to choose."""
+    global _logger  # noqa: PLW0603  # a cache of this process
+    if _logger is None:
+        import logging  # noqa: PLC0415  # 4 ms that most programs spend for nothing
 
-    return logging.getLogger("core.storage")
+        _logger = logging.getLogger("core.storage")
+        _logger.addHandler(logging.NullHandler())
+    return _logger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from core.storage import _client, _connections, _retry
+from core.storage import _client, _connections, _retry, _telemetry
 from core.storage._client import current_settings
 from core.storage._http import Answer, StaleError
 from core.storage._translate import Attempt, Refusal, from_connection, refusal, translated
@@ -106,7 +106,7 @@ def _retried(tried: Callable[[], _T | Refusal]) -> _T:
         failures += 1
         if not found.passing or failures >= _client.ATTEMPTS:
             raise found.error from found.cause
-        _retry.pause(failures)
+        _telemetry.retried(found, failures, _client.ATTEMPTS, _retry.pause(failures))
 
 
 def _tried(settings: Settings, request: Request) -> Answer | Refusal:

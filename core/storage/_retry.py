@@ -11,12 +11,14 @@ _BASE = 0.2
 _LONGEST = 10.0
 
 
-def pause(failure: int) -> None:
-    """Wait after the `failure`-th failure in a row (from 1).
+def pause(failure: int) -> float:
+    """Wait after the `failure`-th failure in a row (from 1); for how many seconds.
 
     A random time up to a bound that doubles: many workers that lost one store do not come back at once
     (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
     """
     bound = min(_LONGEST, _BASE * 2 ** (failure - 1))
     share = int.from_bytes(os.urandom(2)) / 0xFFFF
-    time.sleep(bound * (1 + share) / 2)
+    seconds: float = bound * (1 + share) / 2
+    time.sleep(seconds)
+    return round(seconds, 3)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.storage import _telemetry
 from core.storage._download import fetch
 from core.storage._keys import check_key
 from core.storage._progress import Progress
@@ -31,8 +32,11 @@ def download_to_temp(bucket: str, key: str) -> Path:
     descriptor, name = tempfile.mkstemp(prefix="mpr-", suffix=suffix[0] if suffix else "")
     path = Path(name)
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            fetch(bucket, key, file, Progress(None))
+        with (
+            _telemetry.span("download_to_temp", bucket, key) as span,
+            os.fdopen(descriptor, "wb", buffering=0) as file,
+        ):
+            span.moved(fetch(bucket, key, file, Progress(None)))
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from core.storage import _telemetry
 from core.storage._client import current_settings
 from core.storage._clock import header_time
 from core.storage._content_types import content_type_of
@@ -60,7 +61,8 @@ def upload_file(
         OSError: the file cannot be read.
     """
     headers = _headers(content_type or content_type_of(key), metadata or {})
-    return put(path, bucket, key, headers, Progress(progress))
+    with _telemetry.span("upload_file", bucket, key) as span:
+        return span.moved(put(path, bucket, key, headers, Progress(progress)))
 
 
 def put(
@@ -73,13 +75,13 @@ def put(
 ) -> ObjectInfo:
     """`upload_file`, with the headers that the object shall have."""
     check_new_key(key)
-    with _opened(path) as file:
+    with _telemetry.measured("upload", bucket) as measure, _opened(path) as file:
         source = Source(file, bucket, key, settings or current_settings())
         if source.size <= THRESHOLD:
-            return _put(source, headers, report)
+            return measure.moved(_put(source, headers, report))
         from core.storage._multipart import put_parts  # noqa: PLC0415  # threads, for large files alone
 
-        return put_parts(source, headers, report)
+        return measure.moved(put_parts(source, headers, report))
 
 
 def _headers(content_type: str, metadata: Mapping[str, str]) -> dict[str, str]:

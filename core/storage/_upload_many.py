@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from core.storage import _telemetry
 from core.storage._bulk import WORKERS, Bulk, CancelledError, Counter, check_workers
 from core.storage._clock import header_time
 from core.storage._content_types import content_type_of
@@ -56,7 +57,8 @@ def upload_many(
         ValueError: at the call: `workers` cannot be used.
     """
     check_workers(workers)
-    return Bulk(items, _same_first if resume else _upload, workers, progress).run()
+    work = _same_first if resume else _upload
+    return _telemetry.bulk("upload_many", Bulk(items, work, workers, progress).run())
 
 
 def _upload(item: _Item, counter: Counter) -> TransferResult[_Item]:

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.storage import (
+    IntegrityError,
+    StoreUnreachableError,
+    _files,
+    _log,
+    download_file,
+    list_objects,
+    temporary_download,
+)
+from tests.core._fake_s3 import busy, flipped, truncated
+
+BODY = os.urandom(3 * 1024 * 1024)
+
+
+@pytest.fixture
+def said(caplog):
+    """The records of the library, at every level, as level and sentence."""
+    caplog.set_level(logging.DEBUG, logger="core.storage")
+    return lambda: [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "core.storage"]
+
+
+@pytest.fixture
+def served(fake):
+    fake.put("/bucket/k", BODY)
+    return fake
+
+
+def test_a_verification(served, said, tmp_path):
+    download_file("bucket", "k", tmp_path / "k")
+    assert said() == [("DEBUG", f"'bucket/k' is whole: {len(BODY)} bytes, verified by md5")]
+    with temporary_download("bucket", "k"):
+        assert len(said()) == 2
+
+
+def test_a_verification_by_size_alone_says_so(served, said, tmp_path):
+    served.headers["ETag"] = '"no hash"'
+    download_file("bucket", "k", tmp_path / "k")
+    assert said()[-1][1].endswith("verified by size")
+
+
+def test_a_retry(served, said, tmp_path):
+    served.faults += [busy, busy]
+    download_file("bucket", "k", tmp_path / "k")
+    levels, sentences = zip(*said(), strict=True)
+    assert levels == ("INFO", "INFO", "DEBUG")
+    for number, sentence in enumerate(sentences[:2], start=1):
+        form = rf"GetObject on 'bucket/k' failed \('SlowDown'\), attempt {number} of 5; tried again after 0\.\d+ s"
+        assert re.fullmatch(form, sentence)
+
+
+def test_a_retry_without_an_answer(use, said, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    use("http://127.0.0.1:9", "bucket")
+    with pytest.raises(StoreUnreachableError):
+        list(list_objects("bucket"))
+    sentences = [sentence for _, sentence in said()]
+    assert len(sentences) == 4  # the fifth is the error
+    assert all("ListObjectsV2 on 'bucket' failed" in one and "refused" in one for one in sentences)
+
+
+def test_a_resumed_download(served, said, tmp_path):
+    served.faults.append(truncated(1_000_000))
+    download_file("bucket", "k", tmp_path / "k")
+    level, sentence = said()[0]
+    assert level == "INFO"
+    assert re.match(
+        rf"the download of 'bucket/k' broke at byte \d+ of {len(BODY)} \(.+\); resumed after 0\.\d+ s", sentence
+    )
+
+
+def test_a_damaged_download(served, said, tmp_path):
+    served.faults.append(flipped)
+    download_file("bucket", "k", tmp_path / "k")
+    level, sentence = said()[0]
+    assert level == "WARNING"
+    assert sentence.endswith("it is read once more")
+    served.always = flipped
+    with pytest.raises(IntegrityError):
+        download_file("bucket", "k", tmp_path / "k")
+    assert [one for one, _ in said()].count("WARNING") == 2
+
+
+def test_swept_parts(said, tmp_path):
+    for name in ("a", "b"):
+        part = tmp_path / f".mpr-{name}.part"
+        part.touch()
+        os.utime(part, (0, 0))
+    (tmp_path / ".mpr-new.part").touch()
+    _files.sweep(str(tmp_path))
+    assert said() == [("INFO", f"removed 2 parts of downloads that had been killed from {str(tmp_path)!r}")]
+
+
+def test_a_key_breaks_no_line(fake, said, tmp_path):
+    fake.put("/bucket/a%0AINFO forged", b"x")
+    fake.faults.append(busy)
+    download_file("bucket", "a\nINFO forged", tmp_path / "k")
+    assert len(said()) == 2
+    assert not any("\n" in sentence for _, sentence in said())
+
+
+def test_it_is_silent_by_default(served, tmp_path):
+    """A library that nobody configured writes nothing anywhere, warnings included."""
+    served.faults.append(flipped)
+    code = "import sys; from core.storage import download_file; download_file('bucket', 'k', sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "k"], env=os.environ, capture_output=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_it_leaves_handlers_to_the_program():
+    (handler,) = [one for one in _log.logger().handlers if not type(one).__module__.startswith("_pytest")]
+    assert type(handler) is logging.NullHandler
+    assert _log.logger().level == logging.NOTSET
+    assert _log.logger().propagate
