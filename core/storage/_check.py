@@ -108,7 +108,7 @@ class _Probe:
 
     def _all(self) -> Iterator[Finding]:
         path = os.environ.get(ENV_FILE_VARIABLE)
-        if path and os.path.exists(path):
+        if path and os.path.isfile(path):
             status, said = _check_file.judged(path)
             yield Finding("env file", status, said, FAILED if status == "failed" else 0)
         settings = Settings.load()
@@ -128,8 +128,14 @@ class _Probe:
             "no credentials were found",
             "set AWS_ACCESS_KEY_ID, or see that their source can be reached",
         )
-        with translated("GetCredentials", "the credential chain"):
-            found = session_of(settings).get_credentials()
+        try:
+            with translated("GetCredentials", "the chain"):
+                found = session_of(settings).get_credentials()
+                if found is not None:
+                    found.get_frozen_credentials()  # fetched now, where that is what is waited for
+        except StorageError as error:
+            why = type(error.__cause__).__name__  # whose text may be anything
+            raise StorageConfigError(f"the chain ended in {why}; {NO_CREDENTIALS}") from error
         if found is None:
             raise StorageConfigError(NO_CREDENTIALS)
 
@@ -231,6 +237,8 @@ def _sentence(error: StorageError) -> str:
     """The error, the store's code first and what to do last; what else the store said is left out."""
     said = error.message.partition(" (the store said ")[0]
     said = said.removeprefix(f"{error.operation} on {error.bucket}: ")
+    if type(error) is StorageError and error.code:
+        said += "; ask the store's operator, or its documentation, about that code"
     code = error.code or ""
     return f"{code}: {said}" if code.isalnum() and not code.isdecimal() else said
 

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from email.utils import formatdate
@@ -117,7 +118,8 @@ def test_a_store_that_refuses_a_write(fake, checked):
     code, found = checked("--write")
     assert code == 1
     assert found["in write"][0] == "failed"
-    assert found["in write"][1].startswith("QuotaExceeded")
+    assert found["in write"][1].startswith("QuotaExceeded: PutObject on bucket/.mpr-check/")
+    assert found["in write"][1].endswith("about that code")
 
 
 @pytest.mark.parametrize(
@@ -311,6 +313,66 @@ def test_a_configuration_that_is_wrong(use, monkeypatch, checked, missing, said)
     assert code == 2
     assert set(found) == {"settings"}
     assert said in found["settings"][1]
+
+
+def keyless(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_keys_that_the_chain_finds(monkeypatch, tmp_path, checked):
+    keyless(monkeypatch)
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = admin\naws_secret_access_key = admin-secret\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    code, found = checked()
+    assert code == 0
+    assert found["settings"][1].endswith("keys of this machine's own")
+    assert "admin-secret" not in str(found)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_chain_that_breaks(monkeypatch, checked):
+    keyless(monkeypatch)
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    code, found = checked()
+    assert code == 2
+    assert found["settings"][1].startswith("the chain ended in ProfileNotFound; no credentials: set")
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_chain_that_hangs(monkeypatch):
+    keyless(monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", "30")
+        code, lines = run("--timeout", "3", seconds=25)
+    assert code == 3
+    assert "no credentials were found within 3 s; set AWS_ACCESS_KEY_ID" in lines[-1]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_look_up_that_hangs(monkeypatch, checked):
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: ended.wait(20) and [])
+    try:
+        code, found = checked("--timeout", "1")
+    finally:
+        ended.set()
+        for one in threading.enumerate():
+            if one.name == "mpr-check":
+                one.join()
+    assert code == 3
+    assert "the name 127.0.0.1 was not resolved within 1 s; check S3_ENDPOINT_URL" in found["endpoint"][1]
+
+
+def test_a_folder_is_no_env_file(tmp_path, monkeypatch, checked):
+    monkeypatch.setenv("S3_ENV_FILE", str(tmp_path))
+    code, found = checked()
+    assert code == 2
+    assert set(found) == {"settings"}
 
 
 @pytest.fixture
