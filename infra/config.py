@@ -115,6 +115,8 @@ class EnvironmentConfig:
     max_key_age_days: int = MAX_KEY_AGE_DAYS
     #: True: take over buckets of these names that there are already.
     adopt: bool = False
+    #: True: take over IAM users, roles or service accounts of these names, after the state of the stack was lost.
+    adopt_identities: bool = False
     #: True: `destroy` and `down` may delete the buckets with all that is in them.
     disposable: bool = False
 
@@ -173,6 +175,7 @@ def parse(environment: str, values: Mapping[str, object], source: str) -> Enviro
         slots=read_slots(read),
         max_key_age_days=read.days("maxKeyAgeDays") or MAX_KEY_AGE_DAYS,
         adopt=read.flag("adopt") or False,
+        adopt_identities=read.flag("adoptIdentities") or False,
         disposable=read.flag("disposable") or False,
     )
     check(read, config)

@@ -92,6 +92,12 @@ _TABLE: Mapping[str, tuple[str, str, str, str]] = {
     "tags": (_STORE_SIDE, YES, YES, _LABELS),
     "encryption": (_STORE_SIDE, YES, "GCS always encrypts; remove it", "R2 always encrypts; remove it"),
     "adopt": (YES, YES, YES, YES),
+    "adoptIdentities": (
+        "identities are taken over by their names without it; remove it",
+        YES,
+        YES,
+        "a token is found by no name: new ones are made, and the old are deleted in the dashboard",
+    ),
     "disposable": (YES, YES, YES, YES),
     "identities.prefixes": (YES, YES, _PREFIXES, _PREFIXES),
     "identities.trust": (

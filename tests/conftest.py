@@ -136,3 +136,15 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield Store(endpoint, *_ADMIN.values())
     finally:
         stop(process)
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.getuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a file system of its own takes root, and the right to mount")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
 from infra import config, private_file
@@ -100,6 +101,7 @@ class Engine:
         if not self.own_state:
             self._run("stack", "select", "--create", environment)
             return
+        _heal(environment)
         _home().joinpath("Pulumi.yaml").write_text(
             f"name: {config.NAMESPACE}\nruntime: python\n", encoding="utf-8"
         )
@@ -194,6 +196,26 @@ def _own_state() -> dict[str, str]:
 
 def _home() -> Path:
     return local_folder() / "pulumi"
+
+
+def _heal(environment: str) -> None:
+    """Take the backup of a state that was cut off: a machine that loses power while Pulumi writes it leaves that.
+
+    Only in the state under .local/, which nobody else writes. The backup is that of the update before.
+    """
+    file = _home() / "state" / ".pulumi" / "stacks" / config.NAMESPACE / f"{environment}.json"
+    backup = file.with_suffix(".json.bak")
+    if file.exists() and not _is_json(file) and _is_json(backup):
+        shutil.copyfile(backup, file)
+        click.echo(f"the state of {environment} was cut off; going on from its backup")
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _settings_file(environment: str) -> Path:

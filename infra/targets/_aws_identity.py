@@ -48,12 +48,13 @@ def _user(
     account: str,  # noqa: ARG001  # roles need it
     options: Options,
 ) -> Owner:
+    name = names.identity(config.environment, identity.name, "aws")
     user = iam.User(
         identity.name,
-        name=names.identity(config.environment, identity.name, "aws"),
+        name=name,
         permissions_boundary=config.permissions_boundary,
         tags=config.tags,
-        opts=options.plain(),
+        opts=options.identity(name),
     )
     granted = iam.UserPolicy(identity.name, name=_POLICY, user=user.name, policy=policy, opts=options.plain())
     made = {
@@ -78,13 +79,14 @@ def _role(
     options: Options,
 ) -> Owner:
     assert identity.trust is not None, "the configuration is refused without one"  # noqa: S101
+    name = names.identity(config.environment, identity.name, "aws")
     role = iam.Role(
         identity.name,
-        name=names.identity(config.environment, identity.name, "aws"),
+        name=name,
         assume_role_policy=dumps(trust_policy(identity.trust, account, partition_of(config.region))),
         permissions_boundary=config.permissions_boundary,
         tags=config.tags,
-        opts=options.plain(),
+        opts=options.identity(name),
     )
     granted = iam.RolePolicy(identity.name, name=_POLICY, role=role.name, policy=policy, opts=options.plain())
     return Owner({"role_arn": role.arn}, [role, granted])

@@ -26,8 +26,9 @@ _TEN_KEYS = (
     "(`gcloud storage hmac list`), then run the same command"
 )
 _SAME_IDENTITY = (
-    "there is one of this name already that this stack does not know: another state made it, or an earlier one "
-    "was lost. Delete it, or choose another name for the environment or the identity"
+    "there is one of this name already that this stack does not know. If the state was lost, set "
+    "`mpr-storage:adoptIdentities: true` to take it over (docs/recovery.md); otherwise choose another name for "
+    "the environment or the identity"
 )
 _QUOTA = "a limit of the account is reached: delete what is not in use, or ask the cloud for more"
 _EXPIRED = "the credentials of this deployment have expired: log in again, then run the same command"

@@ -104,12 +104,14 @@ def _rule(action: str, **condition: object) -> Any:
 def _access(
     config: EnvironmentConfig, identity: Identity, buckets: Mapping[Role, storage.Bucket], options: Options
 ) -> Access:
+    name = names.identity(config.environment, identity.name, "gcp")
+    email = f"{name}@{config.project}.iam.gserviceaccount.com"
     account = serviceaccount.Account(
         identity.name,
-        account_id=names.identity(config.environment, identity.name, "gcp"),
+        account_id=name,
         display_name=f"mpr-storage: {identity.name} of {config.environment}",
         project=config.project,
-        opts=options.plain(),
+        opts=options.identity(f"projects/{config.project}/serviceAccounts/{email}"),
     )
     reached = {role: bucket for role, bucket in buckets.items() if role in identity.rights}
     granted: list[pulumi.Resource] = [

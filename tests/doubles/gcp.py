@@ -182,8 +182,9 @@ class Account(GcpHandler):
         return f"projects/{inputs['project']}/serviceAccounts/{email}", self._outputs(inputs, email)
 
     def read(self, identifier: str, outputs: Props) -> Props | None:
-        email = identifier.rpartition("/")[2]
-        return self._outputs(outputs, email) if self.cloud.user_exists(email) else None
+        _, project, _, email = identifier.split("/")
+        found = {"project": project, "accountId": email.partition("@")[0]}
+        return self._outputs(outputs | found, email) if self.cloud.user_exists(email) else None
 
     def update(self, identifier: str, olds: Props, news: Props) -> Props:
         del olds

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -309,3 +311,22 @@ def test_a_key_that_is_too_old_is_named_by_check(seaweed_environment, capsys):
         assert cli.run(["check", seaweed_environment.name]) == 0
         said = capsys.readouterr().err
         assert ("is 31 days old, more than the 30 of maxKeyAgeDays: `python -m infra rotate" in said) is warned
+
+
+def test_a_full_disk_leaves_the_old_file_and_the_next_run_goes_on(small_disk):
+    file = small_disk / "test.env"
+    old, new = (
+        files.render(replace(SETTINGS, access_key_id=f"AKIA{turn}"), "test", "app") for turn in ("OLD", "NEW")
+    )
+    files.write(file, old)
+    ballast = small_disk / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as filling:
+        while True:
+            filling.write(bytes(4096))
+    with pytest.raises(UsageError, match=r"cannot write .*test.env: No space left on device"):
+        files.write(file, new)
+    assert file.read_text() == old
+    assert sorted(one.name for one in small_disk.iterdir()) == ["ballast", "test.env"]
+    ballast.unlink()
+    assert files.write(file, new)
+    assert file.read_text() == new

@@ -39,6 +39,7 @@ VALUES: dict[str, object] = {
     "tags": {"team": "media"},
     "encryption": "kms",
     "adopt": True,
+    "adoptIdentities": True,
     "disposable": True,
     "identities.prefixes": {"out": ["frames/"]},
     "identities.trust": TRUST,

@@ -252,3 +252,26 @@ def test_an_installer_that_hangs_is_ended_with_its_children(root, monkeypatch):
 def test_the_installer_is_pulumis_own():
     assert "PulumiCommand.install(root=" in engine._INSTALLER
     assert callable(PulumiCommand.install)
+
+
+@pytest.mark.parametrize(("state", "taken"), [("", True), ('{"version": 3, "ch', True), ('{"version": 4}', False)])
+def test_a_state_that_was_cut_off_is_replaced_by_its_backup(tmp_path, monkeypatch, capsys, state, taken):
+    monkeypatch.setattr(engine, "_home", lambda: tmp_path)
+    stacks = tmp_path / "state" / ".pulumi" / "stacks" / "mpr-storage"
+    stacks.mkdir(parents=True)
+    (stacks / "local.json").write_text(state)
+    (stacks / "local.json.bak").write_text('{"version": 3}')
+    engine._heal("local")
+    assert (stacks / "local.json").read_text() == ('{"version": 3}' if taken else state)
+    assert ("going on from its backup" in capsys.readouterr().out) is taken
+    assert (stacks / "local.json.bak").exists()
+
+
+def test_without_a_backup_the_state_stays_for_pulumi_to_tell_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "_home", lambda: tmp_path)
+    stacks = tmp_path / "state" / ".pulumi" / "stacks" / "mpr-storage"
+    stacks.mkdir(parents=True)
+    engine._heal("local")
+    (stacks / "local.json").write_text("")
+    engine._heal("local")
+    assert (stacks / "local.json").read_text() == ""
