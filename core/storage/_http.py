@@ -19,8 +19,6 @@ _LONGEST_HEAD = 64 * 1024
 #: Seconds and bytes: a transfer that moves less than this in that time has stalled, however alive it looks.
 WINDOW = 30.0
 LEAST = 32 * 1024
-#: Seconds in which no server gives up a connection that is used.
-_MOMENT = 1.0
 _NOTHING = memoryview(b"")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*")
 
@@ -48,7 +46,8 @@ class Connection:
         self._start = self._end = 0
         #: Whether a request was answered on it before: only then can it have gone stale.
         self._used = False
-        self._since = 0.0
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
 
     def request(self, head: bytes, body: bytes, *, bodiless: bool = False) -> Answer:
         """Send a request, and read the head of its answer.
@@ -76,17 +75,14 @@ class Connection:
         while status // 100 == 1:  # such as 100 Continue, which was not asked for
             status, headers = self._head()
         self._used = True
-        self._since = time.monotonic()
         return Answer(self, status, headers, bodiless=bodiless or status in {204, 304})
 
     def is_dead(self) -> bool:
-        """Whether the server has closed it, or said something that nobody asked for, since it was used."""
-        if time.monotonic() - self._since < _MOMENT:
-            return False  # if it has, the request is sent once more
-        try:
-            return bool(select.select([self._socket], [], [], 0)[0])
-        except ValueError:  # a descriptor that select cannot take
-            return True
+        """Whether the server has closed it, or said something that nobody asked for, since it was used.
+
+        What nobody asked for would pass for the answer to the next request, hash and all.
+        """
+        return self._start != self._end or bool(self._poll.poll(0))
 
     def close(self) -> None:
         self._socket.close()

@@ -50,15 +50,14 @@ def _with_new_keys(settings: Settings) -> Settings:
     except StorageConfigError as error:
         logger().warning("the env file cannot be used, so the keys stay as they were: %s", error)
         return settings
-    # Keys of another place would be wrong here; and where they have gone, the old ones are all that there is.
-    if (there.endpoint_url, there.region) != (settings.endpoint_url, settings.region) or not there.access_key_id:
+    # Keys of another environment would be wrong here; where they have gone, the old ones are all that there is.
+    if not there.access_key_id or _without_keys(there) != _without_keys(settings):
         return settings
-    return replace(
-        settings,
-        access_key_id=there.access_key_id,
-        secret_access_key=there.secret_access_key,
-        session_token=there.session_token,
-    )
+    return there
+
+
+def _without_keys(settings: Settings) -> Settings:
+    return replace(settings, access_key_id=None, secret_access_key=None, session_token=None)
 
 
 class LiveCredentials(Credentials):

@@ -10,7 +10,7 @@ import tempfile
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,7 +62,7 @@ class Rig:
     bucket: str
     folder: Path
     use: Callable[..., None]
-    contents: dict[int, bytes]
+    contents: dict[int, bytes] = field(repr=False)
 
     def disturb(self, schedule: list[Fault]) -> None:
         """From now on, new connections have these faults; there are no old ones."""
@@ -162,8 +162,13 @@ def upload_and_look(rig: Rig, schedule: list[Fault], size: int) -> None:
         assert rig.stored(key) == rig.contents[size]
 
 
+#: What sends a request twice gets two answers, and the second passes for that to the next request: HTTP/1.1 has
+#: nothing to tell them apart by. Of one object, as above, it is the same.
+_no_request_twice = faults.filter(lambda one: one.answer or one.kind != "duplicate")
+
+
 @settings(thorough, max_examples=max(5, SCHEDULES // 10))
-@given(schedule=schedules)
+@given(schedule=st.lists(_no_request_twice, max_size=12))
 def test_many_downloads_have_a_result_each_and_no_wrong_byte(schedule, rig):
     if rig.stored("many/0") is None:
         for size in SIZES:

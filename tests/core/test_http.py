@@ -116,6 +116,22 @@ def test_a_connection_that_ends_with_its_answer_is_not_kept(answer):
     assert released == [False]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(together):
+    twice = framed(b"one") * 2
+    near, far = socket.socketpair()
+    near.settimeout(5)
+    connection = Connection(near)
+    far.sendall(twice if together else framed(b"one"))
+    assert connection.request(HEAD, b"").read() == b"one"
+    if not together:
+        assert not connection.is_dead()
+        far.sendall(framed(b"one"))
+    assert connection.is_dead()
+    connection.close()
+    far.close()
+
+
 def test_one_that_is_not_read_to_its_end_is_not_kept():
     released = []
     with answering(framed(b"much")) as connection:

@@ -158,6 +158,8 @@ def test_keys_of_another_place_are_not_taken(iam, user, write, bucket):
     write({"AccessKeyId": "SOMEBODYS", "SecretAccessKey": "x"}, S3_ENDPOINT_URL="http://elsewhere:9000")
     assert client.get_object(Bucket=bucket, Key="a")["Body"].read() == b"1"
     assert current_settings().endpoint_url == "http://elsewhere:9000"
+    write({"AccessKeyId": "SOMEBODYS", "SecretAccessKey": "x"}, S3_BUCKET_IN="another-environments")
+    assert client.get_object(Bucket=bucket, Key="a")["Body"].read() == b"1"
 
 
 def test_a_file_that_cannot_be_read_leaves_the_keys_as_they_were(iam, user, write, bucket, tmp_path, caplog):
