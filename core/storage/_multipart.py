@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from core.storage._errors import StorageError
+from core.storage._errors import IntegrityError, StorageError
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._progress import Report
@@ -36,7 +36,7 @@ def put_parts(source: Source, headers: dict[str, str], report: Report) -> Object
     size = part_size(source.size)
     signed = {**headers, PART_SIZE: str(size)}
     created = source.call("CreateMultipartUpload", "uploads=", signed=signed)
-    upload = _Upload(source, leaves(created.body)["UploadId"], size, report)
+    upload = _Upload(source, _upload_id(source, created), size, report)
     try:
         upload.send_all()
         source.must_be_unchanged()
@@ -45,6 +45,19 @@ def put_parts(source: Source, headers: dict[str, str], report: Report) -> Object
         upload.abort()
         raise
     return upload.verified(completed)
+
+
+def _upload_id(source: Source, created: Reply) -> str:
+    found = leaves(created.body).get("UploadId")
+    if not found:
+        raise IntegrityError(
+            f"the answer that begins the upload of {source.bucket}/{source.key} names no upload; a proxy on the "
+            "way changes answers",
+            bucket=source.bucket,
+            key=source.key,
+            operation="CreateMultipartUpload",
+        )
+    return found
 
 
 def part_size(size: int) -> int:
