@@ -79,7 +79,9 @@ def set_active(store: Store, identity: str, access_key_id: str, *, active: bool)
     """Switch the service account on or off. One that is off is refused at once, and kept."""
     word = "on" if active else "off"
     with _explained(store, f"switching a key of {identity} {word}"):
-        store.minio.update_service_account(access_key=access_key_id, status=word)
+        # Without a policy in the request, MinIO takes the key's away, and leaves it the administrator's rights.
+        policy = json.loads(store.minio.policy_info(identity))
+        store.minio.update_service_account(access_key=access_key_id, policy=policy, status=word)
 
 
 def delete_key(store: Store, identity: str, access_key_id: str) -> None:

@@ -34,6 +34,17 @@ def test_a_key_that_carries_another_policy_shows(minio, identity):
 
 
 @pytest.mark.minio
+def test_a_key_that_was_switched_off_and_on_may_do_no_more_than_before(minio, identity):
+    module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
+    keys = module.create_key(minio, identity)
+    for active in (False, True):
+        module.set_active(minio, identity, keys.access_key_id, active=active)
+        carried = json.loads(minio.minio.get_service_account(keys.access_key_id))
+        assert carried["impliedPolicy"] is False
+        assert normalised(json.loads(carried["policy"])) == normalised(policy_of("viewer", BUCKETS))
+
+
+@pytest.mark.minio
 def test_a_long_name_is_kept_whole_in_the_description(minio, identity):
     assert len(identity) > 32
     module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
