@@ -64,8 +64,8 @@ def run(
         UsageError: an env file is missing, or its keys are not accepted.
         UnreachableError: the store does not answer.
     """
-    tried = [one for one in config.identities if beside is None or one.name in beside]
-    of_each = {one.name: files.path(config.environment, one.name) for one in tried} | dict(beside or {})
+    of_each = beside or {name: files.path(config.environment, name) for name in config.names}
+    tried = [one for one in config.identities if one.name in of_each]
     settings = {name: with_keys(_settings(config, file), name) for name, file in of_each.items()}
     admin = _admin_store(config, values)
     with _foreign_bucket(admin) as foreign:
@@ -146,11 +146,12 @@ def _attempt(probe: Probe, subject: Subject) -> tuple[bool | None, str]:
 def _settings(config: EnvironmentConfig, file: Path) -> Settings:
     if not file.exists():
         raise UsageError(f"{file.name} is missing; make it with `make up` or `pulumi up -s {config.environment}`")
-    files.require_private(file)
     try:
-        return Settings.from_env(read_env_file(file))
+        found = Settings.from_env(read_env_file(file))
     except StorageConfigError as error:
         raise UsageError(f"{file.name} cannot be used: {error}") from error
+    files.require_private(file)
+    return found
 
 
 @contextmanager
