@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 from core.storage._validate import endpoint_problem, region_problem
-from infra.config_reader import Reader
+from infra.config_reader import Reader, nearest
 from infra.config_rules import check
 from infra.errors import UsageError
 from infra.features import FEATURES, TARGETS
 from infra.identities import APP, ROLES, Identity, Role, read_identities
-from infra.slots import Slots, of, read_slots
+from infra.slots import Slots, read_slots
 
 #: The project's root: Pulumi.yaml, environments/ and .local/ are here.
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,8 +131,18 @@ class EnvironmentConfig:
         return tuple(one.name for one in self.identities)
 
     def slots_of(self, identity: str) -> Slots:
-        """Which key slots of an identity are in use."""
-        return of(self.slots, identity)
+        """Which key slots of an identity are in use: slot a where nothing is said of it."""
+        return self.slots.get(identity, Slots())
+
+    def require(self, identity: str) -> None:
+        """Refuse the name of an identity that there is not.
+
+        Raises:
+            UsageError: with the nearest that there is.
+        """
+        if identity not in self.names:
+            hint = nearest(identity, self.names)
+            raise UsageError(f"environment {self.environment} has no identity {identity!r}; {hint}")
 
     def bucket(self, role: Role) -> BucketConfig:
         """The bucket with this role."""

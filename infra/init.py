@@ -17,7 +17,7 @@ from infra import config as configuration
 from infra import plan
 from infra.config import EnvironmentConfig
 from infra.connection import given_keys
-from infra.env import files, key_note, placing
+from infra.env import files, placing
 from infra.env.key_note import KeyNote
 from infra.identities import ROLES, Identity
 from infra.slots import KeyPlace, Slot, Slots
@@ -89,12 +89,11 @@ def _key(
     made: plan.Plan, maker: Credentials, identity: Identity, place: KeyPlace, beside: str | None, report: Report
 ) -> tuple[Keys, KeyNote]:
     """The key of a slot: the one that an env file holds, or a new one."""
-    holder = files.holding(files.path(made.config.environment, identity.name), place.slot)
+    held = files.held(files.path(made.config.environment, identity.name), place.slot)
     wanted = Place(active=place.active, beside=beside, disposable=made.config.disposable)
-    known = files.keys(holder) if holder else None
-    keys, new = ensure_key(maker, made.store, made.name(identity), known, wanted)
+    keys, new = ensure_key(maker, made.store, made.name(identity), held and held.keys, wanted)
     made_now = new and made.config.credentials != "static"
-    note = KeyNote(place.slot, datetime.now(UTC) if made_now else key_note.read(holder).made if holder else None)
+    note = KeyNote(place.slot, datetime.now(UTC) if made_now else held.note.made if held else None)
     state = "created" if new else "in place" if place.active else "switched off"
     report(f"identity {made.name(identity)}", f"key {keys.hint} {state}")
     return keys, note
@@ -102,11 +101,10 @@ def _key(
 
 def _empty_slot(made: plan.Plan, maker: Credentials, identity: Identity, slots: Slots, report: Report) -> None:
     """Delete the key that an env file still holds for the slot that shall be empty."""
-    holder = files.holding(files.path(made.config.environment, identity.name), slots.other)
-    keys = files.keys(holder) if holder else None
-    if holder and keys:
-        maker.delete_key(made.store, made.name(identity), keys.access_key_id)
-        report(f"identity {made.name(identity)}", f"key {keys.hint} deleted")
+    held = files.held(files.path(made.config.environment, identity.name), slots.other)
+    if held:
+        maker.delete_key(made.store, made.name(identity), held.keys.access_key_id)
+        report(f"identity {made.name(identity)}", f"key {held.keys.hint} deleted")
 
 
 def _outcome(created: bool, changed: tuple[str, ...]) -> str:  # noqa: FBT001  # two facts of one result

@@ -9,11 +9,12 @@ does not mention has one key, in slot a::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple
 
+from infra import moments
 from infra.config_reader import Reader
 
 Slot = Literal["a", "b"]
@@ -66,7 +67,7 @@ class Slots:
         if self.step:
             found["step"] = self.step
         if self.since:
-            found["since"] = f"{self.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            found["since"] = moments.written(self.since)
         return found
 
 
@@ -74,11 +75,6 @@ def read_slots(read: Reader) -> dict[str, Slots]:
     """The slots of each identity that the configuration mentions."""
     section = read.section("slots")
     return {str(name): _slots(section.section(str(name))) for name in section.values}
-
-
-def of(slots: Mapping[str, Slots], identity: str) -> Slots:
-    """The slots of an identity: one key in slot a where nothing is said of it."""
-    return slots.get(identity, Slots())
 
 
 def _slots(read: Reader) -> Slots:
@@ -97,9 +93,7 @@ def _moment(read: Reader) -> datetime | None:
     if value is None:
         return None
     try:
-        # Without quotes, YAML makes a moment of it.
-        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        return moments.read(value)
     except ValueError:
         read.note("since", f"must be a moment such as 2026-11-25T07:00:00Z, got {value}")
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -16,7 +16,6 @@ from core.storage._manifest import CachedFrame, FrameManifest
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._same import md5_of, proven_md5
-from core.storage._verify import md5
 
 _ANEW = "`discard` the cache of the timeline and write its frames anew"
 
@@ -90,8 +89,5 @@ def _is_file_of(frame: CachedFrame, path: str) -> bool:
 
 def _md5_of(file: BinaryIO) -> str:
     """Of a file that is open for writing alone, as far as Python knows."""
-    import hashlib  # noqa: PLC0415  # OpenSSL, which botocore has loaded by now
-
     file.seek(0)
-    with open(file.fileno(), "rb", buffering=0, closefd=False) as again:
-        return hashlib.file_digest(again, md5).hexdigest()
+    return md5_of(os.dup(file.fileno()))

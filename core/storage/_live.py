@@ -60,16 +60,24 @@ def _without_keys(settings: Settings) -> Settings:
     return replace(settings, access_key_id=None, secret_access_key=None, session_token=None)
 
 
+def frozen(settings: Settings) -> ReadOnlyCredentials:
+    """The keys that hold now, as botocore signs with them."""
+    now = latest(settings)
+    return ReadOnlyCredentials(now.access_key_id or "", now.secret_access_key or "", now.session_token)
+
+
 class LiveCredentials(Credentials):
     """botocore's credentials, asked for at each request."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(*_keys(settings), "mpr-storage")
+        super().__init__(
+            settings.access_key_id or "", settings.secret_access_key or "", settings.session_token, "mpr-storage"
+        )
         self._settings = settings
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Those that hold now."""
-        return ReadOnlyCredentials(*_keys(latest(self._settings)))
+        return frozen(self._settings)
 
 
 class LiveProvider(CredentialProvider):
@@ -84,7 +92,3 @@ class LiveProvider(CredentialProvider):
     def load(self) -> Any:
         """Those of the settings."""
         return LiveCredentials(self._settings)
-
-
-def _keys(settings: Settings) -> tuple[str, str, str | None]:
-    return settings.access_key_id or "", settings.secret_access_key or "", settings.session_token

@@ -37,8 +37,8 @@ def proven_md5(info: ObjectInfo) -> str:
     return info.etag if info.verified_by == "md5" and "-" not in info.etag else ""
 
 
-def md5_of(path: str | os.PathLike[str]) -> str:
-    """The MD5 of a file, in hexadecimal.
+def md5_of(path: str | os.PathLike[str] | int) -> str:
+    """The MD5 of a file, in hexadecimal; of a descriptor, which is closed, from where it stands.
 
     Raises:
         OSError: it cannot be read.
@@ -46,7 +46,7 @@ def md5_of(path: str | os.PathLike[str]) -> str:
     return _digest(path, md5()).hex()
 
 
-def _digest(path: str | os.PathLike[str], made: Hash) -> bytes:
+def _digest(path: str | os.PathLike[str] | int, made: Hash) -> bytes:
     room = memoryview(bytearray(_CHUNK))
     with open(path, "rb", buffering=0) as file:
         while count := file.readinto(room):

@@ -7,9 +7,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from botocore.auth import S3SigV4Auth
-from botocore.credentials import Credentials
 
-from core.storage._live import latest
+from core.storage._live import frozen
 from core.storage.settings import Settings
 
 #: What stands for the hash of a body that is not signed.
@@ -62,8 +61,7 @@ def payload_hash(scheme: str, body: bytes) -> str:
 
 def _credentials(settings: Settings) -> Any:
     if settings.access_key_id and settings.secret_access_key:
-        now = latest(settings)
-        return Credentials(now.access_key_id or "", now.secret_access_key or "", now.session_token)
+        return frozen(settings)
     found = _chain(settings)
     # Asked for at each request: temporary ones are renewed in time.
     return found and found.get_frozen_credentials()

@@ -102,9 +102,7 @@ def _write(environment: str, *, as_json: bool) -> None:
 
 def _subject(config: configuration.EnvironmentConfig, identity: str) -> Subject:
     """The settings of an identity: from its env file if there is one, else from the deployed stack."""
-    if identity not in config.names:
-        hint = nearest(identity, config.names)
-        raise UsageError(f"environment {config.environment} has no identity {identity!r}; {hint}")
+    config.require(identity)
     file = files.path(config.environment, identity)
     if file.exists():
         files.require_private(file)

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from core.storage import StorageConfigError, _env_file
 from core.storage.settings import Settings, read_env_file
@@ -25,14 +26,19 @@ _DIGEST = "# digest: "
 _PRIVATE = 0o600
 
 
-def path(environment: str, identity: str, folder: Path | None = None, *, slot: Slot | None = None) -> Path:
-    """``<environment>.env`` for the identity `app`, ``<environment>.<identity>.env`` for any other.
+class Held(NamedTuple):
+    """A key that an env file holds."""
 
-    With a slot, the file beside it that has the key of that slot.
-    """
-    name = environment if identity == "app" else f"{environment}.{identity}"
-    main = (folder or config.ENVIRONMENTS) / f"{name}.env"
-    return slot_file(main, slot) if slot else main
+    file: Path
+    keys: Keys
+    note: KeyNote
+
+
+def path(environment: str, identity: str, folder: Path | None = None) -> Path:
+    """``<environment>.env`` for the identity `app`, ``<environment>.<identity>.env`` for any other."""
+    return (folder or config.ENVIRONMENTS) / (
+        f"{environment}.env" if identity == "app" else f"{environment}.{identity}.env"
+    )
 
 
 def slot_file(main: Path, slot: Slot) -> Path:
@@ -40,10 +46,13 @@ def slot_file(main: Path, slot: Slot) -> Path:
     return main.with_suffix(f".{slot}{main.suffix}")
 
 
-def holding(main: Path, slot: Slot) -> Path | None:
-    """Which env file of an identity holds the key of this slot: its own, or that of the slot."""
-    there = (file for file in (main, slot_file(main, slot)) if keys(file))
-    return next((file for file in there if key_note.read(file).slot == slot), None)
+def held(main: Path, slot: Slot) -> Held | None:
+    """The key of a slot, from the env file of the identity that holds it: its own, or that of the slot."""
+    for file in (main, slot_file(main, slot)):
+        found = keys(file)
+        if found and (note := key_note.read(file)).slot == slot:
+            return Held(file, found, note)
+    return None
 
 
 def render(settings: Settings, environment: str, identity: str, key: KeyNote | None = None) -> str:

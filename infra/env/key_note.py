@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra import moments
 from infra.slots import Slot
 
 _LINE = re.compile(r"key: slot ([ab])(?:, made (\S+))?")
@@ -24,7 +25,7 @@ class KeyNote:
 
     def __str__(self) -> str:
         """The line of the header."""
-        return f"key: slot {self.slot}" + (f", made {written(self.made)}" if self.made else "")
+        return f"key: slot {self.slot}" + (f", made {moments.written(self.made)}" if self.made else "")
 
     @property
     def days(self) -> int | None:
@@ -35,12 +36,10 @@ class KeyNote:
 def of(slot: object, made: object) -> KeyNote:
     """A note from what a provider or a stack says, which may be nothing."""
     try:
-        moment = datetime.fromisoformat(str(made)) if made else None
+        moment = moments.read(made) if made else None
     except ValueError:
         moment = None
-    return KeyNote(
-        "b" if slot == "b" else "a", moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    )
+    return KeyNote("b" if slot == "b" else "a", moment)
 
 
 def read(file: Path) -> KeyNote:
@@ -48,8 +47,3 @@ def read(file: Path) -> KeyNote:
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()[:_HEADER]
     found = next((match for line in lines if (match := _LINE.fullmatch(line.removeprefix("# ")))), None)
     return of(found[1], found[2]) if found else KeyNote()
-
-
-def written(moment: datetime) -> str:
-    """A moment as files and commands write it: UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

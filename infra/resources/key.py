@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from infra import moments
 from infra.resources.provider import Props, StoreProvider, difference, differing
 
 if TYPE_CHECKING:
+    from infra.env.files import Held
     from infra.stores.store import Keys
 
 _SECRETS = ["accessKeyId", "secretAccessKey"]
@@ -31,9 +33,9 @@ class KeyProvider(StoreProvider):
 
     def create(self, props: Props) -> CreateResult:
         """Make a key, or adopt the one in an env file if the store still takes it."""
-        file = _env_file(props)
-        known, made = (_keys_of(file), _made(file)) if file else (None, None)
-        return CreateResult(f"{props['identity']}/{props['slot']}", self._ensure(props, known, made))
+        held = _held(props)
+        made = moments.written(held.note.made) if held and held.note.made else None
+        return CreateResult(f"{props['identity']}/{props['slot']}", self._ensure(props, held and held.keys, made))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Whether the key is still there. Its secret cannot be read again."""
@@ -53,21 +55,19 @@ class KeyProvider(StoreProvider):
     def delete(self, _id: str, props: Props) -> None:
         """Delete the key, which stops working at once, and the env file that holds it."""
         self.maker(props).delete_key(self.store(props), props["identity"], props["accessKeyId"])
-        file = _env_file(props)
-        held = _keys_of(file) if file else None
-        if file and held and held.access_key_id == props["accessKeyId"]:
+        held = _held(props)
+        if held and held.keys.access_key_id == props["accessKeyId"]:
             from infra.env import files  # noqa: PLC0415  # as below
 
-            files.remove(file)
+            files.remove(held.file)
 
     def _ensure(self, props: Props, known: Keys | None, made: str | None) -> Props:
-        from infra.env import key_note  # noqa: PLC0415  # boto3 only once something is to be done
-        from infra.stores.keys import Place, ensure_key  # noqa: PLC0415
+        from infra.stores.keys import Place, ensure_key  # noqa: PLC0415  # boto3 only once something is to be done
 
         place = Place(active=props.get("active", True), beside=props.get("beside"), disposable=props["disposable"])
         keys, new = ensure_key(self.maker(props), self.store(props), props["identity"], known, place)
         if new and props["credentials"] != "static":
-            made = key_note.written(datetime.now(UTC))
+            made = moments.written(datetime.now(UTC))
         return props | _outputs(keys) | {"made": made}
 
     def _given(self, props: Props) -> Keys | None:
@@ -77,24 +77,11 @@ class KeyProvider(StoreProvider):
         return self.maker(props).create_key(self.store(props), props["identity"])
 
 
-def _env_file(props: Props) -> Path | None:
-    """The env file that holds the key of this slot."""
+def _held(props: Props) -> Held | None:
+    """The key of this slot, from the env file that holds it."""
     from infra.env import files  # noqa: PLC0415  # boto3 only once something is to be done
 
-    return files.holding(Path(props["envFile"]), props["slot"])
-
-
-def _keys_of(file: Path) -> Keys | None:
-    from infra.env import files  # noqa: PLC0415  # as above
-
-    return files.keys(file)
-
-
-def _made(file: Path) -> str | None:
-    from infra.env import key_note  # noqa: PLC0415  # as above
-
-    moment = key_note.read(file).made
-    return key_note.written(moment) if moment else None
+    return files.held(Path(props["envFile"]), props["slot"])
 
 
 def _outputs(keys: Keys) -> Props:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from infra import moments
 from infra.config import EnvironmentConfig
 from infra.env import files, key_note
 from infra.rotate import guards, walk
@@ -87,12 +88,12 @@ def _row(config: EnvironmentConfig, identity: str) -> dict[str, object]:
         "identity": identity,
         "slot": slots.current,
         "key": current.hint if current else None,
-        "made": key_note.written(note.made) if note and note.made else None,
+        "made": moments.written(note.made) if note and note.made else None,
         "age_days": note.days if note else None,
         "other_key": old.hint if old else None,
-        "other_last_used": key_note.written(used) if used else None,
+        "other_last_used": moments.written(used) if used else None,
         "step": slots.step,
-        "since": key_note.written(slots.since) if slots.since else None,
+        "since": moments.written(slots.since) if slots.since else None,
         "next": walk.next_step(config, identity),
     }
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from infra import config as configuration
+from infra import moments
 from infra.check.command import told
 from infra.check.runner import run
 from infra.config import EnvironmentConfig
-from infra.env import files, key_note
+from infra.env import files
 from infra.errors import InfraError
 from infra.rotate.used import last_used
 from infra.slots import Step
@@ -22,8 +23,8 @@ Say = Callable[[str], None]
 def held(config: EnvironmentConfig, identity: str, *, other: bool = False) -> Keys | None:
     """The key in an identity's env file, or in that of its other slot."""
     slots = config.slots_of(identity)
-    holder = files.holding(files.path(config.environment, identity), slots.other if other else slots.current)
-    return files.keys(holder) if holder else None
+    found = files.held(files.path(config.environment, identity), slots.other if other else slots.current)
+    return found and found.keys
 
 
 def before(step: Step, config: EnvironmentConfig, names: list[str], soak: timedelta, say: Say) -> None:
@@ -34,7 +35,7 @@ def before(step: Step, config: EnvironmentConfig, names: list[str], soak: timede
         old = held(config, name, other=True)
         used = last_used(config, old.access_key_id) if old and step in {"retire", "finish"} else None
         if step == "retire" and used and used > (config.slots_of(name).since or used):
-            moment = key_note.written(used)
+            moment = moments.written(used)
             say(f"{name}: the old key was used after the switch, at {moment}: somebody still has it")
         if step == "finish":
             _require_unused(config, name, used, soak)
@@ -69,13 +70,13 @@ def _require_unused(config: EnvironmentConfig, name: str, used: datetime | None,
     now = datetime.now(UTC)
     if used and now - used < soak:
         raise InfraError(
-            f"the old key of {name} was used at {key_note.written(used)}: find out what still has it, and finish "
+            f"the old key of {name} was used at {moments.written(used)}: find out what still has it, and finish "
             f"when it was not used for {_hours(soak)}, or at once with `--soak 0`"
         )
     since = config.slots_of(name).since
     if not used and since and now - since < soak:
         raise InfraError(
-            f"the old key of {name} may still be in use: finish from {key_note.written(since + soak)} on, "
+            f"the old key of {name} may still be in use: finish from {moments.written(since + soak)} on, "
             f"{_hours(soak)} after the last step, or at once with `--soak 0`"
         )
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 from infra import config as configuration
 from infra.config import EnvironmentConfig
-from infra.config_reader import nearest
 from infra.env import files
 from infra.errors import InfraError, UsageError
 from infra.features import TARGETS, UNROTATED
@@ -31,8 +30,7 @@ def load(environment: str, identities: Iterable[str]) -> tuple[EnvironmentConfig
     if why := UNROTATED.get(config.credentials):
         raise UsageError(f"environment {environment} has `credentials: {config.credentials}`: {why}")
     for name in identities:
-        if name not in config.names:
-            raise UsageError(f"environment {environment} has no identity {name!r}; {nearest(name, config.names)}")
+        config.require(name)
     return config, list(identities) or list(config.names)
 
 
@@ -119,7 +117,8 @@ def _catch_up(config: EnvironmentConfig, names: list[str], say: Say) -> None:
 def _is_deployed(config: EnvironmentConfig, identity: str) -> bool:
     slots, main = config.slots_of(identity), files.path(config.environment, identity)
     beside = files.slot_file(main, slots.other)
-    if files.holding(main, slots.current) != main:
+    current = files.held(main, slots.current)
+    if current is None or current.file != main:
         return False
     return files.keys(beside) is not None if slots.rotating else not beside.exists()
 

@@ -36,7 +36,7 @@ def read_identity(store: Store, identity: str) -> Policy | None:
     """The named policy; that of a key which carries another one, because that is what is in force."""
     found: Policy | None = None
     with _explained(store, f"reading identity {identity}", gone=_NO_POLICY):
-        found = json.loads(store.minio.policy_info(identity))
+        found = _policy(store, identity)
         carried = (json.loads(_account(store, one)["policy"]) for one in key_ids(store, identity))
         found = next((one for one in carried if normalised(one) != normalised(found)), found)
     return found
@@ -60,7 +60,7 @@ def key_ids(store: Store, identity: str) -> list[str]:
 def create_key(store: Store, identity: str) -> Keys:
     """Make a service account that carries the identity's policy."""
     with _explained(store, f"creating a key of {identity}"):
-        policy = json.loads(store.minio.policy_info(identity))
+        policy = _policy(store, identity)
         name = identity[:_NAME_LENGTH].rstrip("-")
         answer = store.minio.add_service_account(name=name, description=identity, policy=policy)
         made = json.loads(answer)["credentials"]
@@ -80,7 +80,7 @@ def set_active(store: Store, identity: str, access_key_id: str, *, active: bool)
     word = "on" if active else "off"
     with _explained(store, f"switching a key of {identity} {word}"):
         # Without a policy in the request, MinIO takes the key's away, and leaves it the administrator's rights.
-        policy = json.loads(store.minio.policy_info(identity))
+        policy = _policy(store, identity)
         store.minio.update_service_account(access_key=access_key_id, policy=policy, status=word)
 
 
@@ -88,6 +88,11 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
     """Delete a service account; nothing happens when it is gone already."""
     with _explained(store, f"deleting a key of {identity}", gone=_NO_ACCOUNT):
         store.minio.delete_service_account(access_key_id)
+
+
+def _policy(store: Store, identity: str) -> Policy:
+    policy: Policy = json.loads(store.minio.policy_info(identity))
+    return policy
 
 
 def _account(store: Store, access_key_id: str) -> dict[str, Any]:

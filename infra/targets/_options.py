@@ -45,12 +45,11 @@ class Options:
             self.plain(depends_on), pulumi.ResourceOptions(protect=keep, retain_on_delete=keep)
         )
 
-    def identity(self, import_id: str, keeps: Sequence[str] = ()) -> pulumi.ResourceOptions:
+    def identity(self, import_id: str) -> pulumi.ResourceOptions:
         """Of a user, role or service account: taken over by its id if that is what the environment says."""
         if not self.config.adopt_identities:
             return self.plain()
-        taken = pulumi.ResourceOptions(import_=import_id, ignore_changes=list(keeps))
-        return pulumi.ResourceOptions.merge(self.plain(), taken)
+        return pulumi.ResourceOptions.merge(self.plain(), pulumi.ResourceOptions(import_=import_id))
 
     def bucket(
         self, name: str | None, *, keeps: Sequence[str] = (), import_id: str | None = None

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from core.storage import FrameCache, get_s3_client
 from core.storage import _request as request_module
 from core.storage._client import forget_clients
+from core.storage._request import Request
 from tests.core._fake_s3 import FakeS3
 from tests.core._frames import made
 
@@ -50,6 +53,43 @@ def bucket(seaweed, use) -> str:
     use(seaweed.endpoint, name)
     get_s3_client().create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture
+def iam(seaweed) -> Iterator[Any]:
+    """The IAM API of the real SeaweedFS, for its administrator."""
+    client = boto3.session.Session().client(
+        "iam",
+        endpoint_url=seaweed.endpoint,
+        region_name=seaweed.region,
+        aws_access_key_id=seaweed.access_key_id,
+        aws_secret_access_key=seaweed.secret_access_key,
+    )
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def lose_answer(monkeypatch) -> Callable[[Callable[[Request], bool]], list[int]]:
+    """Has the answer to the first request of a kind never come; the statuses that were lost."""
+
+    def lose_answer(meant: Callable[[Request], bool]) -> list[int]:
+        real = request_module._answered
+        lost: list[int] = []
+
+        def losing(settings, request):
+            answer = real(settings, request)
+            if meant(request) and not lost:
+                answer.read()
+                answer.close()
+                lost.append(answer.status)
+                raise ConnectionResetError("the answer never came")
+            return answer
+
+        monkeypatch.setattr(request_module, "_answered", losing)
+        return lost
+
+    return lose_answer
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import time
 import uuid
 from email.utils import formatdate
 
-import boto3
 import pytest
 
 from core.storage import _check, _check_file, get_s3_client
@@ -38,15 +37,8 @@ def checked(capsys):
 
 
 @pytest.fixture
-def user(seaweed, bucket, monkeypatch):
+def user(iam, bucket, monkeypatch):
     """Has the environment be that of a user who may do these actions on these resources, and nothing else."""
-    iam = boto3.client(
-        "iam",
-        endpoint_url=seaweed.endpoint,
-        region_name=seaweed.region,
-        aws_access_key_id=seaweed.access_key_id,
-        aws_secret_access_key=seaweed.secret_access_key,
-    )
     name = f"user-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -59,8 +51,7 @@ def user(seaweed, bucket, monkeypatch):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
 
-    yield user
-    iam.close()
+    return user
 
 
 def run(*arguments, seconds=60):

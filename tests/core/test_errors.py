@@ -5,7 +5,6 @@ import pickle
 import time
 import uuid
 
-import boto3
 import botocore.compat
 import pytest
 from botocore.exceptions import UnknownServiceError
@@ -106,18 +105,10 @@ def test_a_real_store_tells_them_apart(bucket, monkeypatch, error_of, change, ki
         assert secret not in str(error.__cause__)
 
 
-def test_a_real_store_denies(bucket, seaweed, monkeypatch, error_of, tmp_path_factory):
-    iam = boto3.client(
-        "iam",
-        endpoint_url=seaweed.endpoint,
-        region_name=seaweed.region,
-        aws_access_key_id=seaweed.access_key_id,
-        aws_secret_access_key=seaweed.secret_access_key,
-    )
+def test_a_real_store_denies(bucket, iam, monkeypatch, error_of, tmp_path_factory):
     user = f"user-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=user)
     key = iam.create_access_key(UserName=user)["AccessKey"]
-    iam.close()
     get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])

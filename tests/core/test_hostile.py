@@ -28,7 +28,6 @@ from core.storage import (
     list_objects,
     upload_file,
 )
-from core.storage import _request as request_module
 from tests.core._fake_s3 import Fault, truncated
 from tests.core._fault_proxy import FaultProxy
 
@@ -243,25 +242,13 @@ def test_threads_share_connections_and_never_an_answer(bucket, tmp_path):
     assert wrong == []
 
 
-def test_an_upload_whose_last_answer_was_lost_is_found_complete(bucket, tmp_path, monkeypatch):
+def test_an_upload_whose_last_answer_was_lost_is_found_complete(bucket, tmp_path, monkeypatch, lose_answer):
     monkeypatch.setattr(_upload, "THRESHOLD", 6 * MIB)
     monkeypatch.setattr(_multipart, "_PART", 5 * MIB)
     monkeypatch.setattr(_retry, "pause", lambda _failure: None)
     source = tmp_path / "large"
     source.write_bytes(os.urandom(11 * MIB))
-    real = request_module._answered
-    lost: list[int] = []
-
-    def losing(settings, request):
-        answer = real(settings, request)
-        if request.operation == "CompleteMultipartUpload" and not lost:
-            answer.read()
-            answer.close()
-            lost.append(answer.status)
-            raise ConnectionResetError("the answer never came")
-        return answer
-
-    monkeypatch.setattr(request_module, "_answered", losing)
+    lost = lose_answer(lambda request: request.operation == "CompleteMultipartUpload")
     info = upload_file(source, bucket, "large")
     assert lost == [200]
     assert (info.size, info.verified_by) == (11 * MIB, "md5")

@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
 from core.storage import _env_file, _live, download_file, get_s3_client, list_objects, upload_file
 from core.storage._client import current_settings
 from core.storage._errors import AccessDeniedError, StorageError
-from tests.conftest import Store
+from tests.load import full_load
 
 
 @pytest.fixture(autouse=True)
 def _look_at_once(monkeypatch):
     monkeypatch.setattr(_live, "LOOK_EVERY", 0)
-
-
-@pytest.fixture
-def iam(seaweed: Store):
-    return boto3.session.Session().client(
-        "iam",
-        endpoint_url=seaweed.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=seaweed.access_key_id,
-        aws_secret_access_key=seaweed.secret_access_key,
-    )
 
 
 @pytest.fixture
@@ -116,38 +103,18 @@ def test_an_operation_under_way_takes_the_new_key(iam, user, write, bucket, tmp_
 def test_no_request_fails_while_keys_change_under_load(iam, user, write, bucket, tmp_path):
     old = new_key(iam, user)
     write(old)
-    (tmp_path / "frame").write_bytes(b"frame" * 1000)
-    failures: list[StorageError] = []
-    done = [0] * 4
-    over = threading.Event()
-
-    def work(number: int) -> None:
-        while not over.is_set():
-            try:
-                upload_file(tmp_path / "frame", bucket, f"{number}")
-                download_file(bucket, f"{number}", tmp_path / f"back{number}")
-                assert list(list_objects(bucket))
-            except StorageError as error:
-                failures.append(error)
-            done[number] += 1
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for one in threads:
-        one.start()
-    for _ in range(3):
-        time.sleep(0.3)
-        key = new_key(iam, user)
-        write(key)
-        time.sleep(0.3)
-        iam.update_access_key(UserName=user, AccessKeyId=old["AccessKeyId"], Status="Inactive")
-        time.sleep(0.2)
-        iam.delete_access_key(UserName=user, AccessKeyId=old["AccessKeyId"])
-        old = key
-    over.set()
-    for one in threads:
-        one.join()
-    assert failures == []
-    assert min(done) > 3
+    with full_load(bucket, tmp_path, threads=4) as load:
+        for _ in range(3):
+            time.sleep(0.3)
+            key = new_key(iam, user)
+            write(key)
+            time.sleep(0.3)
+            iam.update_access_key(UserName=user, AccessKeyId=old["AccessKeyId"], Status="Inactive")
+            time.sleep(0.2)
+            iam.delete_access_key(UserName=user, AccessKeyId=old["AccessKeyId"])
+            old = key
+    assert load.errors == []
+    assert min(load.done) > 3
 
 
 def test_keys_of_another_place_are_not_taken(iam, user, write, bucket):

@@ -18,7 +18,6 @@ from core.storage import (
     _retry,
     settings,
 )
-from core.storage import _request as request_module
 from core.storage._frame_read import download
 from core.storage._manifest import encoded
 from tests.core._frames import child, contents, made, stored
@@ -171,21 +170,9 @@ def test_a_refusal_that_never_becomes_a_cache_is_an_error(cache, bucket, files, 
     assert len(stored(bucket)) == 12  # nobody knows what the store will do with the requests: `sweep` will
 
 
-def test_a_manifest_whose_answer_was_lost_is_ours(cache, bucket, files, monkeypatch):
+def test_a_manifest_whose_answer_was_lost_is_ours(cache, bucket, files, monkeypatch, lose_answer):
     monkeypatch.setattr(_retry, "pause", lambda _failure: None)
-    real = request_module._answered
-    lost: list[int] = []
-
-    def losing(settings, request):
-        answer = real(settings, request)
-        if request.operation == "PutObject" and request.key == MANIFEST and not lost:
-            answer.read()
-            answer.close()
-            lost.append(answer.status)
-            raise ConnectionResetError("the answer never came")
-        return answer
-
-    monkeypatch.setattr(request_module, "_answered", losing)
+    lost = lose_answer(lambda request: request.operation == "PutObject" and request.key == MANIFEST)
     written = cache.write_once(lambda: files)
     assert lost == [200]
     assert cache.manifest() == written

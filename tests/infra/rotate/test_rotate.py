@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from core.storage import _live, download_file, list_objects, upload_file
+from core.storage import _live
 from core.storage._client import forget_clients
-from core.storage._errors import StorageError
 from infra import cli
 from infra import config as configuration
 from infra.env import files, key_note
@@ -24,6 +22,7 @@ from infra.rotate import guards
 from infra.stores.keys import is_accepted
 from infra.stores.store import Keys
 from tests.infra.conftest import Environment
+from tests.load import full_load
 
 
 @pytest.fixture(autouse=True)
@@ -131,37 +130,17 @@ def test_every_step_but_the_last_is_taken_back(environment: Environment, rotate)
 
 
 @pytest.fixture
-def worker(environment: Environment, rotate, tmp_path, monkeypatch) -> Iterator[dict[str, Any]]:
-    """Programs at full load, with the env file alone; what became of it when they have stopped."""
+def worker(environment: Environment, rotate, tmp_path, monkeypatch) -> Iterator[None]:
+    """Programs at full load, with the env file alone, of which no request fails."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("S3_ENV_FILE", str(environment.file("app")))
     monkeypatch.setattr(_live, "LOOK_EVERY", 0.05)
-    bucket = f"{environment.name}-out"
-    (tmp_path / "frame").write_bytes(b"frame" * 2000)
-    found: dict[str, Any] = {"errors": [], "done": [0, 0, 0]}
-    over = threading.Event()
-
-    def work(number: int) -> None:
-        while not over.is_set():
-            try:
-                upload_file(tmp_path / "frame", bucket, f"{number}.jpg")
-                download_file(bucket, f"{number}.jpg", tmp_path / f"{number}.jpg")
-                assert list(list_objects(bucket))
-            except StorageError as error:
-                found["errors"].append(error)
-            found["done"][number] += 1
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    for one in threads:
-        one.start()
-    yield found
-    over.set()
-    for one in threads:
-        one.join()
+    with full_load(f"{environment.name}-out", tmp_path, threads=3) as load:
+        yield
     forget_clients()
-    assert found["errors"] == []
-    assert min(found["done"]) > 5
+    assert load.errors == []
+    assert min(load.done) > 5
 
 
 @pytest.mark.usefixtures("worker")
