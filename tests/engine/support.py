@@ -20,6 +20,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from core.storage.settings import read_env_file
+from infra.env.stack import SLOTS
 from tests.conftest import REPO, Store
 
 if TYPE_CHECKING:
@@ -244,6 +245,10 @@ class Stack:
         answer = self.do("stack", "output", "--json", "--show-secrets", shows_secrets=True)
         outputs: dict[str, Any] = json.loads(answer.stdout)
         return outputs
+
+    def variables(self) -> dict[str, Any]:
+        """The outputs but for the one that says which key is where."""
+        return {name: value for name, value in self.outputs().items() if name != SLOTS}
 
     def key_ids(self, identity: str = "app") -> list[str]:
         try:
