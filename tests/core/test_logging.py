@@ -12,6 +12,7 @@ import pytest
 from core.storage import (
     IntegrityError,
     StoreUnreachableError,
+    _current,
     _files,
     _log,
     download_file,
@@ -24,8 +25,9 @@ BODY = os.urandom(3 * 1024 * 1024)
 
 
 @pytest.fixture
-def said(caplog):
+def said(caplog, monkeypatch):
     """The records of the library, at every level, as level and sentence."""
+    monkeypatch.setattr(_current, "_cached", None)  # what the store of another test was is no change here
     caplog.set_level(logging.DEBUG, logger="core.storage")
     return lambda: [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "core.storage"]
 
