@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -115,7 +116,9 @@ class Bulk(Generic[_Item]):
     def run(self) -> Generator[TransferResult[_Item], None, None]:
         """Yield the results as items finish. Closing the iterator stops everything and waits for it."""
         threads = [
-            threading.Thread(target=self._serve, name=f"mpr-bulk-{number}", daemon=True)
+            threading.Thread(
+                target=copy_context().run, args=(self._serve,), name=f"mpr-bulk-{number}", daemon=True
+            )
             for number in range(self._workers)
         ]
         # At the end of the process too, so that it leaves no half-written files: daemon threads just stop.

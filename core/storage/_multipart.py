@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from threading import Event
 from typing import Any
 from urllib.parse import quote
@@ -82,7 +83,7 @@ class _Upload:
         count = -(-self._source.size // self._part_size)
         threads = max(1, min(_THREADS, _MEMORY // self._part_size))
         with ThreadPoolExecutor(threads, "mpr-upload") as pool:
-            futures = [pool.submit(self._send, number) for number in range(1, count + 1)]
+            futures = [pool.submit(copy_context().run, self._send, number) for number in range(1, count + 1)]
             try:
                 _first_failure(futures)
             except BaseException:

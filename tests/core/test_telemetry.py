@@ -30,6 +30,7 @@ from core.storage import (
     upload_many,
 )
 from core.storage._http import Connection
+from tests.core import _fake_s3 as faults
 from tests.core._fake_s3 import busy, truncated
 
 DELTA: dict[type, AggregationTemporality] = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
@@ -298,3 +299,48 @@ def test_without_it_a_hook_is_nothing(monkeypatch):
     assert _telemetry.span("download_file", "b", "k") is _telemetry.measured("upload", "b") is _telemetry._NOTHING
     results = iter(())
     assert _telemetry.bulk("upload_many", results) is results  # type: ignore[arg-type]
+
+
+def test_durations_are_counted_in_seconds(bucket, source, collector):
+    collector[1].get_metrics_data()
+    upload_file(source, bucket, "k")
+    data = collector[1].get_metrics_data()
+    scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics]
+    (duration,) = [one for scope in scopes for one in scope.metrics if one.name == "core.storage.duration"]
+    (point,) = duration.data.data_points
+    assert point.explicit_bounds[0] == 0.005
+    assert point.explicit_bounds[-1] == 1800
+
+
+def test_an_api_of_before_the_bounds_does_without():
+    class Old:
+        def create_histogram(self, name, unit, description):
+            return (name, unit, description)
+
+    assert _telemetry._histogram(Old(), "n", "s", "d") == ("n", "s", "d")
+
+
+def test_retries_in_threads_are_events_of_their_upload(fake, spans, source, monkeypatch):
+    monkeypatch.setattr(_upload, "THRESHOLD", 0)
+    busy_once = iter([True])
+    real = faults._Handler._refused
+
+    def refused(handler, what):
+        if what == "PUT" and next(busy_once, False):
+            handler.send_error_document(503, "SlowDown")
+            return True
+        return real(handler, what)
+
+    monkeypatch.setattr(faults._Handler, "_refused", refused)
+    upload_file(source, "bucket", "k")
+    ((_, span),) = spans()
+    assert [event.attributes["rpc.method"] for event in span.events] == ["S3/UploadPart"]
+
+
+def test_retries_of_bulk_transfers_are_events_of_the_programs_span(fake, spans, tmp_path):
+    fake.put("/bucket/k", b"x")
+    fake.faults.append(busy)
+    with trace.get_tracer("a program").start_as_current_span("work"):
+        assert all(one.ok for one in download_many([("bucket", "k")], tmp_path))
+    (work,) = [one for name, one in spans() if name == "work"]
+    assert [event.name for event in work.events] == ["retry"]
