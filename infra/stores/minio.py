@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _NAME_LENGTH = 32
 _NO_POLICY = "XMinioAdminNoSuchPolicy"
 _NO_ACCOUNT = "XMinioInvalidIAMCredentials"
+#: What the administrator may, and with him every service account without a policy.
+_EVERYTHING: Policy = {"Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": ["*"]}]}
 
 
 def ensure_identity(store: Store, identity: str, policy: Policy) -> None:
@@ -37,9 +39,14 @@ def read_identity(store: Store, identity: str) -> Policy | None:
     found: Policy | None = None
     with _explained(store, f"reading identity {identity}", gone=_NO_POLICY):
         found = _policy(store, identity)
-        carried = (json.loads(_account(store, one)["policy"]) for one in key_ids(store, identity))
+        carried = (_carried(_account(store, one)) for one in key_ids(store, identity))
         found = next((one for one in carried if normalised(one) != normalised(found)), found)
     return found
+
+
+def rights_beside(store: Store, identity: str) -> list[str]:  # noqa: ARG001  # the protocol's
+    """Nothing: a service account may do what its own policy allows, and that is what `read_identity` reads."""
+    return []
 
 
 def delete_identity(store: Store, identity: str) -> None:
@@ -93,6 +100,11 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
 def _policy(store: Store, identity: str) -> Policy:
     policy: Policy = json.loads(store.minio.policy_info(identity))
     return policy
+
+
+def _carried(account: dict[str, Any]) -> Policy:
+    """What a service account may do: everything, if it has no policy of its own."""
+    return _EVERYTHING if account.get("impliedPolicy") else json.loads(account["policy"])
 
 
 def _account(store: Store, access_key_id: str) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def _user(
         place.slot: iam.AccessKey(
             f"{identity.name}-{place.slot}",
             user=user.name,
-            status=None if place.active else "Inactive",
+            # Explicit: of a default, the provider takes what it last read, and a key switched off would stay off.
+            status="Active" if place.active else "Inactive",
             # After the policy, so that no key is ever without one.
             opts=options.plain(depends_on=[granted]),
         )

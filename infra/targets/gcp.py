@@ -129,7 +129,8 @@ def _access(
             f"{identity.name}-{place.slot}",
             service_account_email=account.email,
             project=config.project,
-            state=None if place.active else "INACTIVE",
+            # Explicit: of a default, the provider takes what it last read, and a key switched off would stay off.
+            state="ACTIVE" if place.active else "INACTIVE",
             # After the roles, so that no key is ever without them.
             opts=options.plain(depends_on=granted),
         )

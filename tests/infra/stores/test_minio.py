@@ -45,6 +45,18 @@ def test_a_key_that_was_switched_off_and_on_may_do_no_more_than_before(minio, id
 
 
 @pytest.mark.minio
+def test_a_key_without_a_policy_may_do_everything_and_that_shows(minio, identity):
+    module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
+    keys = module.create_key(minio, identity)
+    minio.minio.update_service_account(access_key=keys.access_key_id, status="on")
+    found = module.read_identity(minio, identity)
+    assert found
+    assert found["Statement"] == [{"Effect": "Allow", "Action": ["*"], "Resource": ["*"]}]
+    module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
+    assert normalised(module.read_identity(minio, identity)) == normalised(policy_of("viewer", BUCKETS))
+
+
+@pytest.mark.minio
 def test_a_long_name_is_kept_whole_in_the_description(minio, identity):
     assert len(identity) > 32
     module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
