@@ -22,6 +22,7 @@ _COMMANDS = {
     "check": "infra.check.command:check",
     "deployer": "infra.deployer.command:deployer",
     "down": "infra.local.lifecycle:down",
+    "drift": "infra.drift.command:drift",
     "env": "infra.env.command:env",
     "init": "infra.init:init",
     "rotate": "infra.rotate.command:rotate",

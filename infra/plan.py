@@ -70,6 +70,16 @@ def make(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
         for name in config.names:
             StaticCredentials(given_keys(values)).of(name)
     files.require_writable(files.path(config.environment, name) for name in config.names)
+    return look(config, values)
+
+
+def look(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
+    """The plan for whoever only compares: no env file need be writable.
+
+    Raises:
+        UsageError: keys are missing or wrong, or the store cannot do what is asked of it.
+        UnreachableError: the store does not answer.
+    """
     store = connect(config.endpoint or "", config.region, values)
     kind = contact(store)
     buckets, notices = bucket_settings(config, kind)

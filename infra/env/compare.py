@@ -17,7 +17,7 @@ _MOVE = "move it away, then `python -m infra env {environment} --write` writes i
 
 #: What can be wrong with a file: the word for machines, the words for people, and what to do. The first that
 #: is found decides what to do.
-_WORDS = {
+WORDS = {
     "undeployed": ("its identity is not deployed", "`pulumi up -s {environment}` deploys it"),
     "missing": ("is missing", _WRITE),
     "unreadable": ("cannot be read", _MOVE),
@@ -48,14 +48,14 @@ class Finding:
         """A sentence that says what to do."""
         if not self.reasons:
             return f"{self.file}: as deployed"
-        what = ", ".join(_WORDS[one][0] for one in self.reasons)
+        what = ", ".join(WORDS[one][0] for one in self.reasons)
         names = f" ({', '.join(self.variables)})" if self.variables else ""
         return f"{self.file}: {what}{names}; {self.next_step}"
 
     @property
     def next_step(self) -> str | None:
         """What to do about it."""
-        return _WORDS[self.reasons[0]][1].format(environment=self.environment) if self.reasons else None
+        return WORDS[self.reasons[0]][1].format(environment=self.environment) if self.reasons else None
 
     def as_dict(self) -> dict[str, object]:
         """The finding for machines."""

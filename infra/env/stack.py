@@ -12,6 +12,7 @@ from infra.env import key_note
 from infra.env.key_note import KeyNote
 from infra.errors import InfraError, UnreachableError
 from infra.local import engine
+from infra.local.engine import Engine
 
 #: The output that says which key is in which env file. No identity can be called so.
 SLOTS = "keySlots"
@@ -40,18 +41,24 @@ def read(environment: str) -> Stack:
         raise UnreachableError(
             "the deployed stack cannot be read without Pulumi: https://www.pulumi.com/docs/install/"
         )
-    deployed = found.deployed(environment)
-    if deployed is None or not deployed.outputs:
+    stack = deployed(found, environment)
+    if stack is None:
         raise InfraError(f"{environment} is not deployed; `pulumi up -s {environment}` deploys it")
+    return stack
+
+
+def deployed(found: Engine, environment: str) -> Stack | None:
+    """The same by this engine; None when nothing is deployed."""
+    left = found.deployed(environment)
+    if left is None or not left.outputs:
+        return None
     try:
-        settings = {
-            name: Settings.from_env(variables) for name, variables in _by_identity(deployed.outputs).items()
-        }
+        settings = {name: Settings.from_env(variables) for name, variables in _by_identity(left.outputs).items()}
     except StorageConfigError as error:
         raise InfraError(
             f"the outputs of stack {environment} are incomplete ({error}); run `pulumi up -s {environment}` again"
         ) from error
-    return Stack(settings, deployed.updated, _keys(deployed.outputs.get(SLOTS)))
+    return Stack(settings, left.updated, _keys(left.outputs.get(SLOTS)))
 
 
 def _by_identity(outputs: Mapping[str, object]) -> dict[str, dict[str, str]]:

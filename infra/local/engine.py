@@ -75,6 +75,26 @@ class Engine:
         outputs = self._read("stack", "output", "--json", "--show-secrets", "--stack", environment)
         return Deployed(outputs, datetime.fromisoformat(found["lastUpdate"]) if found.get("lastUpdate") else None)
 
+    def preview(self, environment: str) -> dict[str, Any]:
+        """What an update would change, by reality: every resource is read where it is. Changes nothing.
+
+        Raises:
+            UnreachableError: the backend or a provider does not answer, or refuses.
+        """
+        if self.own_state:
+            _write_settings(environment)
+        found: dict[str, Any] = self._read("preview", "--refresh", "--json", *self._stack(environment))
+        return found
+
+    def resources(self, environment: str) -> list[dict[str, Any]]:
+        """The resources in the state of a stack, with their secrets in clear.
+
+        Raises:
+            UnreachableError: the backend does not answer, or its secrets cannot be decrypted.
+        """
+        state = self._read("stack", "export", "--show-secrets", "--stack", environment)
+        return list(state["deployment"].get("resources") or [])
+
     def _find(self, environment: str) -> dict[str, Any] | None:
         """The stack in the list of all."""
         listed: list[dict[str, Any]] = self._read("stack", "ls", "--json")
@@ -92,7 +112,7 @@ class Engine:
             check=False,
         )
         if done.returncode:
-            said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+            said = " ".join((done.stderr or _errors(done.stdout)).split()) or f"exit code {done.returncode}"
             raise UnreachableError(f"`pulumi {' '.join(arguments[:2])}` failed: {said}")
         return json.loads(done.stdout)
 
@@ -136,6 +156,15 @@ class Engine:
             raise KeyboardInterrupt
         if code:
             raise InfraError(f"pulumi {arguments[0]} failed; what it said is above")
+
+
+def _errors(answer: str) -> str:
+    """The errors that an answer in JSON tells of."""
+    try:
+        told = json.loads(answer).get("diagnostics") or []
+    except (ValueError, AttributeError):
+        return ""
+    return " ".join(dict.fromkeys(one["message"] for one in told if one.get("severity") == "error"))
 
 
 def find() -> Engine | None:

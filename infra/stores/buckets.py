@@ -6,6 +6,7 @@ changes nothing. What the configuration leaves open is left as the store has it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -132,11 +133,17 @@ def _read(s3: S3Client, name: str) -> BucketConfig:
 
 def _settings(s3: S3Client, name: str) -> BucketConfig:
     status = s3.get_bucket_versioning(Bucket=name).get("Status")
-    origins = tuple(
-        origin for rule in _cors_rules(s3, name) if rule.get("ID") == _CORS_ID for origin in rule["AllowedOrigins"]
-    )
-    base = BucketConfig(name=name, versioning=status == "Enabled", cors_origins=origins)
+    ours = [rule for rule in _cors_rules(s3, name) if rule.get("ID") == _CORS_ID]
+    origins = (origin for rule in ours for origin in (*rule["AllowedOrigins"], *_changed(rule)))
+    base = BucketConfig(name=name, versioning=status == "Enabled", cors_origins=tuple(origins))
     return lifecycle.settings(_lifecycle_rules(s3, name), base)
+
+
+def _changed(rule: Mapping[str, Any]) -> list[str]:
+    """A word that is no origin, if our rule allows something else than we write: then it is written anew."""
+    others = {key: sorted(value) if isinstance(value, list) else value for key, value in rule.items()}
+    wanted = {key: sorted(value) if isinstance(value, list) else value for key, value in _CORS_RULE.items()}
+    return [] if others | {"AllowedOrigins": None} == wanted | {"AllowedOrigins": None} else ["(changed by hand)"]
 
 
 def _lifecycle_rules(s3: S3Client, name: str) -> list[Any]:

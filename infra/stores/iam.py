@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,11 +15,25 @@ from botocore.exceptions import ClientError
 from infra.stores.store import Keys, Store, code_of, explained
 
 if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
     from infra.policies import Policy
 
 #: The name of the one inline policy of each user.
 _POLICY = "mpr-storage"
 _GONE = "NoSuchEntity"
+
+#: What a store says that knows no groups or attached policies.
+_UNKNOWN_ACTION = {"NotImplemented", "InvalidAction", "MethodNotAllowed"}
+
+#: What may give a user rights, and how its names are listed.
+_RIGHTS: Mapping[str, Callable[[IAMClient, str], list[str]]] = {
+    "inline policy": lambda iam, user: iam.list_user_policies(UserName=user)["PolicyNames"],
+    "attached policy": lambda iam, user: [
+        one.get("PolicyName", "") for one in iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]
+    ],
+    "group": lambda iam, user: [one["GroupName"] for one in iam.list_groups_for_user(UserName=user)["Groups"]],
+}
 
 T = TypeVar("T")
 
@@ -42,6 +57,21 @@ def read_identity(store: Store, identity: str) -> Policy | None:
             return _if_gone(error, {})
         document: Any = answer["PolicyDocument"]
         return json.loads(document) if isinstance(document, str) else dict(document)
+
+
+def rights_beside(store: Store, identity: str) -> list[str]:
+    """Policies of the user besides ours, inline or attached, and groups that it is in."""
+    with explained(store, f"reading identity {identity}"):
+        return [f"{what} {name}" for what, names in _RIGHTS.items() for name in _listed(store, identity, names)]
+
+
+def _listed(store: Store, identity: str, names: Callable[[IAMClient, str], list[str]]) -> list[str]:
+    try:
+        return [name for name in names(store.iam, identity) if name != _POLICY]
+    except ClientError as error:
+        if code_of(error) in _UNKNOWN_ACTION:
+            return []  # a store without these has none
+        return _if_gone(error, [])
 
 
 def delete_identity(store: Store, identity: str) -> None:

@@ -31,6 +31,9 @@ class Credentials(Protocol):
     def read_identity(self, store: Store, identity: str) -> Policy | None:
         """The identity's policy as it is; None when there is no such identity."""
 
+    def rights_beside(self, store: Store, identity: str) -> list[str]:
+        """What else gives the identity rights, each by its name: somebody added it by hand."""
+
     def delete_identity(self, store: Store, identity: str) -> None:
         """Delete the identity with its keys."""
 

@@ -19,6 +19,8 @@ _OURS = "mpr-"
 _NONCURRENT = "mpr-noncurrent"
 _ABORT = "mpr-abort-multipart"
 _EXPIRE = "mpr-expire-"
+#: Days of a rule of ours that somebody changed otherwise: never what is wanted, so that it is written anew.
+CHANGED = 0
 
 
 def rules(wanted: BucketConfig, there: Iterable[LifecycleRuleOutputTypeDef]) -> list[LifecycleRuleUnionTypeDef]:
@@ -38,7 +40,7 @@ def settings(there: Iterable[LifecycleRuleOutputTypeDef], base: BucketConfig) ->
     """`base` with the expiry settings that our rules among those `there` amount to."""
     ours = {rule["ID"]: rule for rule in there if rule.get("ID", "").startswith(_OURS) and _enabled(rule)}
     expire = [
-        Expiry(prefix=_prefix(rule), days=rule.get("Expiration", {}).get("Days", 0))
+        Expiry(prefix=_prefix(rule), days=_days(rule, _prefix(rule), "Expiration", "Days"))
         for name, rule in ours.items()
         if name.startswith(_EXPIRE)
     ]
@@ -55,8 +57,15 @@ def _rule(name: str, prefix: str, **action: Mapping[str, int]) -> dict[str, obje
 
 
 def _value(ours: Mapping[str, Any], name: str, action: str, key: str) -> int | None:
-    value: int | None = ours.get(name, {}).get(action, {}).get(key)
-    return value
+    return _days(ours[name], "", action, key) if name in ours else None
+
+
+def _days(rule: Mapping[str, Any], prefix: str, action: str, key: str) -> int:
+    """The days of one of our rules, if it is as we write it."""
+    days: int = rule.get(action, {}).get(key, CHANGED)
+    others = set(rule) - {"ID", "Status", "Filter", "Prefix", action}
+    narrowed = set(rule.get("Filter", {})) - {"Prefix"}
+    return CHANGED if others or narrowed or _prefix(rule) != prefix else days
 
 
 def _prefix(rule: Mapping[str, Any]) -> str:

@@ -23,6 +23,10 @@ class StaticCredentials:
         """Nothing is known of it."""
         return {}
 
+    def rights_beside(self, store: Store, identity: str) -> list[str]:  # noqa: ARG002
+        """Nothing is known of it."""
+        return []
+
     def delete_identity(self, store: Store, identity: str) -> None:
         """Nothing: the identity stays where it was made."""
 

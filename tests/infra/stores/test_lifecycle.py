@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,3 +90,11 @@ def test_a_rule_of_ours_that_somebody_disabled_counts_as_absent():
 def test_the_old_form_of_a_prefix_is_read():
     rule: Any = {"ID": "mpr-expire-a", "Status": "Enabled", "Prefix": "a/", "Expiration": {"Days": 2}}
     assert lifecycle.settings([rule], BASE).expire == (Expiry(prefix="a/", days=2),)
+
+
+@pytest.mark.parametrize(
+    "change", [{"Filter": {"Prefix": "a/"}}, {"Filter": {"ObjectSizeLessThan": 9}}, {"Expiration": {"Days": 1}}]
+)
+def test_a_rule_of_ours_that_does_something_else_as_well_is_written_anew(change):
+    rules: list[Any] = lifecycle.rules(replace(BASE, noncurrent_days=2), [])
+    assert lifecycle.settings([rules[0] | change], BASE).noncurrent_days == lifecycle.CHANGED

@@ -1,0 +1,156 @@
+"""A deployed environment with every setting that its store can have, and what stands behind the program's back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra import cli
+from infra import config as configuration
+from infra.env import files
+from infra.local import engine
+from infra.policies import normalised
+from infra.stores.store import Keys
+from tests.infra.conftest import Environment
+
+ORIGIN = "https://media.example"
+_ON_ANY = {"versioning": True, "noncurrentDays": 3, "expire": [{"prefix": "cache/", "days": 5}]}
+_ON_SEAWEED = {"abortMultipartDays": 4, "corsOrigins": [ORIGIN]}
+
+
+@dataclass
+class Drifting:
+    """The environment, its administrator, and the command."""
+
+    environment: Environment
+    capsys: Any
+    #: No output may hold one of these.
+    secrets: set[str] = field(default_factory=set)
+
+    @property
+    def s3(self) -> Any:
+        return self.environment.store.s3
+
+    @property
+    def iam(self) -> Any:
+        return self.environment.store.iam
+
+    @property
+    def maker(self) -> Any:
+        return self.environment.server.maker
+
+    @property
+    def bucket(self) -> str:
+        return f"{self.environment.name}-in"
+
+    def user(self, identity: str = "app") -> str:
+        return f"mpr-{self.environment.name}-{identity}"
+
+    def key(self, identity: str = "app") -> Keys:
+        found = files.keys(self.environment.file(identity))
+        assert found
+        return found
+
+    def rules(self) -> list[Any]:
+        found: list[Any] = self.s3.get_bucket_lifecycle_configuration(Bucket=self.bucket)["Rules"]
+        return found
+
+    def put_rules(self, *rules: Any) -> None:
+        self.s3.put_bucket_lifecycle_configuration(Bucket=self.bucket, LifecycleConfiguration={"Rules": rules})
+
+    def put_policy(self, policy: Any, identity: str = "viewer") -> None:
+        if self.environment.server.credentials == "iam":
+            self.iam.put_user_policy(
+                UserName=self.user(identity), PolicyName="mpr-storage", PolicyDocument=json.dumps(policy)
+            )
+        else:
+            minio = self.environment.store.minio
+            minio.update_service_account(access_key=self.key(identity).access_key_id, policy=policy)
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr, which hold no secret and no whole key id."""
+        code = cli.run(["drift", self.environment.name, *arguments])
+        said = self.capsys.readouterr()
+        for file in self.environment.folder.glob("*.env"):
+            if keys := files.keys(file):
+                self.secrets |= {keys.access_key_id, keys.secret_access_key}
+        self.secrets.add(self.environment.store.admin.secret_access_key)
+        assert not [one for one in self.secrets if one in said.out + said.err]
+        return code, said.out, said.err
+
+    def findings(self) -> list[dict[str, str]]:
+        code, out, err = self.run("--json")
+        found: list[dict[str, str]] = json.loads(out)
+        assert code == bool(found), err
+        assert all(one["repair"] for one in found)
+        return found
+
+    def sides(self) -> list[tuple[str, str, str, str]]:
+        """The findings, without the name of the environment."""
+        name = self.environment.name
+        return [
+            tuple(one[key].replace(name, "ENV") for key in ("thing", "property", "wanted", "actual"))  # type: ignore[misc]
+            for one in self.findings()
+        ]
+
+    def everything(self) -> list[Any]:
+        """All that there is of the environment, on the store and in the folder."""
+        of_buckets = [self._bucket(f"{self.environment.name}-{role}") for role in ("in", "out")]
+        identities = [
+            (
+                normalised(self.maker.read_identity(self.environment.store, name)),
+                [
+                    (key, self.maker.is_active(self.environment.store, name, key))
+                    for key in sorted(self.maker.key_ids(self.environment.store, name))
+                ],
+            )
+            for name in map(self.user, self.environment.config.names)
+        ]
+        here = [
+            (file, file.stat().st_mtime_ns, file.stat().st_ino, file.read_bytes())
+            for file in sorted(configuration.ROOT.rglob("*"))
+            if file.is_file()
+        ]
+        return [of_buckets, identities, here]
+
+    def _bucket(self, name: str) -> list[Any]:
+        reads = (
+            self.s3.get_bucket_versioning,
+            self.s3.get_bucket_lifecycle_configuration,
+            self.s3.get_bucket_cors,
+            self.s3.list_objects_v2,
+        )
+        return [self._answer(read, name) for read in reads]
+
+    def _answer(self, read: Any, name: str) -> Any:
+        try:
+            return {key: value for key, value in read(Bucket=name).items() if key != "ResponseMetadata"}
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+
+
+def _deployed(environment: Environment, capsys: Any, folder: Path, monkeypatch: Any) -> Drifting:
+    monkeypatch.setattr(engine, "find", lambda: None)
+    monkeypatch.setattr(configuration, "ROOT", folder)
+    environment.values["identities"] = ["app", "viewer"]
+    more = _ON_SEAWEED if environment.server.credentials == "iam" else {}
+    environment.values["buckets"]["in"] |= _ON_ANY | more
+    environment.save()
+    environment.initialise()
+    return Drifting(environment, capsys)
+
+
+@pytest.fixture
+def deployed(environment: Environment, capsys, tmp_path, monkeypatch) -> Drifting:
+    """On each real store in turn, by `init`, where there is no engine."""
+    return _deployed(environment, capsys, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def on_seaweed(seaweed_environment: Environment, capsys, tmp_path, monkeypatch) -> Drifting:
+    return _deployed(seaweed_environment, capsys, tmp_path, monkeypatch)

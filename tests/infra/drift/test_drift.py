@@ -1,0 +1,330 @@
+"""Every setting changed behind the program's back, found alone, and mended: on real stores, without the engine."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core.storage.settings import Settings, read_env_file
+from infra import cli
+from infra.env import files
+from infra.env.key_note import KeyNote
+from infra.policies import Policy
+from tests.infra.conftest import fresh, remove_bucket
+from tests.infra.drift.conftest import ORIGIN, Drifting
+
+Sides = tuple[str, str, str, str]
+Changes = dict[str, tuple[Callable[[Drifting], None], list[Sides]]]
+
+IN, APP, VIEWER = "bucket ENV-in", "identity mpr-ENV-app", "identity mpr-ENV-viewer"
+
+
+def without(name: str) -> Callable[[Drifting], None]:
+    return lambda one: one.put_rules(*[rule for rule in one.rules() if rule["ID"] != name])
+
+
+def altered(name: str, **changes: Any) -> Callable[[Drifting], None]:
+    return lambda one: one.put_rules(*[rule | changes if rule["ID"] == name else rule for rule in one.rules()])
+
+
+def suspend(one: Drifting) -> None:
+    one.s3.put_bucket_versioning(Bucket=one.bucket, VersioningConfiguration={"Status": "Suspended"})
+
+
+def cors(one: Drifting, **changes: Any) -> None:
+    rules = one.s3.get_bucket_cors(Bucket=one.bucket)["CORSRules"]
+    one.s3.put_bucket_cors(Bucket=one.bucket, CORSConfiguration={"CORSRules": [rule | changes for rule in rules]})
+
+
+def policy(one: Drifting, change: Callable[[Policy], object]) -> None:
+    document: Any = one.maker.read_identity(one.environment.store, one.user("viewer"))
+    change(document)
+    one.put_policy(document)
+
+
+def objects_of_in(document: Policy) -> dict[str, Any]:
+    """The statement about the objects of the in bucket."""
+    return next(one for one in document["Statement"] if "in/*" in str(one["Resource"]))
+
+
+def add_put(document: Policy) -> None:
+    objects_of_in(document)["Action"] = ["s3:GetObject", "s3:PutObject"]
+
+
+def delete_key(one: Drifting) -> None:
+    one.maker.delete_key(one.environment.store, one.user(), one.key().access_key_id)
+
+
+def switch_key_off(one: Drifting) -> None:
+    one.maker.set_active(one.environment.store, one.user(), one.key().access_key_id, active=False)
+
+
+ON_ANY: Changes = {
+    "a bucket deleted": (
+        lambda one: remove_bucket(one.s3, one.bucket),
+        [(IN, "bucket", "there", "missing")],
+    ),
+    "versioning suspended": (suspend, [(IN, "versioning", "on", "off")]),
+    "noncurrent rule deleted": (without("mpr-noncurrent"), [(IN, "noncurrentDays", "3 days", "not set")]),
+    "noncurrent rule changed": (
+        altered("mpr-noncurrent", NoncurrentVersionExpiration={"NoncurrentDays": 9}),
+        [(IN, "noncurrentDays", "3 days", "9 days")],
+    ),
+    "noncurrent rule narrowed": (
+        altered("mpr-noncurrent", Filter={"Prefix": "cache/"}),
+        [(IN, "noncurrentDays", "3 days", "a rule changed by hand")],
+    ),
+    "noncurrent rule disabled": (
+        altered("mpr-noncurrent", Status="Disabled"),
+        [(IN, "noncurrentDays", "3 days", "not set")],
+    ),
+    "expiry deleted": (without("mpr-expire-cache/"), [(IN, "expire", "cache/ after 5 days", "not set")]),
+    "expiry changed": (
+        altered("mpr-expire-cache/", Expiration={"Days": 1}),
+        [(IN, "expire", "cache/ after 5 days", "cache/ after 1 day")],
+    ),
+    "expiry of everything": (
+        altered("mpr-expire-cache/", Filter={"Prefix": ""}),
+        [(IN, "expire", "cache/ after 5 days", "everything after 5 days")],
+    ),
+    "a right too many": (
+        lambda one: policy(one, add_put),
+        [(VIEWER, "policy", "not there", "Allow s3:PutObject on arn:aws:s3:::ENV-in/*")],
+    ),
+    "a right too few": (
+        lambda one: policy(one, lambda found: found["Statement"].remove(objects_of_in(found))),
+        [(VIEWER, "policy", "Allow s3:GetObject on arn:aws:s3:::ENV-in/*", "not there")],
+    ),
+    "an identity deleted": (
+        lambda one: one.maker.delete_identity(one.environment.store, one.user()),
+        [(APP, "identity", "there", "missing")],
+    ),
+    "a key deleted": (delete_key, [(APP, "key in slot a", "KEY", "gone from the store")]),
+    "a key switched off": (switch_key_off, [(APP, "key in slot a", "KEY on", "off")]),
+    "an env file lost": (
+        lambda one: one.environment.file("viewer").unlink(),
+        [("env file ENV.viewer.env", "file", "as deployed", "is missing")],
+    ),
+}
+
+ON_SEAWEED: Changes = {
+    "abort rule deleted": (
+        without("mpr-abort-multipart"),
+        [(IN, "abortMultipartDays", "4 days", "not set")],
+    ),
+    "abort rule changed": (
+        altered("mpr-abort-multipart", AbortIncompleteMultipartUpload={"DaysAfterInitiation": 1}),
+        [(IN, "abortMultipartDays", "4 days", "1 day")],
+    ),
+    "CORS deleted": (
+        lambda one: one.s3.delete_bucket_cors(Bucket=one.bucket),
+        [(IN, "corsOrigins", ORIGIN, "not set")],
+    ),
+    "CORS for everybody": (
+        lambda one: cors(one, AllowedOrigins=["*"]),
+        [(IN, "corsOrigins", ORIGIN, "*")],
+    ),
+    "CORS for deletions": (
+        lambda one: cors(one, AllowedMethods=["GET", "HEAD", "PUT", "DELETE"]),
+        [(IN, "corsOrigins", ORIGIN, f"(changed by hand), {ORIGIN}")],
+    ),
+}
+
+
+def test_what_was_just_made_is_no_difference_and_nothing_is_touched(deployed: Drifting):
+    before = deployed.everything()
+    assert deployed.findings() == []
+    code, out, err = deployed.run()
+    assert (code, out) == (0, f"{deployed.environment.name} is as its stack says\n")
+    assert ("not supported by MinIO" in err) is (deployed.environment.server.credentials == "minio")
+    assert deployed.everything() == before
+
+
+def _found_and_mended(deployed: Drifting, change: Callable[[Drifting], None], expected: list[Sides]) -> None:
+    key = f"{deployed.key().access_key_id[:4]}..."
+    change(deployed)
+    before = deployed.everything()
+    found = [
+        (thing.replace(f"{deployed.environment.folder}/", ""), what, wanted.replace(key, "KEY"), actual)
+        for thing, what, wanted, actual in deployed.sides()
+    ]
+    assert found == expected
+    assert {one["repair"] for one in deployed.findings()} == {f"python -m infra init {deployed.environment.name}"}
+    assert deployed.everything() == before
+    deployed.environment.values["disposable"] = True  # a key that nobody holds any more goes
+    deployed.environment.initialise()
+    assert deployed.findings() == []
+
+
+@pytest.mark.parametrize("name", ON_ANY)
+def test_a_change_behind_the_back_is_found_alone_and_mended(deployed: Drifting, name):
+    _found_and_mended(deployed, *ON_ANY[name])
+
+
+@pytest.mark.parametrize("name", ON_SEAWEED)
+def test_a_change_of_what_only_seaweed_can(on_seaweed: Drifting, name):
+    _found_and_mended(on_seaweed, *ON_SEAWEED[name])
+
+
+def test_a_key_made_by_hand_is_an_open_door(deployed: Drifting):
+    made = deployed.maker.create_key(deployed.environment.store, deployed.user())
+    deployed.secrets |= {made.access_key_id, made.secret_access_key}
+    door = f"{made.access_key_id[:4]}..., on, which nothing here knows"
+    assert deployed.sides() == [(APP, "key in no slot", "none", door)]
+    assert "find out who has it" in deployed.findings()[0]["repair"]
+    deployed.maker.delete_key(deployed.environment.store, deployed.user(), made.access_key_id)
+    assert deployed.findings() == []
+
+
+class TestOnSeaweed:
+    """What does not depend on the store, or is another store's only."""
+
+    @pytest.fixture
+    def deployed(self, on_seaweed: Drifting) -> Drifting:
+        return on_seaweed
+
+    def test_a_second_policy_is_found(self, deployed: Drifting):
+        more = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [more]})
+        deployed.iam.put_user_policy(UserName=deployed.user("viewer"), PolicyName="mine", PolicyDocument=document)
+        assert deployed.sides() == [(VIEWER, "rights", "the policy alone", "inline policy mine")]
+        deployed.iam.delete_user_policy(UserName=deployed.user("viewer"), PolicyName="mine")
+        assert deployed.findings() == []
+
+    def test_an_edit_of_an_env_file(self, deployed: Drifting):
+        file = deployed.environment.file("viewer")
+        file.write_text(file.read_text().replace("us-east-1", "us-east-9"))
+        (found,) = deployed.findings()
+        assert (found["property"], found["actual"]) == ("AWS_REGION, AWS_DEFAULT_REGION", "was edited by hand")
+        assert found["repair"] == f"move it away, then python -m infra init {deployed.environment.name}"
+
+    def test_an_env_file_of_an_earlier_configuration(self, deployed: Drifting):
+        deployed.environment.values["publicEndpoint"] = "https://media.example.com"
+        deployed.environment.save()
+        found = [(one["property"], one["actual"]) for one in deployed.findings()]
+        assert found == [("S3_PUBLIC_ENDPOINT_URL", "differs")] * 2
+
+    def test_a_key_that_the_store_refuses(self, deployed: Drifting):
+        file, keys = deployed.environment.file("viewer"), deployed.key("viewer")
+        settings = Settings.from_env(read_env_file(file))
+        wrong = replace(settings, secret_access_key="w" * 40)
+        file.write_text(files.render(wrong, deployed.environment.name, "viewer", KeyNote()))
+        sides = deployed.sides()
+        assert [one[1:] for one in sides] == [
+            ("key", "one that the store takes", f"{keys.hint}, which it refuses"),
+        ]
+
+    @pytest.mark.parametrize("step", ["start", "switch", "retire"])
+    def test_a_rotation_under_way_is_no_difference_once_it_is_deployed(self, deployed: Drifting, step):
+        slots = {"current": "a" if step == "start" else "b", "step": step}
+        deployed.environment.values.update(slots={"app": {"current": "a", "step": "start"}})
+        deployed.environment.save()
+        assert [one[1:] for one in deployed.sides()] == [("file", "with the key of slot b", "missing")]
+        deployed.environment.initialise()
+        assert deployed.findings() == []
+        deployed.environment.values.update(slots={"app": slots})
+        deployed.environment.save()
+        deployed.environment.initialise()
+        assert deployed.findings() == []
+
+    def test_a_key_that_is_on_when_it_shall_be_off(self, deployed: Drifting):
+        for slots in ({"current": "a", "step": "start"}, {"current": "b", "step": "retire"}):
+            deployed.environment.values.update(slots={"app": slots})
+            deployed.environment.save()
+            deployed.environment.initialise()
+        old = files.keys(files.slot_file(deployed.environment.file("app"), "a"))
+        assert old
+        deployed.maker.set_active(deployed.environment.store, deployed.user(), old.access_key_id, active=True)
+        assert deployed.sides() == [(APP, "key in slot a", f"{old.hint} off", "on")]
+        deployed.environment.initialise()
+        assert deployed.findings() == []
+
+    def test_steps_that_are_configured_and_not_deployed(self, deployed: Drifting):
+        for slots, expected in (
+            ({"current": "a", "step": "start"}, ("file", "with the key of slot b", "missing")),
+            ({"current": "b", "step": "switch"}, ("key", "that of slot b", "that of slot a")),
+            ({"current": "b"}, ("key in slot a", "none", "KEY, left over")),
+        ):
+            deployed.environment.values.update(slots={"app": slots})
+            deployed.environment.save()
+            old = files.keys(files.slot_file(deployed.environment.file("app"), "a"))
+            hint = old.hint if old else ""
+            assert [one[1:] for one in deployed.sides()] == [tuple(one.replace("KEY", hint) for one in expected)]
+            deployed.environment.initialise()
+            assert deployed.findings() == []
+
+    def test_a_key_replaced_elsewhere(self, deployed: Drifting):
+        """As on a machine whose env file is an old one: the key of the colleague's is in no file here."""
+        delete_key(deployed)
+        made = deployed.maker.create_key(deployed.environment.store, deployed.user())
+        deployed.secrets.add(made.secret_access_key)
+        assert [one[1] for one in deployed.sides()] == ["key in slot a", "key in no slot"]
+
+    def test_given_keys_see_what_they_may(self, deployed: Drifting, monkeypatch):
+        keys = deployed.key()
+        monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
+        monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
+        monkeypatch.setenv("MPR_APP_ACCESS_KEY_ID", keys.access_key_id)
+        monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", keys.secret_access_key)
+        monkeypatch.setitem(deployed.environment.values, "credentials", "static")
+        monkeypatch.setitem(deployed.environment.values, "identities", ["app"])
+        deployed.environment.save()
+        code, out, err = deployed.run()
+        assert (code, out) == (0, f"{deployed.environment.name} is as its stack says\n")
+        assert f"the key {keys.hint} may not read its settings, so they were not compared" in err
+        monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", "w" * 40)
+        assert deployed.run()[0] == 2
+
+    def test_a_line_for_each_where_there_is_no_terminal(self, deployed: Drifting):
+        suspend(deployed)
+        code, out, err = deployed.run()
+        name = deployed.environment.name
+        line = f"bucket {name}-in: versioning: wanted on, is off; repair: python -m infra init {name}\n"
+        assert (code, out) == (1, line)
+        assert f"1 difference in environment {name}" in err
+
+    def test_a_table_of_80_columns_on_a_terminal(self, deployed: Drifting, monkeypatch):
+        suspend(deployed)
+        policy(deployed, add_put)
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "80")
+        code, out, _ = deployed.run()
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in out.splitlines()]
+        assert code == 1
+        assert max(map(len, lines)) <= 80
+        assert {"wanted", "is", "repair", "versioning", "off"} <= set(re.findall(r"\w+", "\n".join(lines)))
+
+    def test_what_was_never_deployed_is_a_sentence(self, deployed: Drifting):
+        name = fresh("never")
+        buckets = {role: {"name": f"{name}-{role}"} for role in ("in", "out")}
+        replace(deployed.environment, name=name, values=deployed.environment.values | {"buckets": buckets}).save()
+        assert cli.run(["drift", name]) == 1
+        said = deployed.capsys.readouterr()
+        assert said.out == ""
+        either = f"`python -m infra init {name}` or `pulumi up -s {name}`"
+        assert f"{name} is not deployed; {either} deploys it" in said.err
+
+    def test_a_store_that_cannot_be_reached(self, deployed: Drifting, refusing):
+        replace(deployed.environment, values=deployed.environment.values | {"endpoint": refusing}).save()
+        code, out, err = deployed.run()
+        assert (code, out) == (3, "")
+        assert "cannot reach the store" in err
+
+    def test_an_unknown_environment_and_no_admin_keys(self, deployed: Drifting, monkeypatch):
+        assert cli.run(["drift", "nowhere"]) == 2
+        monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
+        monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
+        code, _, err = deployed.run()
+        assert code == 2
+        assert "no admin keys" in err
+
+    def test_a_cloud_needs_the_engine(self, deployed: Drifting):
+        replace(deployed.environment, values={"target": "aws", "region": "eu-west-1"}).save()
+        code, _, err = deployed.run()
+        assert code == 3
+        assert "target aws is compared by Pulumi, which is not here" in err

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from infra.drift.policy import fewer_and_more
+from tests.infra.conftest import policy_of
+
+BUCKETS = {"in": "media-in", "out": "media-out"}
+VIEWER = policy_of("viewer", BUCKETS)
+
+
+def statement(**keys: object) -> dict[str, object]:
+    return {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::x/*"} | keys
+
+
+def of(*statements: dict[str, object]) -> dict[str, object]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def test_the_same_in_another_form_is_no_difference():
+    collapsed = of(*({**one, "Sid": "mine", "Resource": one["Resource"][0]} for one in VIEWER["Statement"][::-1]))
+    assert fewer_and_more(VIEWER, collapsed) == ("", "")
+    split = of(statement(Action="b"), statement(Action="a"))
+    assert fewer_and_more(of(statement(Action=["a", "b"])), split) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("actual", "fewer", "more"),
+    [
+        (
+            of(statement(), statement(Action=["b", "a"])),
+            "",
+            "Allow a, b on arn:aws:s3:::x/*",
+        ),
+        (of(), "Allow s3:GetObject on arn:aws:s3:::x/*", ""),
+        (
+            of(statement(Resource="*")),
+            "Allow s3:GetObject on arn:aws:s3:::x/*",
+            "Allow s3:GetObject on *",
+        ),
+        (
+            of(statement(Effect="Deny")),
+            "Allow s3:GetObject on arn:aws:s3:::x/*",
+            "Deny s3:GetObject on arn:aws:s3:::x/*",
+        ),
+        (
+            of(statement(Condition={"StringLike": {"s3:prefix": "a*"}})),
+            "Allow s3:GetObject on arn:aws:s3:::x/*",
+            'Allow s3:GetObject on arn:aws:s3:::x/* if {"Condition": {"StringLike": {"s3:prefix": ["a*"]}}}',
+        ),
+        (
+            of(statement(), {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}),
+            "",
+            'statement {"Effect": "Allow", "NotAction": "iam:*", "Resource": ["*"]}',
+        ),
+        ({}, "Allow s3:GetObject on arn:aws:s3:::x/*", ""),
+    ],
+)
+def test_what_is_too_few_and_too_many(actual, fewer, more):
+    assert fewer_and_more(of(statement()), actual) == (fewer, more)
