@@ -18,7 +18,7 @@ from infra import moments
 from infra.config_reader import Reader
 
 Slot = Literal["a", "b"]
-_SLOTS: tuple[Slot, Slot] = ("a", "b")
+SLOTS: tuple[Slot, Slot] = ("a", "b")
 #: The steps of a rotation in their order. `start`: the other slot has the new key. `switch`: it has the old one.
 #: `retire`: it has the old one, switched off. After the last, `finish`, it is empty.
 Step = Literal["start", "switch", "retire", "finish"]
@@ -79,7 +79,7 @@ def read_slots(read: Reader) -> dict[str, Slots]:
 
 def _slots(read: Reader) -> Slots:
     read.only("current", "step", "since")
-    current = read.text("current", choices=_SLOTS, required=True)
+    current = read.text("current", choices=SLOTS, required=True)
     step = read.text("step", choices=STEPS[:-1])
     return Slots(
         current="b" if current == "b" else "a",

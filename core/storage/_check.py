@@ -24,6 +24,7 @@ from core.storage._errors import (
     StorageError,
     StoreUnreachableError,
 )
+from core.storage._hint import hint
 from core.storage._proxy import Host, proxy_for
 from core.storage._request import Reply, Request, once
 from core.storage._translate import Attempt, Refusal, from_connection, translated
@@ -244,7 +245,7 @@ def _sentence(error: StorageError) -> str:
 
 
 def _settings_told(settings: Settings, buckets: Mapping[str, str]) -> str:
-    key = f"key {settings.access_key_id[:4]}..." if settings.access_key_id else "keys of this machine's own"
+    key = f"key {hint(settings.access_key_id)}" if settings.access_key_id else "keys of this machine's own"
     named = ", ".join(f"{role} {bucket}" for role, bucket in buckets.items())
     return f"complete: region {settings.region}, {named}, {key}"
 

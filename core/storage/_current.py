@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from core.storage._hint import hint
 from core.storage._log import logger
 from core.storage.settings import ENV_FILE_VARIABLE, Settings, variables
 
@@ -41,7 +42,7 @@ def _log(before: Settings, now: Settings) -> None:
     """Say which variables changed, and of a key as much as may be shown."""
     old, new = before.to_env(), now.to_env()
     names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
-    key = f"; the key is {now.access_key_id[:4]}... now" if now.access_key_id else ""
+    key = f"; the key is {hint(now.access_key_id)} now" if now.access_key_id else ""
     logger().info("the settings changed: %s%s", ", ".join(names), key)
 
 

@@ -21,6 +21,7 @@ from core.storage._codes import (
     TLS,
 )
 from core.storage._errors import StorageConfigError, StorageError, StoreUnreachableError
+from core.storage._hint import hint
 from core.storage._proxy import ProxyError
 
 #: Seconds. A smaller difference is only the time that the answer took.
@@ -146,7 +147,7 @@ def _by_status(metadata: Any) -> tuple[type[StorageError], str] | None:
 def _said(code: str, error: Any) -> str:
     message = str(error.get("Message") or "").strip()
     text = f"the store said {code}: {message}" if message else f"the store said {code or 'nothing'}"
-    return _KEY_ID.sub(lambda found: found[0][:4] + "...", text)
+    return _KEY_ID.sub(lambda found: hint(found[0]), text)
 
 
 def _skew(metadata: Any) -> str:

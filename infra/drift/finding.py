@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-_SHOWN = 4  # characters of a key id
-
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -26,11 +24,6 @@ class Finding:
     def as_dict(self) -> dict[str, str]:
         """For ``--json``."""
         return asdict(self)
-
-
-def hint(access_key_id: str) -> str:
-    """As much of a key's id as may be shown."""
-    return f"{access_key_id[:_SHOWN]}..."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.drift.finding import Finding, hint
+from core.storage._hint import hint
+from infra.drift.finding import Finding
 from infra.drift.known import Known
 from infra.identities import Identity
 from infra.plan import Plan
-from infra.slots import KeyPlace, Slot
+from infra.slots import SLOTS, KeyPlace
 from infra.stores.keys import Credentials
 
 GONE = "gone from the store"
@@ -30,8 +31,7 @@ def compare(made: Plan, maker: Credentials, identity: Identity, known: Known) ->
     there = maker.key_ids(made.store, name)
     places = {place.slot: place for place in made.config.slots_of(identity.name).places()}
     ours = {slot: key for (owner, slot), key in known.keys.items() if owner == identity.name}
-    slots: tuple[Slot, ...] = ("a", "b")
-    for slot in slots:
+    for slot in SLOTS:
         sides = _slot(made, maker, name, places.get(slot), ours.get(slot), there, deployed=known.stack is not None)
         if sides:
             yield Finding(

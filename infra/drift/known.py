@@ -13,9 +13,8 @@ from infra.env import files, stack
 from infra.env.stack import Stack
 from infra.local import engine
 from infra.plan import Plan
-from infra.slots import Slot
+from infra.slots import SLOTS, Slot
 
-_SLOTS: tuple[Slot, ...] = ("a", "b")
 #: The type of a key in a state, see `infra.resources.key`.
 _KEY = "dynamic/storage:Key"
 
@@ -49,11 +48,9 @@ def of(made: Plan) -> Known:
 
 def _of_files(config: EnvironmentConfig) -> Iterator[tuple[tuple[str, Slot], str]]:
     for identity in config.names:
-        for slot in _SLOTS:
-            holder = files.holding(files.path(config.environment, identity), slot)
-            keys = files.keys(holder) if holder else None
-            if keys:
-                yield (identity, slot), keys.access_key_id
+        for slot in SLOTS:
+            if held := files.held(files.path(config.environment, identity), slot):
+                yield (identity, slot), held.keys.access_key_id
 
 
 def _of_state(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
+from core.storage._hint import hint
 from infra.local import _disk, _state
 from infra.local import store as embedded
 from infra.local._layout import Layout, local_folder
 from infra.local.store import EmbeddedStore
 
-_SHOWN = 4  # characters of a key id
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _STEP = 1000
 _NOT_RUNNING = 1  # exit code
@@ -76,7 +76,7 @@ def _described(found: EmbeddedStore) -> dict[str, object]:
         "running": True,
         "endpoint": found.endpoint,
         "pid": found.pid,
-        "access_key_id": f"{found.access_key_id[:_SHOWN]}...",
+        "access_key_id": hint(found.access_key_id),
     }
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
+from core.storage._hint import hint
 from core.storage.settings import Settings
 from infra.errors import InfraError, UnreachableError, UsageError
 
@@ -44,7 +45,7 @@ class Keys:
     @property
     def hint(self) -> str:
         """As much of the id as may be shown."""
-        return f"{self.access_key_id[:4]}..."
+        return hint(self.access_key_id)
 
 
 @dataclass(frozen=True)
