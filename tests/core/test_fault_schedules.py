@@ -120,8 +120,14 @@ def test_a_download_is_the_object_or_an_error(schedule, size, rig):
         assert target.read_bytes() == b"old"
     else:
         assert target.read_bytes() == rig.contents[size]
-        assert (info.size, info.verified_by) == (size, "md5")
+        assert info.size == size
+        # A flipped bit in the ETag can leave none to go by: the result says so.
+        assert info.verified_by == "md5" or (info.verified_by == "size" and flipped(schedule))
     assert not list(rig.folder.glob(".mpr-*"))
+
+
+def flipped(schedule: list[Fault]) -> bool:
+    return any(one.kind == "flip" and one.answer for one in schedule)
 
 
 @pytest.mark.parametrize("answer", [True, False])
