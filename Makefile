@@ -55,7 +55,7 @@ s3fs: .local/s3fs/made ## install s3fs beside .venv, for the tests that use it: 
 
 requirements: ## resolve and pin the requirements anew (needs uv)
 	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
-	@for cloud in aws gcp r2; do uv pip compile pyproject.toml --extra local --extra $$cloud $(PIN) -o requirements/$$cloud.txt; done
+	@for extra in aws gcp r2 copy; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
 	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra dev $(PIN) -o requirements/dev.txt
 	@echo s3fs | uv pip compile - $(PIN) -o requirements/s3fs.txt
 
@@ -77,8 +77,8 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@$(PIP) -r requirements/local.txt
 	@touch $@
 
-.venv/aws .venv/gcp .venv/r2: .venv/%: .venv/local requirements/%.txt
-	@echo "installing the provider of target $* (once)"
+.venv/aws .venv/gcp .venv/r2 .venv/copy: .venv/%: .venv/local requirements/%.txt
+	@echo "installing what $* needs (once)"
 	@$(PIP) -r requirements/$*.txt
 	@touch $@
 

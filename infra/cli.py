@@ -20,6 +20,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 #: Where each command lives. A command is imported when it is asked for, so that a mistyped name is instant.
 _COMMANDS = {
     "check": "infra.check.command:check",
+    "copy": "infra.copy.command:copy",
     "deployer": "infra.deployer.command:deployer",
     "down": "infra.local.lifecycle:down",
     "drift": "infra.drift.command:drift",

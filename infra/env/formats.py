@@ -86,22 +86,29 @@ def _kubernetes(subject: Subject) -> str:
     return yaml.safe_dump(secret, sort_keys=False)
 
 
-def _rclone(subject: Subject) -> str:
-    """A remote of rclone.conf. Without ``no_check_bucket`` rclone would try to make the bucket on each upload."""
+def rclone_options(subject: Subject) -> dict[str, str]:
+    """A remote of rclone, option by option; also what `python -m infra copy` hands to rclone.
+
+    Without ``no_check_bucket`` rclone would try to make the bucket on each upload.
+    """
     settings = subject.settings
-    return _section(
-        subject.label,
-        type="s3",
-        provider=_rclone_provider(subject),
-        env_auth="false" if subject.has_keys else "true",
-        access_key_id=settings.access_key_id,
-        secret_access_key=settings.secret_access_key,
-        session_token=settings.session_token,
-        region=settings.region,
-        endpoint=settings.endpoint_url,
-        force_path_style="true" if subject.addressing == "path" else "false",
-        no_check_bucket="true",
-    )
+    options = {
+        "type": "s3",
+        "provider": _rclone_provider(subject),
+        "env_auth": "false" if subject.has_keys else "true",
+        "access_key_id": settings.access_key_id,
+        "secret_access_key": settings.secret_access_key,
+        "session_token": settings.session_token,
+        "region": settings.region,
+        "endpoint": settings.endpoint_url,
+        "force_path_style": "true" if subject.addressing == "path" else "false",
+        "no_check_bucket": "true",
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _rclone(subject: Subject) -> str:
+    return _section(subject.label, **rclone_options(subject))
 
 
 def _rclone_provider(subject: Subject) -> str:

@@ -28,6 +28,8 @@ class Kind:
     unsupported: Mapping[str, str] = field(default_factory=dict)
     #: What its users must know who hold identities to prefixes.
     prefixes: str = ""
+    #: Beside an object ``a`` it lists no ``a/b``, though it takes both and gives them back.
+    hides_below_objects: bool = False
 
 
 GENERIC = Kind("this store", "")
@@ -50,6 +52,7 @@ KINDS = (
             "corsOrigins": "MinIO has one CORS setting for the whole server, MINIO_API_CORS_ALLOW_ORIGIN",
             "abortMultipartDays": "MinIO deletes the parts of stale uploads by itself after 24 hours",
         },
+        hides_below_objects=True,
     ),
 )
 

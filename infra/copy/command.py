@@ -1,0 +1,114 @@
+"""`python -m infra copy`: both buckets of an environment to another, verified."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+
+from infra.copy import distinct, plan, rclone, report, side
+from infra.copy.mirror import Mirror, Result
+from infra.copy.plan import Plan
+from infra.copy.progress import shown
+from infra.copy.side import Side
+from infra.errors import InfraError
+from infra.identities import ROLES, Role
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--dry-run", is_flag=True, help="Only show what would be copied.")
+@click.option("--yes", is_flag=True, help="Copy without asking.")
+@click.option("--overwrite", is_flag=True, help="Replace what has other content at TO under the same key.")
+@click.option("--json", "as_json", is_flag=True, help="With --yes or --dry-run: print one JSON object at the end.")
+def copy(source: str, target: str, *, dry_run: bool, yes: bool, overwrite: bool, as_json: bool) -> None:
+    """Copy both buckets of environment FROM to those of environment TO.
+
+    Shows what would be copied and asks. Then copies what TO does not have, metadata included, and compares every
+    object by its hash, or where there is none by its bytes. Never deletes at TO, and replaces nothing there
+    without --overwrite. Run again after an interruption, it copies what is missing. Takes the keys of `app` on
+    both sides; needs rclone.
+    """
+    if as_json and not (yes or dry_run):
+        raise click.UsageError("--json goes with --yes or --dry-run")
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise click.UsageError("nobody is here to be asked: say --yes to copy, or --dry-run to look")
+    sides = side.read(source), side.read(target)
+    distinct.require_two(*sides)
+    program = rclone.find()
+    results: list[Result] = []
+    plans = [_planned(*sides, role, dry_run=dry_run, quiet=as_json) for role in ROLES]
+    try:
+        _require_agreement(plans, sides[1], overwrite=overwrite)
+        if not dry_run:
+            _confirm(plans, sides[1], yes=yes, overwrite=overwrite)
+            with shown(as_json=as_json) as progress:
+                _carry_out(Mirror(*sides, program, progress), plans, results, overwrite=overwrite)
+    finally:
+        _tell(plans, results, sides[1], as_json=as_json)
+    _require_success(plans, results, sides[1])
+
+
+def _planned(source: Side, target: Side, role: Role, *, dry_run: bool, quiet: bool) -> Plan:
+    """The plan of one bucket, shown, once it is known to be two buckets."""
+    made = plan.make(source, target, role)
+    doubtful = distinct.is_doubtful(source, target, role, made.twins)
+    if doubtful and not dry_run:
+        distinct.prove(source, target, role)
+    if not quiet:
+        for line in report.planned(made, source, target):
+            click.echo(line)
+        if doubtful and dry_run:
+            click.echo("  notice: this may be one bucket under two addresses; a copy finds out before it begins")
+    return made
+
+
+def _require_agreement(plans: Iterable[Plan], target: Side, *, overwrite: bool) -> None:
+    """Refuse to replace anything without being told to."""
+    found = [(one.role, report.differing(one)) for one in plans if one.differing]
+    if found and not overwrite:
+        told = "; ".join(f"{role}: {what}" for role, what in found)
+        raise InfraError(
+            f"{target.environment} has other content under the same keys ({told}); nothing was copied: see which "
+            "is right, and let --overwrite replace what is there, or delete it"
+        )
+
+
+def _confirm(plans: Iterable[Plan], target: Side, *, yes: bool, overwrite: bool) -> None:
+    wanted = [one for each in plans for one in each.missing]
+    replaced = [one for each in plans for one in (*each.differing, *each.unsure)] if overwrite else []
+    if yes or not (wanted or replaced):
+        return
+    question = f"copy {report.amount(wanted)} to {target.environment}"
+    if replaced:
+        question += f", and replace there what differs of {report.amount(replaced)}"
+    if not click.confirm(f"{question}?"):
+        raise InfraError("nothing was copied")
+
+
+def _carry_out(mirror: Mirror, plans: Sequence[Plan], results: list[Result], *, overwrite: bool) -> None:
+    # Both buckets are compared before either is written to.
+    unread = [mirror.settle(one) for one in plans]
+    _require_agreement(plans, mirror.target, overwrite=overwrite)
+    for one, failed in zip(plans, unread, strict=True):
+        results.append(mirror.copy(one, failed, overwrite=overwrite))
+
+
+def _tell(plans: Iterable[Plan], results: Sequence[Result], target: Side, *, as_json: bool) -> None:
+    if as_json:
+        by_role = {one.plan.role: one for one in results}
+        click.echo(json.dumps({one.role: report.as_dict(one, by_role.get(one.role)) for one in plans}))
+        return
+    for result in results:
+        for line in report.done(result, target):
+            click.echo(line)
+
+
+def _require_success(plans: Iterable[Plan], results: Iterable[Result], target: Side) -> None:
+    wrong = [clause for one in results for clause in report.problems(one, target)]
+    wrong += [clause for one in plans for clause in report.left_out(one)]
+    if wrong:
+        raise InfraError("\n  ".join(["not everything of the source is, verified, at the target:", *wrong]))

