@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,8 +16,6 @@ from infra.errors import InfraError, UnreachableError, UsageError
 from infra.identities import ROLES, Role
 
 _APP = "app"
-#: What others than the owner may do with a file.
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ def read(environment: str) -> Side:
     file = files.path(environment, _APP)
     if not file.exists():
         raise UsageError(_missing(config, file))
-    require_private(file)
+    files.require_private(file)
     settings = Settings.from_env(read_env_file(file))
     for role in ROLES:
         if (settings.bucket_in if role == "in" else settings.bucket_out) is None:
@@ -75,19 +70,6 @@ def read(environment: str) -> Side:
         )
     endpoint = settings.endpoint_url and settings.endpoint_url.rstrip("/")
     return Side(environment, replace(settings, endpoint_url=endpoint), kms=config.encryption != "aes256")
-
-
-def require_private(file: Path) -> None:
-    """Refuse a file of secrets that others may read, or that somebody else could have written.
-
-    Raises:
-        UsageError: with the command that mends it.
-    """
-    found, name = file.stat(), shlex.quote(str(files.short(file)))
-    if found.st_uid != os.geteuid():
-        raise UsageError(f"{name} belongs to another user; if it is to be trusted: `sudo chown $(id -u) {name}`")
-    if stat.S_IMODE(found.st_mode) & _OTHERS:
-        raise UsageError(f"{name} holds keys, and others than you may open it: `chmod 600 {name}`")
 
 
 def _missing(config: configuration.EnvironmentConfig, file: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 from infra import cli
 from infra.copy import distinct, mirror, process, rclone
 from infra.identities import ROLES
-from infra.stores.keys import ensure_key
+from infra.stores.keys import Place, ensure_key
 from tests.infra.conftest import fresh, policy_of
 from tests.infra.copy.conftest import Pair
 
@@ -64,13 +64,13 @@ class TestEnvFiles:
     @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
     def test_that_others_may_open(self, pair: Pair, mode):
         pair.target.file.chmod(mode)
-        refused(pair, 2, f"others than you may open it: `chmod 600 {pair.target.file}`")
+        refused(pair, 2, f"others may read {pair.target.file}: `chmod 600 {pair.target.file}`")
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
     def test_of_another_user(self, pair: Pair):
         os.chown(pair.source.file, 12345, -1)
         refused(
-            pair, 2, f"belongs to another user; if it is to be trusted: `sudo chown $(id -u) {pair.source.file}`"
+            pair, 2, f"{pair.source.file} belongs to somebody else: `sudo chown {os.geteuid()} {pair.source.file}`"
         )
 
     def test_that_is_no_env_file(self, pair: Pair):
@@ -174,7 +174,7 @@ class TestStores:
         name = fresh("viewer")
         maker = environment.server.maker
         maker.ensure_identity(environment.store, name, policy_of("viewer", buckets))
-        keys, _ = ensure_key(maker, environment.store, name, None, disposable=True)
+        keys, _ = ensure_key(maker, environment.store, name, None, Place(disposable=True))
         pair.target.rewrite(access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key)
         for number in range(5):
             pair.source.put("out", f"{number}.jpg", b"1")
