@@ -8,10 +8,11 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof check test faults bench minio actionlint s3fs requirements clean
+.PHONY: help up down status proof check test faults bench minio minio-server seaweedfs-server actionlint s3fs \
+	requirements clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/local ## from nothing to proven storage: store, buckets, keys, environments/local.env
 	@$(BIN)/python -m infra up $(ENVIRONMENT)
@@ -48,6 +49,16 @@ bench: .venv/dev .local/s3fs/made ## figures as ratios, beside the peers; writes
 minio: ## build the MinIO server into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
+minio-server: .local/admin.env ## run MinIO at http://localhost:9000, console at :9001, until Ctrl-C
+	@test -x .local/bin/minio || $(MAKE) minio
+	@. ./.local/admin.env; \
+	MINIO_ROOT_USER=$$MPR_ADMIN_ACCESS_KEY_ID MINIO_ROOT_PASSWORD=$$MPR_ADMIN_SECRET_ACCESS_KEY \
+	MINIO_API_CORS_ALLOW_ORIGIN=http://localhost:3000,http://localhost:5173 \
+	.local/bin/minio server --address 127.0.0.1:9000 --console-address 127.0.0.1:9001 .local/minio
+
+seaweedfs-server: .local/admin.env ## run SeaweedFS in Docker at http://localhost:8333
+	@docker compose --env-file .local/admin.env --file deploy/compose.yaml up --detach --wait
+
 actionlint: ## build actionlint into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
@@ -55,6 +66,7 @@ s3fs: .local/s3fs/made ## install s3fs beside .venv, for the tests that use it: 
 
 requirements: ## resolve and pin the requirements anew (needs uv)
 	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
+	@uv pip compile pyproject.toml --extra init --constraint requirements/local.txt $(PIN) -o requirements/init.txt
 	@for extra in aws gcp r2 copy; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
 	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra dev $(PIN) -o requirements/dev.txt
 	@echo s3fs | uv pip compile - $(PIN) -o requirements/s3fs.txt
@@ -86,6 +98,11 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@echo "installing the tools of development (once)"
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
+
+# Of the stores that run here: made once, because a store knows its keys by those of its administrator.
+.local/admin.env: | .venv/made
+	@mkdir -p .local
+	@umask 077; $(BIN)/python -c 'import secrets; print(f"MPR_ADMIN_ACCESS_KEY_ID=admin{secrets.token_hex(5)}\nMPR_ADMIN_SECRET_ACCESS_KEY={secrets.token_hex(20)}")' >$@
 
 .local/s3fs/made: requirements/s3fs.txt
 	@$(PYTHON) -m venv --clear .local/s3fs

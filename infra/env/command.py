@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from core.storage._validate import endpoint_problem
 from core.storage.settings import Settings, read_env_file
 from infra import config as configuration
 from infra import private_file
@@ -35,6 +37,9 @@ class _Format(click.Choice[str]):
 @click.option("--format", "name", type=_Format(list(formats.FORMATS)), help="Print the env file in this format.")
 @click.option("--identity", help=f"With --format: whose file.  [default: {_APP}]")
 @click.option(
+    "--endpoint", metavar="URL", help="With --format: where the store is as seen from the file's reader."
+)
+@click.option(
     "--output", type=click.Path(path_type=Path), help="With --format: write this file, mode 0600, not stdout."
 )
 @click.option(
@@ -42,11 +47,12 @@ class _Format(click.Choice[str]):
 )
 @click.option("--write", is_flag=True, help="Write the env files of all identities from the deployed stack.")
 @click.option("--json", "as_json", is_flag=True, help="With --check or --write: print JSON.")
-def env(
+def env(  # noqa: PLR0913  # one for each option
     environment: str,
     *,
     name: str | None,
     identity: str | None,
+    endpoint: str | None,
     output: Path | None,
     check: bool,
     write: bool,
@@ -60,8 +66,8 @@ def env(
     """
     if [bool(name), check, write].count(True) != 1:
         raise click.UsageError("say one of --format, --check and --write")
-    if name is None and (identity or output):
-        raise click.UsageError("--identity and --output go with --format")
+    if name is None and (identity or endpoint or output):
+        raise click.UsageError("--identity, --endpoint and --output go with --format")
     if name is not None and as_json:
         raise click.UsageError("--json goes with --check and --write; the format is called so: --format json")
     config = configuration.load(environment)
@@ -70,7 +76,7 @@ def env(
     elif write:
         _write(environment, as_json=as_json)
     else:
-        _convert(name or "", _subject(config, identity or _APP), output)
+        _convert(name or "", _seen_at(endpoint, _subject(config, identity or _APP)), output)
 
 
 def _check(config: configuration.EnvironmentConfig, *, as_json: bool) -> None:
@@ -116,6 +122,19 @@ def _subject(config: configuration.EnvironmentConfig, identity: str) -> Subject:
             f"identity {identity} is not deployed yet; `pulumi up -s {config.environment}` deploys it"
         )
     return Subject(config.environment, identity, deployed[identity])
+
+
+def _seen_at(endpoint: str | None, subject: Subject) -> Subject:
+    """The same, for a reader that reaches the store at another address, such as a Service in its cluster."""
+    if endpoint is None:
+        return subject
+    if subject.settings.endpoint_url is None:
+        raise UsageError(
+            f"environment {subject.environment} is on AWS, which has no endpoint: leave --endpoint out"
+        )
+    if problem := endpoint_problem(endpoint):
+        raise UsageError(f"--endpoint {problem}, got {endpoint}")
+    return replace(subject, settings=replace(subject.settings, endpoint_url=endpoint.removesuffix("/")))
 
 
 def _convert(name: str, subject: Subject, output: Path | None) -> None:

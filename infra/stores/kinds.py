@@ -68,7 +68,7 @@ def named(server: str) -> Kind:
 def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, BucketConfig], list[str]]:
     """The settings of both buckets as this kind of store can have them.
 
-    Also a notice for each default that it cannot have.
+    Also a notice for each setting that it cannot have, and what stands in its place.
 
     Raises:
         UsageError: a setting was asked for that this kind cannot honour, with what to do instead.
@@ -81,12 +81,14 @@ def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, B
     ]
     if problems:
         raise UsageError("\n".join(problems))
-    if instead := kind.unsupported.get("abortMultipartDays"):
-        notice = f"abortMultipartDays: not supported by {kind.name}, skipped: {instead}"
-        return {role: config.bucket(role) for role in ROLES}, [notice]
-    if config.credentials == "static":
-        return {role: config.bucket(role) for role in ROLES}, []  # given keys may not change a bucket
-    return {role: _with_default(config.bucket(role)) for role in ROLES}, []
+    notices = [
+        f"{name}: not supported by {kind.name}, skipped: {instead}" for name, instead in kind.unsupported.items()
+    ]
+    if (
+        "abortMultipartDays" in kind.unsupported or config.credentials == "static"
+    ):  # given keys may not change a bucket
+        return {role: config.bucket(role) for role in ROLES}, notices
+    return {role: _with_default(config.bucket(role)) for role in ROLES}, notices
 
 
 def _with_default(bucket: BucketConfig) -> BucketConfig:

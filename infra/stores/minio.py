@@ -2,7 +2,7 @@
 
 A service account belongs to the administrator and may do what its inline policy allows. The named policy is
 what the identity is known by; each service account holds the name in its description, because MinIO cuts
-names at 32 characters.
+names at 32 characters. Keys can be chosen beforehand, which no other store here lets one do.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.errors import InfraError, UnreachableError
 from infra.policies import Policy, normalised
+from infra.stores.keys import is_accepted
 from infra.stores.store import Keys, Store, refusal
 
 if TYPE_CHECKING:
@@ -66,10 +67,26 @@ def key_ids(store: Store, identity: str) -> list[str]:
 
 def create_key(store: Store, identity: str) -> Keys:
     """Make a service account that carries the identity's policy."""
+    return _create(store, identity)
+
+
+def place_key(store: Store, identity: str, chosen: Keys) -> bool:
+    """Have this very key be one of the identity's; False when it was already."""
+    if chosen.access_key_id not in key_ids(store, identity):
+        _create(store, identity, access_key=chosen.access_key_id, secret_key=chosen.secret_access_key)
+        return True
+    if not is_active(store, identity, chosen.access_key_id) or is_accepted(store, chosen):
+        return False
+    with _explained(store, f"changing the secret of a key of {identity}"):
+        _update(store, identity, chosen.access_key_id, secret_key=chosen.secret_access_key)
+    return True
+
+
+def _create(store: Store, identity: str, **chosen: str) -> Keys:
     with _explained(store, f"creating a key of {identity}"):
         policy = _policy(store, identity)
         name = identity[:_NAME_LENGTH].rstrip("-")
-        answer = store.minio.add_service_account(name=name, description=identity, policy=policy)
+        answer = store.minio.add_service_account(name=name, description=identity, policy=policy, **chosen)
         made = json.loads(answer)["credentials"]
         return Keys(made["accessKey"], made["secretKey"])
 
@@ -86,9 +103,7 @@ def set_active(store: Store, identity: str, access_key_id: str, *, active: bool)
     """Switch the service account on or off. One that is off is refused at once, and kept."""
     word = "on" if active else "off"
     with _explained(store, f"switching a key of {identity} {word}"):
-        # Without a policy in the request, MinIO takes the key's away, and leaves it the administrator's rights.
-        policy = _policy(store, identity)
-        store.minio.update_service_account(access_key=access_key_id, policy=policy, status=word)
+        _update(store, identity, access_key_id, status=word)
 
 
 def delete_key(store: Store, identity: str, access_key_id: str) -> None:
@@ -105,6 +120,12 @@ def _policy(store: Store, identity: str) -> Policy:
 def _carried(account: dict[str, Any]) -> Policy:
     """What a service account may do: everything, if it has no policy of its own."""
     return _EVERYTHING if account.get("impliedPolicy") else json.loads(account["policy"])
+
+
+def _update(store: Store, identity: str, access_key_id: str, **changes: str) -> None:
+    """Change a service account. Without its policy, MinIO would take that away, and give it the administrator's."""
+    policy = _policy(store, identity)
+    store.minio.update_service_account(access_key=access_key_id, policy=policy, **changes)
 
 
 def _account(store: Store, access_key_id: str) -> dict[str, Any]:

@@ -29,6 +29,8 @@ _BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenI
 DENIED_CODES = {"AccessDenied", "403", "AccessForbidden"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
 _OTHER_REGION = {"AuthorizationHeaderMalformed", "InvalidRegion"}
+#: What a server says that listens already and is not ready yet.
+_STARTING = {"XMinioServerNotInitialized", "ServiceUnavailable"}
 #: Answers to a request of the administrator's that prove the key: no error, or a right that is missing.
 ACCEPTED_CODES = {"", *DENIED_CODES}
 
@@ -155,6 +157,8 @@ def refusal(store: Store, doing: str, code: str, message: str) -> InfraError:
         return UsageError(
             f"{doing}: {store.endpoint} is not in region {store.region} ({message}); set mpr-storage:region"
         )
+    if code in _STARTING:
+        return UnreachableError(f"{doing}: {store.endpoint} is not ready yet ({code}); try again in a moment")
     if code in DENIED_CODES:
         return UsageError(f"{doing}: the admin key {store.admin.hint} may not do this at {store.endpoint}")
     return InfraError(f"{doing}: {store.endpoint} answered {code}: {message}")

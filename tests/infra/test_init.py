@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import secrets
 import stat
 
 import pytest
 
 from core.storage.settings import Settings, read_env_file
+from infra import cli
 from infra import init as module
 from infra.env import files
-from infra.errors import InfraError, UsageError
+from infra.errors import InfraError, UnreachableError, UsageError
+from infra.init import initialise
 from infra.stores import buckets
 from infra.stores import keys as making
 from infra.stores.keys import is_accepted
+from infra.stores.store import Keys
 from tests.infra.conftest import ALL, Environment
 
 
@@ -169,3 +173,117 @@ def test_the_words_for_what_became_of_a_bucket():
     assert module._outcome(True, ("versioning",)) == "created"  # noqa: FBT003  # two facts of one result
     assert module._outcome(False, ("versioning", "expire")) == "changed versioning, expire"  # noqa: FBT003
     assert module._outcome(False, ()) == "unchanged"  # noqa: FBT003
+
+
+def test_a_store_that_comes_up_later_is_waited_for(seaweed_environment, monkeypatch, capsys):
+    make, tries = module.plan.make, iter([UnreachableError("down"), UnreachableError("down"), None])
+
+    def at_the_third_try(config, values):
+        if error := next(tries):
+            raise error
+        return make(config, values)
+
+    monkeypatch.setattr(module.plan, "make", at_the_third_try)
+    monkeypatch.setattr(module, "_PAUSE", 0)
+    done: dict[str, str] = {}
+    initialise(seaweed_environment.config, seaweed_environment.values, done.__setitem__, wait=60)
+    assert done[f"bucket {seaweed_environment.name}-in"] == "created"
+    said = f"waiting for the store at {seaweed_environment.store.endpoint} (60 s at most)\n"
+    assert capsys.readouterr() == ("", said)
+
+
+def test_the_wait_has_an_end(seaweed_environment, refusing, monkeypatch):
+    seaweed_environment.values["endpoint"] = refusing
+    monkeypatch.setattr(module, "_PAUSE", 0.2)
+    with pytest.raises(UnreachableError, match="cannot reach the store"):
+        initialise(seaweed_environment.config, seaweed_environment.values, lambda *_: None, wait=1)
+
+
+def test_a_wrong_key_is_not_waited_for(seaweed_environment, monkeypatch, capsys):
+    monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(UsageError, match="does not accept the admin key"):
+        initialise(seaweed_environment.config, seaweed_environment.values, lambda *_: None, wait=600)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_command_goes_where_it_is_told_and_proves_what_it_made(seaweed_environment, refusing, capsys):
+    where = seaweed_environment.values["endpoint"]
+    seaweed_environment.values.update(endpoint=refusing, publicEndpoint=refusing, identities=["app"])
+    seaweed_environment.save()
+    assert cli.run(["init", seaweed_environment.name]) == 3
+    assert cli.run(["init", seaweed_environment.name, "--endpoint", where, "--check"]) == 0
+    assert "20 probes, no surprise" in capsys.readouterr().out
+    found = Settings.from_env(read_env_file(seaweed_environment.file("app")))
+    assert (found.endpoint_url, found.public_endpoint_url) == (where, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--check", "--json"], "--json goes without --check"),
+        (["--wait", "601"], "601 is not in the range"),
+        (["--endpoint", "minio:9000"], "with --endpoint"),
+    ],
+)
+def test_a_wrong_option_is_told(seaweed_environment, capsys, words, says):
+    seaweed_environment.save()
+    assert cli.run(["init", seaweed_environment.name, *words]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.minio
+def test_json_tells_every_notice(minio_environment, capsys):
+    minio_environment.values["identities"] = ["app"]
+    minio_environment.save()
+    assert cli.run(["init", minio_environment.name, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "corsOrigins" in told["notice"]
+    assert "abortMultipartDays" in told["notice"]
+
+
+def given(monkeypatch, identity="APP"):
+    keys = Keys(secrets.token_hex(8), secrets.token_hex(20))
+    monkeypatch.setenv(f"MPR_{identity}_ACCESS_KEY_ID", keys.access_key_id)
+    monkeypatch.setenv(f"MPR_{identity}_SECRET_ACCESS_KEY", keys.secret_access_key)
+    return keys
+
+
+@pytest.mark.minio
+def test_minio_gets_the_key_that_was_chosen(minio_environment, monkeypatch):
+    minio_environment.values["identities"] = ["app", "viewer"]
+    keys = given(monkeypatch)
+    told = minio_environment.initialise()
+    assert files.keys(minio_environment.file("app")) == keys
+    assert files.keys(minio_environment.file("viewer")) != keys
+    assert told[f"identity mpr-{minio_environment.name}-app"] == f"key {keys.hint} in place"
+
+
+@pytest.mark.minio
+def test_the_key_of_an_env_file_is_not_replaced_by_a_chosen_one(minio_environment, monkeypatch):
+    minio_environment.values["identities"] = ["app"]
+    minio_environment.initialise()
+    before = files.keys(minio_environment.file("app"))
+    given(monkeypatch)
+    minio_environment.initialise()
+    assert files.keys(minio_environment.file("app")) == before
+    assert (
+        len(minio_environment.server.maker.key_ids(minio_environment.store, f"mpr-{minio_environment.name}-app"))
+        == 1
+    )
+
+
+@pytest.mark.minio
+def test_in_a_rotation_only_the_current_key_is_asked_for(minio_environment, monkeypatch):
+    minio_environment.values.update(identities=["app"], slots={"app": {"current": "b", "step": "switch"}})
+    keys = given(monkeypatch)
+    minio_environment.initialise()
+    assert files.keys(minio_environment.file("app")) == keys
+    name = f"mpr-{minio_environment.name}-app"
+    assert minio_environment.server.maker.key_ids(minio_environment.store, name) == [keys.access_key_id]
+
+
+def test_a_store_that_makes_up_its_keys_itself_takes_none(seaweed_environment, monkeypatch):
+    seaweed_environment.values["identities"] = ["app"]
+    keys = given(monkeypatch)
+    seaweed_environment.initialise()
+    assert files.keys(seaweed_environment.file("app")) != keys

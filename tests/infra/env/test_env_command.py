@@ -76,6 +76,28 @@ def test_a_format_of_the_env_file_on_disk(call: Call, name):
     assert call("--format", name, "--identity", "viewer", shows=True) == (0, viewer, "")
 
 
+def test_a_reader_elsewhere_gets_the_address_of_there(call: Call):
+    write("app", STORE)
+    there = replace(STORE, endpoint_url="http://minio:9000")
+    for given in ("http://minio:9000", "http://minio:9000/"):
+        done = call("--format", "kubernetes", "--endpoint", given, shows=True)
+        assert done == (0, rendered("kubernetes", there, "prod"), "")
+
+
+def test_an_address_that_is_none_is_refused(call: Call):
+    write("app", STORE)
+    code, out, err = call("--format", "json", "--endpoint", "minio:9000")
+    assert (code, out) == (2, "")
+    assert "--endpoint must" in err
+
+
+def test_aws_has_no_address_to_replace(call: Call):
+    write("app", ROLE)
+    code, out, err = call("--format", "json", "--endpoint", "http://minio:9000")
+    assert (code, out) == (2, "")
+    assert "leave --endpoint out" in err
+
+
 def test_without_a_file_the_deployed_stack_is_read(call: Call, pulumi: Pulumi):
     pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env()})
     assert call("--format", "json", shows=True) == (0, rendered("json", STORE), "")
@@ -125,8 +147,9 @@ def test_a_file_that_cannot_be_used_is_told_by_its_line(call: Call):
         (["--format", "json", "--check"], "say one of --format, --check and --write"),
         (["--check", "--write"], "say one of --format, --check and --write"),
         ([], "say one of --format, --check and --write"),
-        (["--check", "--identity", "app"], "--identity and --output go with --format"),
-        (["--write", "--output", "x"], "--identity and --output go with --format"),
+        (["--check", "--identity", "app"], "--identity, --endpoint and --output go with --format"),
+        (["--check", "--endpoint", "http://x"], "--identity, --endpoint and --output go with --format"),
+        (["--write", "--output", "x"], "--identity, --endpoint and --output go with --format"),
         (["--format", "dotenv", "--json"], "--json goes with --check and --write"),
     ],
 )

@@ -45,15 +45,19 @@ def test_unfinished_uploads_are_cleaned_up_unless_it_says_otherwise(kind):
     assert found["out"] == BucketConfig(name="out", abort_multipart_days=2, cors_origins=("*",))
 
 
-def test_a_default_that_minio_cannot_have_is_a_notice():
+def test_what_minio_cannot_have_is_a_notice_each():
     wanted = config(versioning=True, noncurrent_days=3, expire=(Expiry(prefix="a", days=1),))
     found, notices = bucket_settings(wanted, KIND["MinIO"])
     assert found == {"in": wanted.bucket_in, "out": wanted.bucket_out}
     assert notices == [
         (
+            "corsOrigins: not supported by MinIO, skipped: "
+            "MinIO has one CORS setting for the whole server, MINIO_API_CORS_ALLOW_ORIGIN"
+        ),
+        (
             "abortMultipartDays: not supported by MinIO, skipped: "
             "MinIO deletes the parts of stale uploads by itself after 24 hours"
-        )
+        ),
     ]
 
 

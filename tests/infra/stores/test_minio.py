@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 import pytest
 
 from infra.errors import InfraError, UnreachableError
 from infra.policies import normalised
 from infra.stores import minio as module
+from infra.stores.keys import is_accepted
 from infra.stores.store import Keys, Store
 from tests.infra.conftest import answering, fresh, http_server, policy_of
 
@@ -54,6 +56,21 @@ def test_a_key_without_a_policy_may_do_everything_and_that_shows(minio, identity
     assert found["Statement"] == [{"Effect": "Allow", "Action": ["*"], "Resource": ["*"]}]
     module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
     assert normalised(module.read_identity(minio, identity)) == normalised(policy_of("viewer", BUCKETS))
+
+
+@pytest.mark.minio
+def test_a_chosen_key_is_put_in_place_once_and_its_secret_follows(minio, identity):
+    module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
+    chosen = Keys(secrets.token_hex(8), secrets.token_hex(20))
+    assert module.place_key(minio, identity, chosen)
+    assert is_accepted(minio, chosen)
+    assert not module.place_key(minio, identity, chosen)
+    other = Keys(chosen.access_key_id, secrets.token_hex(20))
+    assert module.place_key(minio, identity, other)
+    assert is_accepted(minio, other)
+    assert module.key_ids(minio, identity) == [chosen.access_key_id]
+    carried = json.loads(minio.minio.get_service_account(chosen.access_key_id))
+    assert normalised(json.loads(carried["policy"])) == normalised(policy_of("viewer", BUCKETS))
 
 
 @pytest.mark.minio

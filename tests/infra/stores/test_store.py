@@ -33,6 +33,8 @@ def client_error(code: str, message: str = "words") -> ClientError:
         ("AccessDenied", UsageError, r"the admin key ADMI\.\.\. may not do this at http://store:9000"),
         ("403", UsageError, r"may not do this"),
         ("AccessForbidden", UsageError, r"may not do this"),
+        ("XMinioServerNotInitialized", UnreachableError, "http://store:9000 is not ready yet"),
+        ("ServiceUnavailable", UnreachableError, "try again in a moment"),
         ("Busy", InfraError, "http://store:9000 answered Busy: words"),
     ],
 )
