@@ -123,7 +123,7 @@ def _carried(account: dict[str, Any]) -> Policy:
 
 
 def _update(store: Store, identity: str, access_key_id: str, **changes: str) -> None:
-    """Change a service account. Without its policy, MinIO would take that away, and give it the administrator's."""
+    """Change a service account. Without its policy, MinIO would take that away, and leave it all rights."""
     policy = _policy(store, identity)
     store.minio.update_service_account(access_key=access_key_id, policy=policy, **changes)
 

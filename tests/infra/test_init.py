@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from core.storage.settings import Settings, read_env_file
-from infra import cli
+from infra import cli, plan
 from infra import init as module
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
@@ -176,14 +176,14 @@ def test_the_words_for_what_became_of_a_bucket():
 
 
 def test_a_store_that_comes_up_later_is_waited_for(seaweed_environment, monkeypatch, capsys):
-    make, tries = module.plan.make, iter([UnreachableError("down"), UnreachableError("down"), None])
+    make, tries = plan.make, iter([UnreachableError("down"), UnreachableError("down"), None])
 
     def at_the_third_try(config, values):
         if error := next(tries):
             raise error
         return make(config, values)
 
-    monkeypatch.setattr(module.plan, "make", at_the_third_try)
+    monkeypatch.setattr(plan, "make", at_the_third_try)
     monkeypatch.setattr(module, "_PAUSE", 0)
     done: dict[str, str] = {}
     initialise(seaweed_environment.config, seaweed_environment.values, done.__setitem__, wait=60)
