@@ -8,8 +8,8 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof check test faults bench minio minio-server seaweedfs-server actionlint s3fs \
-	requirements clean
+.PHONY: help up down status proof example check test faults bench minio minio-server seaweedfs-server actionlint \
+	s3fs requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ status: .venv/local ## where the embedded store runs, and how full it is
 
 proof: .venv/local ## prove what each identity may and may not do
 	@$(BIN)/python -m infra check $(ENVIRONMENT)
+
+example: ENVIRONMENT = example
+example: .venv/example ## a pipeline with a page, on the embedded store (or ENVIRONMENT=minio); ARGS=--once ends by itself
+	@$(BIN)/python -m examples.pipeline example $(ENVIRONMENT) $(ARGS)
 
 check: .venv/dev ## ruff and mypy
 	@$(BIN)/ruff check .
@@ -67,8 +71,8 @@ s3fs: .local/s3fs/made ## install s3fs beside .venv, for the tests that use it: 
 requirements: ## resolve and pin the requirements anew (needs uv)
 	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
 	@uv pip compile pyproject.toml --extra init --constraint requirements/local.txt $(PIN) -o requirements/init.txt
-	@for extra in aws gcp r2 copy; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
-	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra dev $(PIN) -o requirements/dev.txt
+	@for extra in aws gcp r2 copy example; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
+	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra example --extra dev $(PIN) -o requirements/dev.txt
 	@echo s3fs | uv pip compile - $(PIN) -o requirements/s3fs.txt
 
 clean: ## remove what tests and tools left; not the environments
@@ -92,6 +96,11 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 .venv/aws .venv/gcp .venv/r2 .venv/copy: .venv/%: .venv/local requirements/%.txt
 	@echo "installing what $* needs (once)"
 	@$(PIP) -r requirements/$*.txt
+	@touch $@
+
+.venv/example: .venv/local requirements/example.txt
+	@echo "installing what the example needs (once)"
+	@$(PIP) -r requirements/example.txt
 	@touch $@
 
 .venv/dev: .venv/local requirements/dev.txt

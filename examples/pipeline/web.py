@@ -1,0 +1,114 @@
+"""The page, and what it shows. Runs as identity `viewer`: it reads, and hands out addresses that read."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from core.storage import (
+    BUCKET_IN,
+    BUCKET_OUT,
+    FrameCache,
+    LayoutError,
+    ObjectNotFoundError,
+    StorageError,
+    get_presigned_url,
+    list_objects,
+)
+from core.storage.keys import ManifestKey, OverlayKey
+from examples.pipeline import database
+from examples.pipeline.database import Checkpoint, connected
+from examples.pipeline.errors import PipelineError
+from examples.pipeline.extract import timeline_of
+from examples.pipeline.intake import Upload, Wanted
+from examples.pipeline.processes import INTAKE_VARIABLE
+
+_PAGE = Path(__file__).with_name("page")
+#: Seconds for which the address of an image holds: as long as somebody may look at one page.
+_EXPIRES = 3600
+
+app = FastAPI(title="Frames and overlays", docs_url=None, redoc_url=None, openapi_url=None)
+# A page of somebody else's, whose name they let point to this machine, is not answered.
+app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])
+app.mount("/page", StaticFiles(directory=_PAGE), name="page")
+
+
+@app.get("/", include_in_schema=False)
+def index() -> FileResponse:
+    """The page."""
+    return FileResponse(_PAGE / "index.html")
+
+
+@app.get("/api/chunks")
+def chunks() -> list[dict[str, Any]]:
+    """Every chunk in the bucket, with the jobs that it went through."""
+    with connected(read_only=True) as connection:
+        known = database.checkpoints(connection)
+    return [
+        {
+            "key": chunk.key,
+            "size": chunk.size,
+            "timeline_id": timeline_of(chunk),
+            "jobs": [_told(one) for one in known if one.timeline_id == timeline_of(chunk)],
+        }
+        for chunk in list_objects(BUCKET_IN, "chunks/")
+    ]
+
+
+@app.get("/api/timelines/{timeline_id}/frames")
+def frames(timeline_id: str) -> list[dict[str, str]]:
+    """Addresses of the cached frames of a timeline."""
+    return [_image(frame.key) for frame in FrameCache(ManifestKey(timeline_id).timeline_id).manifest().frames]
+
+
+@app.get("/api/jobs/{job_id}")
+def job(job_id: str) -> list[dict[str, Any]]:
+    """The frames that a job drew on, with its overlays and what it found."""
+    OverlayKey(job_id, 0)
+    with connected(read_only=True) as connection:
+        made = database.outputs(connection, "detect", job_id)
+    return [{"frame": _image(one.source), "overlay": _image(one.key), **one.detail} for one in made]
+
+
+@app.post("/api/uploads")
+def upload(wanted: Wanted) -> Upload:
+    """An address to upload a video to, signed by `intake`: the keys here cannot."""
+    intake = os.environ.get(INTAKE_VARIABLE)
+    if not intake:
+        raise HTTPException(503, f"nobody signs uploads: start `intake`, and name it in {INTAKE_VARIABLE}")
+    headers = {"Content-Type": "application/json"}
+    body = wanted.model_dump_json().encode()
+    asked = urllib.request.Request(f"{intake}/uploads", body, headers)  # noqa: S310  # our own process
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310  # as above
+            return Upload.model_validate_json(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            raise HTTPException(error.code, json.loads(error.read()).get("detail", "refused")) from error
+    except OSError as error:
+        raise HTTPException(503, "the process that signs uploads does not answer") from error
+
+
+@app.exception_handler(PipelineError)
+@app.exception_handler(StorageError)
+def explain(_request: Request, error: Exception) -> JSONResponse:
+    """A failure as one sentence, for the page to show."""
+    code = 404 if isinstance(error, ObjectNotFoundError) else 400 if isinstance(error, LayoutError) else 503
+    return JSONResponse({"detail": str(error)}, code)
+
+
+def _told(one: Checkpoint) -> dict[str, Any]:
+    return {"stage": one.stage, "job_id": one.job_id, "state": one.state, **one.detail}
+
+
+def _image(key: str) -> dict[str, str]:
+    return {"key": key, "url": get_presigned_url(BUCKET_OUT, key, _EXPIRES)}
