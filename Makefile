@@ -79,7 +79,7 @@ clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 # These start embedded stores, which all want the same port: one after the other.
-EMBEDDED := tests/infra/local tests/engine/test_make_up.py
+EMBEDDED := tests/infra/local tests/engine/test_make_up.py tests/example/test_make_example.py
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .venv/made:
@@ -93,14 +93,9 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@$(PIP) -r requirements/local.txt
 	@touch $@
 
-.venv/aws .venv/gcp .venv/r2 .venv/copy: .venv/%: .venv/local requirements/%.txt
+.venv/aws .venv/gcp .venv/r2 .venv/copy .venv/example: .venv/%: .venv/local requirements/%.txt
 	@echo "installing what $* needs (once)"
 	@$(PIP) -r requirements/$*.txt
-	@touch $@
-
-.venv/example: .venv/local requirements/example.txt
-	@echo "installing what the example needs (once)"
-	@$(PIP) -r requirements/example.txt
 	@touch $@
 
 .venv/dev: .venv/local requirements/dev.txt

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.storage import BUCKET_OUT, CachedFrame, FrameCache, FrameManifest, ObjectNotFoundError, upload_many
-from core.storage.keys import FrameKey, ManifestKey, OverlayKey, parse
+from core.storage.keys import ManifestKey, OverlayKey
 from examples.pipeline import database, difference
 from examples.pipeline.database import Checkpoint, Connection, Output
 from examples.pipeline.errors import PipelineError, UsageError
@@ -92,9 +92,7 @@ def _batch(connection: Connection, reached: Checkpoint, frames: Sequence[_Frame]
 def _drawn(frame: _Frame, reached: Checkpoint, folder: Path) -> Output:
     before = difference.grey(frame.before) if frame.before else None
     found = difference.motion(before, difference.grey(frame.file), reached.detail["threshold"])
-    key = parse(frame.cached.key)
-    assert isinstance(key, FrameKey)  # noqa: S101  # a manifest names nothing else
-    overlay = OverlayKey(reached.job_id, key.index, ".png")
+    overlay = OverlayKey(reached.job_id, frame.cached.index, ".png")
     difference.draw(found, folder / overlay.name)
     # The largest boxes; a frame in which everything flickers must not outgrow its row.
     boxes = sorted(found.boxes, key=lambda box: (box[0] - box[2]) * (box[3] - box[1]))[:50]

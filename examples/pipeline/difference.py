@@ -59,7 +59,8 @@ def draw(found: Motion, path: Path) -> None:
 
 def _boxes(changed: Mask) -> list[tuple[int, int, int, int]]:
     height, width = changed.shape
-    padded = np.pad(changed, ((0, -height % _CELL), (0, -width % _CELL)))
+    # A cell that the frame cuts is judged by what there is of it.
+    padded = np.pad(changed, ((0, -height % _CELL), (0, -width % _CELL)), mode="edge")
     cells = padded.reshape(padded.shape[0] // _CELL, _CELL, -1, _CELL).mean(axis=(1, 3)) > _ENOUGH
     left = {(int(row), int(column)) for row, column in zip(*np.nonzero(cells), strict=True)}
     boxes = []

@@ -21,8 +21,9 @@ CHUNK = 24
 _CLIP = 12
 #: Seconds after which ffmpeg is taken to hang.
 _PATIENCE = 600
-#: Uploads come from strangers. A playlist, to name one, could have ffmpeg read other files of this machine.
-_CONTAINERS = "mov,matroska,avi,mpegts"
+#: MP4, MOV, Matroska and WebM, which say when their end is missing. Uploads come from strangers: a playlist, to
+#: name one, could have ffmpeg read other files of this machine.
+_CONTAINERS = "mov,matroska"
 #: A test picture with a clock, and a tile that wanders over it.
 _SCENE = (
     "testsrc=size={width}x{height}:rate=50[still];testsrc2=size={tile}x{tile}:rate=50[tile];"

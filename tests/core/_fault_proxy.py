@@ -39,6 +39,7 @@ class FaultProxy:
         #: Connections that came.
         self.connections = 0
         self._open: set[socket.socket] = set()
+        self._closed = False
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -48,6 +49,7 @@ class FaultProxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # ends the wait for the next connection
         self._listener.close()
+        self._closed = True
         self.drop_all()
 
     def drop_all(self) -> None:
@@ -68,6 +70,8 @@ class FaultProxy:
             far = socket.create_connection(self._store)
             with self._lock:
                 self._open |= {near, far}
+            if self._closed:  # while this one was being made
+                self.drop_all()
             pair = _Pair(near, far, fault)
             for source, target, answers in ((near, far, False), (far, near, True)):
                 pump = partial(pair.pump, source, target, answers=answers)
