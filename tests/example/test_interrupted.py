@@ -9,7 +9,6 @@ import pytest
 
 from examples.pipeline import video
 from tests.core._fault_proxy import FaultProxy
-from tests.core.conftest import small_disk  # noqa: F401  # the fixture
 from tests.example.conftest import DETECTION, EXTRACTION, FRAMES, Place
 
 
@@ -118,7 +117,7 @@ def test_a_store_that_is_down_is_said(place):
 
 
 @pytest.mark.parametrize("frames", [0, 2], ids=["for the chunk", "for its frames"])
-def test_a_disk_without_room_is_said_and_nothing_is_left(place, small_disk, tmp_path, frames):  # noqa: F811
+def test_a_disk_without_room_is_said_and_nothing_is_left(place, small_disk, tmp_path, frames):
     small = tmp_path / "small.mp4"
     video.generate(small, 12, height=120)
     place.migrated()
