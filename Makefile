@@ -9,7 +9,7 @@ PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status proof example check test faults bench minio minio-server seaweedfs-server actionlint \
-	s3fs requirements clean
+	s3fs audit requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,12 +68,18 @@ actionlint: ## build actionlint into .local/bin (needs Go), for the tests that u
 
 s3fs: .local/s3fs/made ## install s3fs beside .venv, for the tests that use it: its botocore is another one
 
+audit: .local/audit/made ## look up every pinned requirement in the advisories of PyPI
+	@for file in requirements/*.txt; do \
+		echo $$file; .local/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$file || exit 1; \
+	done
+
 requirements: ## resolve and pin the requirements anew (needs uv)
 	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
 	@uv pip compile pyproject.toml --extra init --constraint requirements/local.txt $(PIN) -o requirements/init.txt
 	@for extra in aws gcp r2 copy example; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
 	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra example --extra dev $(PIN) -o requirements/dev.txt
 	@echo s3fs | uv pip compile - $(PIN) -o requirements/s3fs.txt
+	@echo pip-audit | uv pip compile - $(PIN) -o requirements/audit.txt
 
 clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
@@ -108,7 +114,7 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@mkdir -p .local
 	@umask 077; $(BIN)/python -c 'import secrets; print(f"MPR_ADMIN_ACCESS_KEY_ID=admin{secrets.token_hex(5)}\nMPR_ADMIN_SECRET_ACCESS_KEY={secrets.token_hex(20)}")' >$@
 
-.local/s3fs/made: requirements/s3fs.txt
-	@$(PYTHON) -m venv --clear .local/s3fs
-	@.local/s3fs/bin/$(INSTALL) -r requirements/s3fs.txt
+.local/s3fs/made .local/audit/made: .local/%/made: requirements/%.txt
+	@$(PYTHON) -m venv --clear .local/$*
+	@.local/$*/bin/$(INSTALL) -r requirements/$*.txt
 	@touch $@
