@@ -42,23 +42,43 @@ def before(step: Step, config: EnvironmentConfig, names: list[str], soak: timede
 
 
 def prove(config: EnvironmentConfig, names: list[str]) -> None:
-    """Try the key in the other slot, by the access check.
+    """Try the new key, before the env file holds it.
 
     Raises:
         InfraError: it may not do what it must, or may do what it must not.
     """
+    try:
+        _try_other_slot(config, names, "the new key")
+    except InfraError as error:
+        raise type(error)(
+            f"{error}, so nothing was switched: the env file holds the old one. Mend that and run this again, or "
+            "take it back with --abort"
+        ) from error
+
+
+def prove_again(config: EnvironmentConfig, names: list[str]) -> None:
+    """Try the old key, after it was switched on again.
+
+    Raises:
+        InfraError: it may not do what it must, or may do what it must not.
+    """
+    try:
+        _try_other_slot(config, names, "the old key, which is switched on again,")
+    except InfraError as error:
+        raise type(error)(f"{error}; run this without --abort to switch it off, then mend that") from error
+
+
+def _try_other_slot(config: EnvironmentConfig, names: list[str], key: str) -> None:
+    """Try the key in the other slot, by the access check."""
     beside = {
         name: files.slot_file(files.path(config.environment, name), config.slots_of(name).other) for name in names
     }
     try:
         findings = list(run(config, configuration.read_values(config.environment), beside))
     except InfraError as error:
-        raise type(error)(f"the new key could not be proven, so nothing was switched: {error}") from error
+        raise type(error)(f"{key} could not be proven ({error})") from error
     if surprises := [one for one in findings if one.surprise]:
-        raise InfraError(
-            f"the new key failed the access check ({'; '.join(map(told, surprises))}), so nothing was switched: "
-            "the env file holds the old one. Mend that and run this again, or take it back with --abort"
-        )
+        raise InfraError(f"{key} failed the access check ({'; '.join(map(told, surprises))})")
 
 
 def _require_unused(config: EnvironmentConfig, name: str, used: datetime | None, soak: timedelta) -> None:

@@ -81,6 +81,7 @@ def back(environment: str, identities: Iterable[str], say: Say) -> None:
 
     Raises:
         UsageError: there is none to take back.
+        InfraError: a key that is switched on again failed the check, or a deployment failed.
     """
     config, names = load(environment, identities)
     meant = [name for name in names if config.slots_of(name).rotating]
@@ -88,7 +89,9 @@ def back(environment: str, identities: Iterable[str], say: Say) -> None:
         raise UsageError(f"no rotation of {environment} is under way: there is nothing to take back")
     last = {name: config.slots_of(name).step for name in meant}
     now = datetime.now(UTC)
-    _changed(config, {name: steps.take_back(config.slots_of(name), now) for name in meant}, say)
+    config = _changed(config, {name: steps.take_back(config.slots_of(name), now) for name in meant}, say)
+    if again := [name for name in meant if last[name] == "retire"]:
+        guards.prove_again(config, again)
     for name, step in last.items():
         if step:
             say(f"{step} of {name} is taken back: {steps.UNDONE[step]}")

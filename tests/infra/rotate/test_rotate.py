@@ -172,7 +172,8 @@ class TestOnSeaweed:
         new = other(environment, "b")
         environment.server.maker.delete_key(environment.store, f"mpr-{environment.name}-app", new.access_key_id)
         said = rotate("app", code=1)
-        assert "the new key could not be proven, so nothing was switched" in said
+        assert "the new key could not be proven (" in said
+        assert "so nothing was switched" in said
         assert environment.file("app").read_bytes() == before
         assert slots(environment) == ("a", "start")
 
@@ -186,6 +187,22 @@ class TestOnSeaweed:
         assert "the new key failed the access check" in said
         assert "viewer, in: put is allowed, must be denied" in said
         assert slots(environment, "viewer") == ("a", "start")
+
+    def test_a_key_that_is_switched_on_again_is_proven(self, environment, rotate, monkeypatch):
+        rotate("viewer", "--to", "retire")
+        store, maker = environment.store, environment.server.maker
+
+        def deploy_and_widen(*arguments: Any) -> None:
+            lifecycle.deploy(*arguments)
+            app = maker.read_identity(store, f"mpr-{environment.name}-app")
+            maker.ensure_identity(store, f"mpr-{environment.name}-viewer", app)
+
+        monkeypatch.setattr("infra.rotate.walk.deploy", deploy_and_widen)
+        said = rotate("viewer", "--abort", code=1)
+        assert "the old key, which is switched on again, failed the access check" in said
+        assert "viewer, in: put is allowed, must be denied" in said
+        assert "run this without --abort to switch it off" in said
+        assert slots(environment, "viewer") == ("b", "switch")
 
     def test_a_step_that_was_not_deployed_is_deployed_by_the_next_run(self, environment, rotate, monkeypatch):
         def killed(*_: object) -> None:

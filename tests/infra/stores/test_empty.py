@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.errors import InfraError
+from infra.stores import empty as module
 from infra.stores.empty import delete_everything, is_empty
 from infra.stores.store import Store
 from tests.infra.conftest import fresh
@@ -61,6 +63,24 @@ def test_more_than_a_page_of_versions_and_markers_is_deleted(server, new_bucket)
         assert not is_empty(s3, name)
         delete_everything(s3, name)
     assert is_empty(s3, name)
+
+
+def test_every_key_goes_whatever_is_in_it(server, new_bucket):
+    s3, name = server.store.s3, new_bucket(server.store)
+    put(
+        s3, name, ["tab\there", "line\nbreak\r\n", "\x01\x1f\x7f", "\x85\u2028", "\ufffe", " spaces ", "frame.jpg"]
+    )
+    delete_everything(s3, name)
+    assert is_empty(s3, name)
+
+
+def test_what_the_store_does_not_delete_is_an_error(seaweed_store, new_bucket, monkeypatch):
+    s3, name = seaweed_store.s3, new_bucket(seaweed_store)
+    put(s3, name, ["stays"])
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_delete", lambda *_: None)
+        with pytest.raises(InfraError, match="the store lists 'stays' and does not delete it"):
+            delete_everything(s3, name)
 
 
 def test_every_unfinished_upload_goes(server, new_bucket):
