@@ -97,12 +97,14 @@ class Project:
             **extra,
         }
 
-    def run(self, command: list[str], extra: dict[str, str], *, shows_secrets: bool = False) -> Ran:
+    def run(
+        self, command: list[str], extra: dict[str, str], *, shows_secrets: bool = False, typed: str = ""
+    ) -> Ran:
         done = subprocess.run(
             command,
             cwd=self.folder,
             env=self.environ(extra),
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=90,
@@ -179,7 +181,8 @@ class Stack:
         names = {"ACCESS_KEY_ID": "adminAccessKeyId", "SECRET_ACCESS_KEY": "adminSecretAccessKey"}
         for name, key in names.items():
             value = self.admin.pop(f"MPR_ADMIN_{name}")
-            self.do("config", "set", "--secret", f"mpr-storage:{key}", value, shows_secrets=True)
+            command = self.command("config", "set", "--secret", f"mpr-storage:{key}")
+            assert self.project.run(command, {}, typed=value).ok
         self.project.hold_no_secret(self.file.read_text(), str(self.file))
 
     def bucket(self, role: str) -> str:

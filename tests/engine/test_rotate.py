@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from secrets import token_hex
 
 import pytest
 
-from core.storage import StorageConfigError
-from core.storage.settings import Settings, read_env_file
+from core.storage.settings import Settings
 from infra.stores.keys import is_accepted
 from infra.stores.store import Keys, Store
-from tests.engine.support import Project, Ran, Stack, readable
+from tests.engine.support import Project, Ran, Stack
 
 pytestmark = [
     pytest.mark.engine,
@@ -84,41 +78,3 @@ def test_a_key_that_was_switched_off_behind_the_engine_is_switched_on(stack: Sta
     stack.up()
     assert is_accepted(store, keys)
     assert key(stack) == keys
-
-
-def test_no_secret_is_in_a_command_line_or_in_another_file_while_keys_are_replaced(stack: Stack, project: Project):
-    command = [sys.executable, "-m", "infra", "rotate", stack.name, "app", "--to", "finish", "--soak", "0"]
-    seen: set[str] = set()
-    held = {key(stack).secret_access_key}
-    with subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=project.environ(stack.admin),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        while process.poll() is None:
-            seen |= set(_command_lines())
-            for file in project.environments.glob(f"{stack.name}*.env"):
-                with suppress(OSError, StorageConfigError):  # it may be gone by now
-                    held.add(read_env_file(file)["AWS_SECRET_ACCESS_KEY"])
-            time.sleep(0.1)
-        assert process.stdout
-        said = process.stdout.read()
-    assert process.returncode == 0, said
-    project.secrets |= held
-    assert len(held) == 3  # two of app, one of viewer
-    assert any("pulumi up" in one.replace("\0", " ") or "\0up\0" in one for one in seen)
-    project.hold_no_secret("\n".join(seen), "a command line")
-    project.hold_no_secret(said, "what was said")
-    for file, text in readable(project.folder.parent):
-        if file.suffix != ".env" and ".venv" not in file.parts:
-            project.hold_no_secret(text, str(file))
-
-
-def _command_lines() -> Iterator[str]:
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            yield place.read_text(errors="replace")

@@ -1,0 +1,132 @@
+"""Every command, one after the other, while somebody watches: no secret is where it may not be."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.storage import get_s3_client
+from core.storage.settings import Settings
+from tests.conftest import Store
+from tests.engine.support import Project, Stack
+from tests.engine.watch import Seen, watching
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the `pulumi` command on PATH"),
+    pytest.mark.timeout(600),
+]
+
+
+_SECRET = re.compile("AWS_SECRET_ACCESS_KEY=['\"]?([^'\"\\n]+)")
+
+
+@dataclass
+class Watched:
+    """A project in which everything was done, and what was to be seen meanwhile."""
+
+    project: Project
+    seen: Seen
+    said: list[str]
+
+    @property
+    def secrets(self) -> set[str]:
+        """Of the administrator, and of every key that an env file ever held."""
+        found = {self.project.store.secret_access_key}
+        for (file, _, _), (_, text) in self.seen.files.items():
+            if file.suffix == ".env":
+                found |= set(_SECRET.findall(text))
+        return found
+
+
+@pytest.fixture(scope="module")
+def watched(seaweed: Store, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    place = tmp_path_factory.mktemp("watched")
+    (place / "project").mkdir()
+    (place / "tmp").mkdir()
+    project = Project(place / "project", seaweed)
+    said: list[str] = []
+    with watching(place) as seen:
+        _do_everything(project, said, place / "tmp")
+    return Watched(project, seen, said)
+
+
+def _do_everything(project: Project, said: list[str], tmp: Path) -> None:
+    variables = {"TMPDIR": str(tmp), **project.admin}
+
+    def infra(*arguments: str, code: int = 0) -> None:
+        done = project.run([sys.executable, "-m", "infra", *arguments], variables)
+        assert done.code == code, done.output
+        said.append(done.output)
+
+    def pulumi(stack: Stack, *arguments: str) -> None:
+        said.append(stack.do(*arguments).output)
+
+    studio = project.stack("watched", {"disposable": True, "identities": ["app", "viewer"]})
+    other = project.stack("watchedtoo", {"disposable": True})
+    for stack in (studio, other):
+        stack.admin["TMPDIR"] = str(tmp)
+    studio.keep_admin_keys()
+    pulumi(studio, "preview")
+    pulumi(studio, "up", "--yes", "--skip-preview")
+    # One more, and the engine itself shows what it passes on to providers: docs/security.md says so.
+    pulumi(studio, "up", "--yes", "--skip-preview", "--refresh", "--logtostderr", "-v=8")
+    pulumi(studio, "stack", "export")
+    pulumi(studio, "stack", "output")
+    infra("init", "watchedtoo")
+    pulumi(other, "up", "--yes", "--skip-preview")
+    infra("check", "watchedtoo")
+    infra("drift", "watchedtoo")
+    infra("env", "watchedtoo", "--check")
+    infra("env", "watchedtoo", "--write")
+    infra("env", "watchedtoo", "--format", "rclone", "--output", str(tmp / "rclone.conf"))
+    (tmp / "rclone.conf").unlink()
+    get_s3_client(Settings.from_env(studio.env())).put_object(Bucket=studio.bucket("in"), Key="a.mp4", Body=b"a")
+    infra("copy", "watched", "watchedtoo", "--yes")
+    infra("rotate", "watchedtoo", "--to", "retire")
+    infra("rotate", "watchedtoo", "--abort")
+    infra("rotate", "watchedtoo", "--to", "finish", "--soak", "0")
+    infra("rotate", "watchedtoo", "--status")
+    for stack in (studio, other):
+        pulumi(stack, "destroy", "--yes", "--skip-preview")
+
+
+def test_there_was_something_to_see(watched: Watched):
+    assert len(watched.secrets) == 5  # the administrator's, two of watched, two of watchedtoo
+    for program in ("pulumi up", "pulumi-language-python", "infra rotate", "rclone copy"):
+        assert any(program in one for one in watched.seen.arguments), program
+    places = {file.relative_to(watched.project.folder.parent).parts[0] for file, _, _ in watched.seen.files}
+    assert {"project", "state", "home"} <= places
+
+
+def test_no_process_has_a_secret_among_its_arguments(watched: Watched):
+    shown = [one for one in watched.seen.arguments if any(secret in one for secret in watched.secrets)]
+    assert shown == []
+
+
+def test_nothing_that_was_said_holds_a_secret(watched: Watched):
+    assert not [secret for secret in watched.secrets if any(secret in one for one in watched.said)]
+
+
+def test_no_file_holds_a_secret_but_env_files_and_what_was_asked_for(watched: Watched):
+    """State, logs and temporary files, every version of them. Those that may are their owner's alone."""
+    holding = {
+        (file, mode)
+        for (file, _, _), (mode, text) in watched.seen.files.items()
+        if any(secret in text for secret in watched.secrets)
+    }
+    assert {mode for _, mode in holding} == {0o600}
+    for file, _ in holding:
+        in_environments = file.parent == watched.project.environments and ".env" in file.name
+        assert in_environments or file.name.strip(".").startswith("rclone.conf"), file
+
+
+def test_nothing_is_left(watched: Watched):
+    left = [file for file in watched.project.folder.parent.joinpath("tmp").rglob("*") if file.is_file()]
+    assert left == []
+    assert list(watched.project.environments.glob("*.env")) == []

@@ -1,0 +1,62 @@
+"""What other users of the machine could have seen while something ran: arguments of processes, and files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+_PAUSE = 0.005
+#: Bytes of a file that are looked at.
+_LONGEST = 4 * 1024 * 1024
+
+
+@dataclass
+class Seen:
+    """All of it, as far as a look every few milliseconds sees it."""
+
+    arguments: set[str] = field(default_factory=set)
+    #: Mode and content of every version of every file.
+    files: dict[tuple[Path, int, int], tuple[int, str]] = field(default_factory=dict)
+
+    def look(self, folders: tuple[Path, ...]) -> None:
+        for place in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                self.arguments.add(place.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        for file in (one for folder in folders for one in _below(folder)):
+            with suppress(OSError):  # gone by now
+                there = file.stat()
+                version = (Path(file.path), there.st_ino, there.st_mtime_ns)
+                if version not in self.files and there.st_size <= _LONGEST:
+                    content = version[0].read_bytes().decode(errors="replace")
+                    self.files[version] = (there.st_mode & 0o777, content)
+
+
+@contextmanager
+def watching(*folders: Path) -> Iterator[Seen]:
+    """Watch all processes, and all files below the folders, while this is open."""
+    seen, over = Seen(), Event()
+
+    def look() -> None:
+        while not over.wait(_PAUSE):
+            seen.look(folders)
+
+    thread = Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False):
+                yield entry
