@@ -49,8 +49,8 @@ def store(certificate: tuple[Path, Path] | None = None) -> Iterator[Mapping[str,
             _wait_for(endpoints["http"])
             yield endpoints
         finally:
-            process.terminate()
-            process.wait(20)
+            process.kill()  # its data goes with it, and an orderly end can take half a minute
+            process.wait()
 
 
 def free_ports(count: int) -> list[int]:
