@@ -138,6 +138,39 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         stop(process)
 
 
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real MinIO for the whole run, where there is one."""
+    program = executable("minio")
+    if program is None:
+        pytest.skip("no `minio` server on PATH or in .local/bin: `make minio` builds it")
+    data = tmp_path_factory.mktemp("minio")
+    port, console = free_ports(2)
+    log = data / "minio.log"
+    store = Store(f"http://127.0.0.1:{port}", "minioroot", "minioroot-secret")
+    flags = ["--address", f"127.0.0.1:{port}", "--console-address", f"127.0.0.1:{console}"]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(data),
+        "MINIO_ROOT_USER": store.access_key_id,
+        "MINIO_ROOT_PASSWORD": store.secret_access_key,
+        "MINIO_BROWSER": "off",
+    }
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [program, "server", "--quiet", *flags, str(data / "disk")],
+            env=environment,
+            cwd=data,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(f"{store.endpoint}/minio/health/ready", process, log)
+        yield store
+    finally:
+        stop(process)
+
+
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
     """A file system of 1 MiB."""

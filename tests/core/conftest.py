@@ -16,6 +16,7 @@ from core.storage import FrameCache, get_s3_client
 from core.storage import _request as request_module
 from core.storage._client import forget_clients
 from core.storage._request import Request
+from tests.conftest import Store
 from tests.core._fake_s3 import FakeS3
 from tests.core._frames import made
 
@@ -46,11 +47,22 @@ def use(monkeypatch):
     return use
 
 
+@pytest.fixture(params=["seaweed", pytest.param("minio", marks=pytest.mark.minio)])
+def store(request) -> Store:
+    """Each real store in turn."""
+    found: Store = request.getfixturevalue(request.param)
+    return found
+
+
+#: For tests that make users by the IAM API, which MinIO does not have.
+on_seaweed = pytest.mark.parametrize("store", ["seaweed"], indirect=True)
+
+
 @pytest.fixture
-def bucket(seaweed, use) -> str:
-    """A new bucket on the real SeaweedFS, which the environment names."""
+def bucket(store, use) -> str:
+    """A new bucket on each real store in turn, which the environment names."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    use(seaweed.endpoint, name)
+    use(store.endpoint, name, key=store.access_key_id, secret=store.secret_access_key)
     get_s3_client().create_bucket(Bucket=name)
     return name
 
@@ -102,17 +114,6 @@ def fake(use, monkeypatch) -> Iterator[FakeS3]:
     yield server
     forget_clients()
     server.close()
-
-
-@pytest.fixture(params=["seaweed", pytest.param("minio", marks=pytest.mark.minio)])
-def out(request, use) -> str:
-    """A new bucket on each real store in turn, which the environment names; imports `minio` of the infra tests."""
-    store = request.getfixturevalue(request.param)
-    keys = store.admin if request.param == "minio" else store
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    use(store.endpoint, name, key=keys.access_key_id, secret=keys.secret_access_key)
-    get_s3_client().create_bucket(Bucket=name)
-    return name
 
 
 @pytest.fixture

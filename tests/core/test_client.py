@@ -81,13 +81,14 @@ def test_a_file_of_the_user_is_not_even_read(monkeypatch, tmp_path):
     assert get_s3_client(LOCAL).meta.endpoint_url == LOCAL.endpoint_url
 
 
-def test_without_keys_the_chain_of_boto3_finds_them(monkeypatch, seaweed, bucket, tmp_path):
+def test_without_keys_the_chain_of_boto3_finds_them(monkeypatch, store, bucket, tmp_path):
     file = tmp_path / "credentials"
-    file.write_text("[default]\naws_access_key_id = admin\naws_secret_access_key = admin-secret\n")
+    keys = {"aws_access_key_id": store.access_key_id, "aws_secret_access_key": store.secret_access_key}
+    file.write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     # Not from the config of the user, though: the settings know where the store is.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:2")
-    client = get_s3_client(Settings(endpoint_url=seaweed.endpoint, region="us-east-1"))
+    client = get_s3_client(Settings(endpoint_url=store.endpoint, region="us-east-1"))
     assert client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
@@ -250,21 +251,20 @@ def test_without_an_owner_nothing_is_sent(fake):
     assert "x-amz-expected-bucket-owner" not in fake.requests[0][2]
 
 
-def test_rotated_keys_are_taken_from_a_rewritten_file(bucket, seaweed, monkeypatch, tmp_path):
+def test_rotated_keys_are_taken_from_a_rewritten_file(bucket, store, monkeypatch, tmp_path):
     file = tmp_path / "x.env"
     good = Settings.load()
-    file.write_text(
-        "".join(f"{name}={value}\n" for name, value in good.to_env().items()).replace("=admin-secret", "=old")
-    )
+    text = "".join(f"{name}={value}\n" for name, value in good.to_env().items())
+    file.write_text(text.replace(f"={store.secret_access_key}", "=old"))
     for name in list(os.environ):
         if name.startswith(("S3_", "AWS_A", "AWS_SEC", "AWS_R")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("S3_ENV_FILE", str(file))
     with pytest.raises(PermissionError):
         list(list_objects(bucket))
-    file.write_text(file.read_text().replace("=old", "=admin-secret"))
+    file.write_text(file.read_text().replace("=old", f"={store.secret_access_key}"))
     assert not list(list_objects(bucket))
-    assert get_s3_client().meta.endpoint_url == seaweed.endpoint
+    assert get_s3_client().meta.endpoint_url == store.endpoint
 
 
 @given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)), st.integers(0, 6))  # noqa: DTZ001

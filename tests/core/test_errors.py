@@ -28,6 +28,7 @@ from core.storage import (
     upload_file,
 )
 from core.storage import _translate as module
+from tests.core.conftest import on_seaweed
 
 CODES = [
     (404, "NoSuchBucket", BucketNotFoundError),
@@ -105,6 +106,7 @@ def test_a_real_store_tells_them_apart(bucket, monkeypatch, error_of, change, ki
         assert secret not in str(error.__cause__)
 
 
+@on_seaweed
 def test_a_real_store_denies(bucket, iam, monkeypatch, error_of, tmp_path_factory):
     user = f"user-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=user)

@@ -85,6 +85,12 @@ class Rig:
             return None
 
 
+@pytest.fixture
+def store(seaweed):
+    """One is enough: what happens on the way does not depend on it."""
+    return seaweed
+
+
 @pytest.fixture(scope="module")
 def proxy(seaweed):
     parts = urlsplit(seaweed.endpoint)

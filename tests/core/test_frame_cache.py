@@ -35,7 +35,8 @@ from core.storage import (
 from core.storage import _frame_write as writing
 from infra.stores import iam
 from tests.core._frames import child, contents, made, stored
-from tests.infra.conftest import fresh, minio, policy_of, seaweed_store  # noqa: F401  # two are fixtures
+from tests.core.conftest import on_seaweed
+from tests.infra.conftest import fresh, policy_of, seaweed_store  # noqa: F401  # one is a fixture
 
 MANIFEST = "frames/match-01/manifest.json"
 
@@ -66,7 +67,7 @@ def there_is_none(cache: FrameCache, folder: Path) -> bool:
 # --- written and read -----------------------------------------------------------------------------------
 
 
-def test_what_is_written_comes_back_in_order(out, files, tmp_path):
+def test_what_is_written_comes_back_in_order(bucket, files, tmp_path):
     cache = FrameCache("match-01")
     folder = tmp_path / "there"
     folder.mkdir()
@@ -77,7 +78,7 @@ def test_what_is_written_comes_back_in_order(out, files, tmp_path):
     paths = cache.get(folder)
     assert paths == [folder / f"{number:08}.jpg" for number in range(12)]
     assert contents(paths) == contents(files)
-    assert sorted(stored(out)) == sorted([*(frame.key for frame in written.frames), MANIFEST])
+    assert sorted(stored(bucket)) == sorted([*(frame.key for frame in written.frames), MANIFEST])
 
 
 def test_the_manifest_gives_keys_sizes_and_hashes(cache, bucket, files):
@@ -93,11 +94,11 @@ def test_the_manifest_gives_keys_sizes_and_hashes(cache, bucket, files):
     assert head["ContentType"] == "image/jpeg"
 
 
-def test_it_is_written_once(out, files, tmp_path):
+def test_it_is_written_once(bucket, files, tmp_path):
     first = FrameCache("match-01").write_once(lambda: files)
-    before = stored(out)
+    before = stored(bucket)
     assert FrameCache("match-01").write_once(lambda: pytest.fail("they are there")) == first
-    assert stored(out) == before
+    assert stored(bucket) == before
     other = FrameCache("match-02").write_once(lambda: made(tmp_path / "other", 2))
     assert len(other.frames) == 2
     assert FrameCache("match-01").manifest() == first
@@ -285,13 +286,13 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def killed(out, files) -> Any:
+def killed(bucket, files) -> Any:
     """The bucket, after a writer was killed that had uploaded 5 frames of 12."""
     with child(HALF, files[0].parent) as process:
-        wait_until(lambda: len(stored(out)) == 5)
+        wait_until(lambda: len(stored(bucket)) == 5)
         process.kill()
     assert process.returncode == -9
-    return out
+    return bucket
 
 
 def test_what_a_killed_writer_left_is_no_cache(killed, files, tmp_path):
@@ -369,7 +370,7 @@ def test_what_is_interrupted_is_left_to_be_swept(cache, bucket, files, monkeypat
 # --- readers --------------------------------------------------------------------------------------------
 
 
-def test_a_reader_sees_none_until_it_sees_all(out, files, tmp_path):
+def test_a_reader_sees_none_until_it_sees_all(bucket, files, tmp_path):
     cache, go_on = FrameCache("match-01"), threading.Event()
     folder = tmp_path / "there"
     folder.mkdir()
@@ -382,7 +383,7 @@ def test_a_reader_sees_none_until_it_sees_all(out, files, tmp_path):
     with ThreadPoolExecutor(1) as pool:
         writer = pool.submit(cache.write_once, make)
         try:
-            wait_until(lambda: len(stored(out)) == 7)
+            wait_until(lambda: len(stored(bucket)) == 7)
             assert there_is_none(cache, folder)
         finally:
             go_on.set()
@@ -390,6 +391,7 @@ def test_a_reader_sees_none_until_it_sees_all(out, files, tmp_path):
     assert contents(cache.get(folder)) == contents(files)
 
 
+@on_seaweed
 def test_who_may_only_read_reads(viewer, files, tmp_path):
     admin, use_viewer = viewer
     FrameCache("match-01").write_once(lambda: files)
@@ -406,6 +408,7 @@ def test_who_may_only_read_reads(viewer, files, tmp_path):
             forbidden()
 
 
+@on_seaweed
 def test_who_may_only_read_sweeps_nothing(viewer, monkeypatch):
     admin, use_viewer = viewer
     get_s3_client().put_object(Bucket=admin, Key="frames/match-02/0123456789abcdef/00000001.jpg", Body=b"x")
@@ -465,14 +468,14 @@ def test_a_disk_that_fills_up_is_said_and_what_fitted_is_kept(cache, bucket, sma
 
 
 @pytest.mark.parametrize("size", [505, 100])
-def test_a_frame_that_was_replaced_is_never_taken_for_the_one(out, files, tmp_path, size):
+def test_a_frame_that_was_replaced_is_never_taken_for_the_one(bucket, files, tmp_path, size):
     cache = FrameCache("match-01")
     frame = cache.write_once(lambda: files).frames[5]
     assert frame.size == 505
-    get_s3_client().put_object(Bucket=out, Key=frame.key, Body=bytes(size))
+    get_s3_client().put_object(Bucket=bucket, Key=frame.key, Body=bytes(size))
     with pytest.raises(IntegrityError, match=r"is not the frame that the manifest names.*`discard`") as caught:
         cache.get(tmp_path)
-    assert (caught.value.bucket, caught.value.key) == (out, frame.key)
+    assert (caught.value.bucket, caught.value.key) == (bucket, frame.key)
     assert not (tmp_path / frame.name).exists()
     assert not list(tmp_path.glob(".mpr-*"))
     cache.discard()
@@ -496,10 +499,10 @@ def test_where_the_store_has_no_hash_the_manifests_is_checked(fake, tmp_path, bo
         cache.get(tmp_path)
 
 
-def test_a_frame_that_is_gone_is_said(out, files, tmp_path):
+def test_a_frame_that_is_gone_is_said(bucket, files, tmp_path):
     cache = FrameCache("match-01")
     frame = cache.write_once(lambda: files).frames[5]
-    get_s3_client().delete_object(Bucket=out, Key=frame.key)
+    get_s3_client().delete_object(Bucket=bucket, Key=frame.key)
     with pytest.raises(ObjectNotFoundError, match=r"is gone though the manifest names it; `discard`") as caught:
         cache.get(tmp_path)
     assert (caught.value.key, caught.value.code) == (frame.key, "NoSuchKey")

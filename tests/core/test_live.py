@@ -24,6 +24,12 @@ def _look_at_once(monkeypatch):
 
 
 @pytest.fixture
+def store(seaweed):
+    """The one whose keys change by the IAM API; on MinIO: tests/infra/rotate."""
+    return seaweed
+
+
+@pytest.fixture
 def user(bucket, iam) -> str:
     name = f"live-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
@@ -35,13 +41,13 @@ def user(bucket, iam) -> str:
 
 
 @pytest.fixture
-def write(seaweed, bucket, tmp_path, monkeypatch) -> Iterator[Callable[..., None]]:
+def write(store, bucket, tmp_path, monkeypatch) -> Iterator[Callable[..., None]]:
     """Writes the env file that the process is named, as `infra` does: beside it, and renamed."""
     file = tmp_path / "test.env"
 
     def write(key: dict[str, str], **more: str) -> None:
         values = {
-            "S3_ENDPOINT_URL": seaweed.endpoint,
+            "S3_ENDPOINT_URL": store.endpoint,
             "S3_BUCKET_IN": bucket,
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"],

@@ -77,14 +77,14 @@ def test_a_dotted_bucket_stays_out_of_the_host_name():
     assert (parts.hostname, parts.path) == ("s3.eu-west-1.amazonaws.com", "/dotted.bucket/k")
 
 
-def test_it_is_signed_for_the_public_endpoint(bucket, monkeypatch, seaweed):
+def test_it_is_signed_for_the_public_endpoint(bucket, monkeypatch, store):
     get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
-    monkeypatch.setenv("S3_PUBLIC_ENDPOINT_URL", seaweed.endpoint.replace("127.0.0.1", "localhost"))
+    monkeypatch.setenv("S3_PUBLIC_ENDPOINT_URL", store.endpoint.replace("127.0.0.1", "localhost"))
     url = get_presigned_url(bucket, "k")
     assert urlsplit(url).hostname == "localhost"
     assert ask(url)[1] == b"x"
     # Everything else keeps to the endpoint.
-    assert get_s3_client().meta.endpoint_url == seaweed.endpoint
+    assert get_s3_client().meta.endpoint_url == store.endpoint
 
 
 def test_its_client_is_made_once(bucket):

@@ -21,7 +21,6 @@ from core.storage import (
 from core.storage._frame_read import download
 from core.storage._manifest import encoded
 from tests.core._frames import child, contents, made, stored
-from tests.infra.conftest import minio  # noqa: F401  # the fixture
 
 MANIFEST = "frames/match-01/manifest.json"
 
@@ -39,7 +38,7 @@ WRITER = """
 """
 
 
-def test_two_processes_at_once_make_one_cache(out, tmp_path):
+def test_two_processes_at_once_make_one_cache(bucket, tmp_path):
     sources = [tmp_path / "one", tmp_path / "other"]
     frames = [made(source, 40) for source in sources]
     with child(WRITER, sources[0]) as one, child(WRITER, sources[1]) as other:
@@ -57,7 +56,7 @@ def test_two_processes_at_once_make_one_cache(out, tmp_path):
     folder = tmp_path / "there"
     folder.mkdir()
     assert contents(cache.get(folder)) in [contents(paths) for paths in frames]
-    assert len(stored(out)) == 41  # what the slower one wrote is gone
+    assert len(stored(bucket)) == 41  # what the slower one wrote is gone
 
 
 def at_once(count: int, tmp_path: Path) -> tuple[list[FrameManifest], list[list[bytes]]]:
@@ -76,11 +75,11 @@ def at_once(count: int, tmp_path: Path) -> tuple[list[FrameManifest], list[list[
         return list(pool.map(work, frames)), [contents(paths) for paths in frames]
 
 
-def test_many_threads_at_once_make_one_cache(out, tmp_path):
+def test_many_threads_at_once_make_one_cache(bucket, tmp_path):
     found, made_by = at_once(6, tmp_path)
     assert len({one.run for one in found}) == 1
     assert contents(FrameCache("match-01").get(tmp_path)) in made_by
-    assert len(stored(out)) == 9
+    assert len(stored(bucket)) == 9
 
 
 @pytest.fixture
