@@ -8,7 +8,7 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof example check test faults bench minio minio-server seaweedfs-server actionlint \
+.PHONY: help up down status proof example check test faults bench minio minio-server seaweedfs-server versitygw actionlint \
 	s3fs audit requirements clean
 
 help: ## list the targets
@@ -52,6 +52,9 @@ bench: .venv/dev .local/s3fs/made ## figures as ratios, beside the peers; writes
 
 minio: ## build the MinIO server into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+versitygw: ## build the Versity S3 Gateway into .local/bin (needs Go), for the tests that use it
+	@GOBIN=$(CURDIR)/.local/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 minio-server: .local/admin.env ## run MinIO at http://localhost:9000, console at :9001, until Ctrl-C
 	@test -x .local/bin/minio || $(MAKE) minio

@@ -55,6 +55,8 @@ class Store:
     access_key_id: str
     secret_access_key: str
     region: str = "us-east-1"
+    #: Whether a listing shows keys with control characters as they are.
+    lists_control: bool = True
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +135,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         )
     try:
         wait_for(endpoint, process, log)
-        yield Store(endpoint, *_ADMIN.values())
+        yield Store(endpoint, _ADMIN["ACCESS_KEY_ID"], _ADMIN["SECRET_ACCESS_KEY"])
     finally:
         stop(process)
 
@@ -166,6 +168,42 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         )
     try:
         wait_for(f"{store.endpoint}/minio/health/ready", process, log)
+        yield store
+    finally:
+        stop(process)
+
+
+@pytest.fixture(scope="session")
+def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real Versity S3 Gateway, which keeps objects as files, for the whole run, where there is one."""
+    program = executable("versitygw")
+    if program is None:
+        pytest.skip("no `versitygw` server on PATH or in .local/bin: `make versitygw` builds it")
+    data = tmp_path_factory.mktemp("versitygw")
+    for name in ("files", "versions"):
+        (data / name).mkdir()
+    try:
+        os.setxattr(data, "user.mpr", b"")
+    except OSError:
+        pytest.skip("versitygw keeps metadata as attributes of files, which this file system does not have")
+    (port,) = free_ports(1)
+    log = data / "versitygw.log"
+    store = Store(f"http://127.0.0.1:{port}", "versityroot", "versityroot-secret", lists_control=False)
+    backend = ["posix", "--versioning-dir", str(data / "versions"), str(data / "files")]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [program, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet", *backend],
+            env={
+                "PATH": os.environ["PATH"],
+                "ROOT_ACCESS_KEY_ID": store.access_key_id,
+                "ROOT_SECRET_ACCESS_KEY": store.secret_access_key,
+            },
+            cwd=data,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(store.endpoint, process, log)
         yield store
     finally:
         stop(process)

@@ -52,6 +52,7 @@ CODES: dict[str, tuple[type[StorageError], str]] = {
     "AllAccessDisabled": _DENIED,
     "403": _DENIED,
     "InvalidAccessKeyId": _BAD_KEY,
+    "XAdminUserNotFound": _BAD_KEY,  # Versity S3 Gateway 1.8
     "InvalidToken": _BAD_SECRET,
     "SignatureDoesNotMatch": _BAD_SECRET,
     "ExpiredToken": _EXPIRED,

@@ -24,7 +24,7 @@ from infra.errors import InfraError, UnreachableError, UsageError
 from infra.identities import ROLES, Identity, Role
 from infra.stores import buckets
 from infra.stores.empty import delete_everything
-from infra.stores.store import Store, code_of, explained
+from infra.stores.store import WRONG_KEY, Store, code_of, explained
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _attempt(probe: Probe, subject: Subject) -> tuple[bool | None, str]:
         return probes.attempt(probe, subject), ""
     except ClientError as error:
         code = code_of(error)
-        if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "NoSuchBucket"}:
+        if code in _REFUSED:
             raise
         return None, code
 
@@ -195,8 +195,7 @@ def _explained(identity: str, settings: Settings) -> Iterator[None]:
 
 _WRONG_KEY = "the key in the env file of {identity} is not accepted ({code}); deploy again to get a working one"
 _REFUSED = {
-    "InvalidAccessKeyId": _WRONG_KEY,
-    "SignatureDoesNotMatch": _WRONG_KEY,
+    **dict.fromkeys(WRONG_KEY, _WRONG_KEY),
     "RequestTimeTooSkewed": "this machine's clock differs too much from the store's; set the clock right",
     "NoSuchBucket": "a bucket of {identity} does not exist; deploy again to create it",
 }

@@ -15,11 +15,10 @@ from typing import Protocol, cast
 from core.storage._hint import hint
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy
-from infra.stores.store import Keys, Store, code_of, explained, s3_client
+from infra.stores.store import WRONG_KEY, Keys, Store, code_of, explained, s3_client
 
 #: AWS and MinIO's console allow two keys at a time, so that keys rotate with an overlap.
 SLOTS = 2
-_UNKNOWN_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId"}
 _USABLE_WITHIN = 10.0  # seconds until a store must know a key that it made
 
 
@@ -117,7 +116,7 @@ def is_accepted(store: Store, keys: Keys) -> bool:
         try:
             s3_client(store, keys).list_buckets()
         except ClientError as error:
-            return code_of(error) not in _UNKNOWN_KEY
+            return code_of(error) not in WRONG_KEY
     return True
 
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-#: Codes that say the administrator's keys are wrong. SeaweedFS' IAM API says Unknown for a bad signature.
-_BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "Unknown"}
+#: Codes that say a key is wrong: S3's, IAM's, and that of the Versity S3 Gateway.
+WRONG_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "XAdminUserNotFound"}
+#: The same of the administrator's. SeaweedFS' IAM API says Unknown for a bad signature.
+_BAD_KEYS = WRONG_KEY | {"Unknown"}
 DENIED_CODES = {"AccessDenied", "403", "AccessForbidden"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
 _OTHER_REGION = {"AuthorizationHeaderMalformed", "InvalidRegion"}

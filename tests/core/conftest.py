@@ -47,7 +47,14 @@ def use(monkeypatch):
     return use
 
 
-@pytest.fixture(params=["seaweed", pytest.param("minio", marks=pytest.mark.minio)])
+STORES = [
+    "seaweed",
+    pytest.param("minio", marks=pytest.mark.minio),
+    pytest.param("versitygw", marks=pytest.mark.versitygw),
+]
+
+
+@pytest.fixture(params=STORES)
 def store(request) -> Store:
     """Each real store in turn."""
     found: Store = request.getfixturevalue(request.param)

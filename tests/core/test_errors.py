@@ -86,20 +86,24 @@ def test_an_answer_without_a_body_goes_by_its_status():
     assert (caught.value.code, caught.value.operation) == ("404", "HeadObject")
 
 
+#: S3's word for it, and Versity's.
+UNKNOWN_KEY = {"InvalidAccessKeyId", "XAdminUserNotFound"}
+
+
 @pytest.mark.parametrize(
-    ("change", "kind", "code"),
+    ("change", "kind", "codes"),
     [
-        ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, InvalidCredentialsError, "SignatureDoesNotMatch"),
-        ({"AWS_ACCESS_KEY_ID": "AKIAUNKNOWN12345"}, InvalidCredentialsError, "InvalidAccessKeyId"),
-        ({}, ObjectNotFoundError, "NoSuchKey"),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, InvalidCredentialsError, {"SignatureDoesNotMatch"}),
+        ({"AWS_ACCESS_KEY_ID": "AKIAUNKNOWN12345"}, InvalidCredentialsError, UNKNOWN_KEY),
+        ({}, ObjectNotFoundError, {"NoSuchKey"}),
     ],
 )
-def test_a_real_store_tells_them_apart(bucket, monkeypatch, error_of, change, kind, code):
+def test_a_real_store_tells_them_apart(bucket, monkeypatch, error_of, change, kind, codes):
     for name, value in change.items():
         monkeypatch.setenv(name, value)
     error = error_of(bucket)
     assert type(error) is kind
-    assert error.code == code
+    assert error.code in codes
     assert error.request_id
     for secret in ("admin-secret", "wrong-secret", "AKIAUNKNOWN12345"):
         assert secret not in str(error)

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from core.storage import upload_file
 from core.storage.settings import Settings, read_env_file
 from infra import cli, plan
 from infra import init as module
@@ -15,8 +16,8 @@ from infra.init import initialise
 from infra.stores import buckets
 from infra.stores import keys as making
 from infra.stores.keys import is_accepted
-from infra.stores.store import Keys
-from tests.infra.conftest import ALL, Environment
+from infra.stores.store import Keys, Store
+from tests.infra.conftest import ALL, Environment, Server, admin_variables, environment_on
 
 
 def snapshot(environment: Environment) -> dict[str, tuple[int, bytes]]:
@@ -156,6 +157,27 @@ def test_given_keys_are_enough_where_the_buckets_are_there(seaweed_environment, 
     monkeypatch.setitem(seaweed_environment.values, "credentials", "static")
     told = seaweed_environment.initialise()
     assert told[f"env file {seaweed_environment.name}.env"] == "unchanged"
+
+
+@pytest.mark.versitygw
+def test_given_keys_on_a_store_that_this_project_makes_none_on(versitygw, environments, monkeypatch, tmp_path):
+    given = Keys(versitygw.access_key_id, versitygw.secret_access_key)
+    store = Store(versitygw.endpoint, versitygw.region, given)
+    keys = {"app": {"accessKeyId": given.access_key_id, "secretAccessKey": given.secret_access_key}}
+    made = environment_on(Server(store, "static"), environments, identities=["app"], keys=keys)
+    made.values["buckets"]["in"] |= {"versioning": True, "corsOrigins": ["https://media.example"]}
+    for name, value in admin_variables(store).items():
+        monkeypatch.setenv(name, value)
+    told = made.initialise()
+    assert told[f"bucket {made.name}-in"] == "created"
+    assert made.initialise()[f"bucket {made.name}-in"] == "unchanged"
+    monkeypatch.setenv("S3_ENV_FILE", str(made.file("app")))
+    source = tmp_path / "a.mp4"
+    source.write_bytes(b"video")
+    assert upload_file(source, f"{made.name}-in", "chunks/a.mp4").verified_by == "md5"
+    monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "nobody-knows-me")
+    with pytest.raises(UsageError, match=r"does not accept the admin key nobo\.\.\. \(XAdminUserNotFound\)"):
+        made.initialise()
 
 
 def test_a_given_key_that_the_store_does_not_take_is_a_sentence(seaweed_environment, monkeypatch):
