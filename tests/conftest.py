@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -114,6 +114,31 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+@contextmanager
+def running(
+    command: list[str],
+    variables: Mapping[str, str],
+    folder: Path,
+    url: str,
+    context: ssl.SSLContext | None = None,
+) -> Iterator[None]:
+    """A server in a folder of its own, from its first answer until the block ends."""
+    log = folder / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            env={"PATH": os.environ["PATH"], **variables},
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(url, process, log, context=context)
+        yield
+    finally:
+        stop(process)
+
+
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A real SeaweedFS on free ports of loopback, for the whole run. Tests take buckets of their own in it."""
@@ -124,20 +149,9 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     names = [f"{server}.port{end}" for server in servers for end in ("", ".grpc")]
     flags = [f"-{name}={port}" for name, port in zip(names, free_ports(len(names)), strict=True)]
     endpoint = f"http://127.0.0.1:{flags[0].partition('=')[2]}"
-    log = data / "weed.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [weed, "mini", *_WEED, *flags],
-            env={"PATH": os.environ["PATH"]} | {f"AWS_{name}": value for name, value in _ADMIN.items()},
-            cwd=data,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(endpoint, process, log)
+    keys = {f"AWS_{name}": value for name, value in _ADMIN.items()}
+    with running([weed, "mini", *_WEED, *flags], keys, data, endpoint):
         yield Store(endpoint, _ADMIN["ACCESS_KEY_ID"], _ADMIN["SECRET_ACCESS_KEY"])
-    finally:
-        stop(process)
 
 
 @pytest.fixture(scope="session")
@@ -148,29 +162,17 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         pytest.skip("no `minio` server on PATH or in .local/bin: `make minio` builds it")
     data = tmp_path_factory.mktemp("minio")
     port, console = free_ports(2)
-    log = data / "minio.log"
     store = Store(f"http://127.0.0.1:{port}", "minioroot", "minioroot-secret")
     flags = ["--address", f"127.0.0.1:{port}", "--console-address", f"127.0.0.1:{console}"]
-    environment = {
-        "PATH": os.environ["PATH"],
+    variables = {
         "HOME": str(data),
         "MINIO_ROOT_USER": store.access_key_id,
         "MINIO_ROOT_PASSWORD": store.secret_access_key,
         "MINIO_BROWSER": "off",
     }
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [program, "server", "--quiet", *flags, str(data / "disk")],
-            env=environment,
-            cwd=data,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(f"{store.endpoint}/minio/health/ready", process, log)
+    command = [program, "server", "--quiet", *flags, str(data / "disk")]
+    with running(command, variables, data, f"{store.endpoint}/minio/health/ready"):
         yield store
-    finally:
-        stop(process)
 
 
 @pytest.fixture(scope="session")
@@ -187,26 +189,12 @@ def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     except OSError:
         pytest.skip("versitygw keeps metadata as attributes of files, which this file system does not have")
     (port,) = free_ports(1)
-    log = data / "versitygw.log"
     store = Store(f"http://127.0.0.1:{port}", "versityroot", "versityroot-secret", lists_control=False)
+    keys = {"ROOT_ACCESS_KEY_ID": store.access_key_id, "ROOT_SECRET_ACCESS_KEY": store.secret_access_key}
     backend = ["posix", "--versioning-dir", str(data / "versions"), str(data / "files")]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [program, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet", *backend],
-            env={
-                "PATH": os.environ["PATH"],
-                "ROOT_ACCESS_KEY_ID": store.access_key_id,
-                "ROOT_SECRET_ACCESS_KEY": store.secret_access_key,
-            },
-            cwd=data,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(store.endpoint, process, log)
+    command = [program, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet", *backend]
+    with running(command, keys, data, store.endpoint):
         yield store
-    finally:
-        stop(process)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import datetime as dt
 import ipaddress
 import os
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.conftest import Store, executable, free_ports, stop, wait_for
+from tests.conftest import Store, executable, free_ports, running
 
 _PEM = serialization.Encoding.PEM
 _USAGES = (
@@ -55,22 +54,14 @@ def serving(folder: Path, *buckets: str) -> Iterator[TlsStore]:
         (folder / "data" / bucket).mkdir(parents=True)
     (port,) = free_ports(1)
     store = TlsStore(f"https://127.0.0.1:{port}", "tls-admin", "tls-admin-secret", authority=authority)
-    log = folder / "rclone.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [
-                *(rclone, "serve", "s3", str(folder / "data"), f"--addr=127.0.0.1:{port}"),
-                *(f"--cert={certificate}", f"--key={key}", f"--config={os.devnull}"),
-                f"--auth-key={store.access_key_id},{store.secret_access_key}",
-            ],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for(store.endpoint, process, log, context=ssl.create_default_context(cafile=authority))
+    command = [
+        *(rclone, "serve", "s3", str(folder / "data"), f"--addr=127.0.0.1:{port}"),
+        *(f"--cert={certificate}", f"--key={key}", f"--config={os.devnull}"),
+        f"--auth-key={store.access_key_id},{store.secret_access_key}",
+    ]
+    trusted = ssl.create_default_context(cafile=authority)
+    with running(command, {"HOME": str(folder)}, folder, store.endpoint, trusted):
         yield store
-    finally:
-        stop(process)
 
 
 def _certificates(folder: Path) -> tuple[Path, Path, Path]:
