@@ -54,6 +54,14 @@ KINDS = (
         },
         hides_below_objects=True,
     ),
+    Kind(
+        "Versity S3 Gateway",
+        "VERSITYGW",
+        unsupported=dict.fromkeys(
+            ("noncurrentDays", "expire", "abortMultipartDays"),
+            "it has no lifecycle rules (1.8); delete what is old from its folder by a timer of the system",
+        ),
+    ),
 )
 
 #: Days until the parts of an unfinished upload go, where the store can and nothing else was asked for.

@@ -165,9 +165,12 @@ def test_given_keys_on_a_store_that_this_project_makes_none_on(versitygw, enviro
     store = Store(versitygw.endpoint, versitygw.region, given)
     keys = {"app": {"accessKeyId": given.access_key_id, "secretAccessKey": given.secret_access_key}}
     made = environment_on(Server(store, "static"), environments, identities=["app"], keys=keys)
-    made.values["buckets"]["in"] |= {"versioning": True, "corsOrigins": ["https://media.example"]}
+    made.values["buckets"]["in"] |= {"versioning": True, "expire": [{"prefix": "cache/", "days": 1}]}
     for name, value in admin_variables(store).items():
         monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=r"buckets\.in\.expire: not supported by Versity S3 Gateway; it has no"):
+        made.initialise()
+    made.values["buckets"]["in"] |= {"expire": [], "corsOrigins": ["https://media.example"]}
     told = made.initialise()
     assert told[f"bucket {made.name}-in"] == "created"
     assert made.initialise()[f"bucket {made.name}-in"] == "unchanged"

@@ -18,6 +18,7 @@ KIND = {kind.name: kind for kind in KINDS}
         ("SeaweedFS 30GB 4.48", KIND["SeaweedFS"]),
         ("MinIO", KIND["MinIO"]),
         ("MinIO/RELEASE", KIND["MinIO"]),
+        ("VERSITYGW", KIND["Versity S3 Gateway"]),
         ("", GENERIC),
         ("nginx", GENERIC),
         ("not MinIO", GENERIC),
