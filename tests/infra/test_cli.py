@@ -15,7 +15,14 @@ from infra import cli
 from infra.config import ConfigError
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores.store import Keys, Store
+from tests.conftest import REPO
 from tests.infra.conftest import ALL, Server, admin_variables, environment_on, remove_environment
+
+
+def test_the_readme_names_every_command_and_every_page():
+    text = (REPO / "README.md").read_text()
+    assert [name for name in cli._COMMANDS if f"python -m infra {name}" not in text] == []
+    assert [page.name for page in (REPO / "docs").glob("*.md") if f"(docs/{page.name}" not in text] == []
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
