@@ -30,7 +30,7 @@ class Wanted(BaseModel):
 
 
 class Upload(BaseModel):
-    """Where it may, once, and with which Content-Type."""
+    """Where it may, for a quarter of an hour, and with which Content-Type."""
 
     key: str
     url: str

@@ -2,7 +2,7 @@
 // only ever become text.
 
 const at = (id) => document.getElementById(id);
-const state = { timeline: "", frames: [], found: [], index: 0 };
+const state = { timeline: "", frames: [], found: new Map(), index: 0 };
 
 async function ask(path, options) {
   const answer = await fetch(path, options);
@@ -43,7 +43,7 @@ async function refresh() {
 async function choose(chunk) {
   state.timeline = chunk.timeline_id;
   state.index = 0;
-  state.found = [];
+  state.found = new Map();
   state.frames = await ask(`/api/timelines/${chunk.timeline_id}/frames`);
   at("hint").hidden = true;
   at("viewer").hidden = false;
