@@ -84,7 +84,7 @@ def test_an_identity_of_a_lost_state_is_told_how_to_take_over(make: Make):
 
 
 def test_a_deleted_bucket_comes_back(project: Project):
-    stack = project.stack("gone", {"disposable": True})
+    stack = project.stack("lost-bucket", {"disposable": True})
     stack.up()
     project.s3.delete_bucket(Bucket=stack.bucket("out"))
     stack.up("--refresh")
