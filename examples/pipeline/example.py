@@ -13,10 +13,9 @@ from contextlib import ExitStack, contextmanager
 from examples.pipeline import video
 from examples.pipeline.database import URL_VARIABLE
 from examples.pipeline.errors import PipelineError, UsageError
-from examples.pipeline.intake import INTAKE_VARIABLE
 from examples.pipeline.postgres import server
 from examples.pipeline.processes import Processes, env_file, wait_for
-from examples.pipeline.serving import listener
+from examples.pipeline.serving import INTAKE_VARIABLE, listener
 from examples.pipeline.workspace import workspace
 from infra import config as configuration
 from infra.errors import InfraError

@@ -16,8 +16,6 @@ from pydantic import BaseModel
 from core.storage import BUCKET_IN, LayoutError, get_presigned_url
 from core.storage.keys import ChunkKey
 
-#: Where this listens, for the process that serves the page; without it the page only shows.
-INTAKE_VARIABLE = "INTAKE_URL"
 #: Seconds in which the browser must have begun to upload.
 _EXPIRES = 900
 _VIDEO = re.compile(r"video/[a-z0-9.+-]{1,64}")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 HOST = "127.0.0.1"
+#: Where `intake` listens, for the process that serves the page; without it the page only shows.
+INTAKE_VARIABLE = "INTAKE_URL"
 
 
 def serve(app: FastAPI, port: int) -> None:

@@ -29,7 +29,8 @@ from examples.pipeline import database
 from examples.pipeline.database import Checkpoint, connected
 from examples.pipeline.errors import PipelineError
 from examples.pipeline.extract import timeline_of
-from examples.pipeline.intake import INTAKE_VARIABLE, Upload, Wanted
+from examples.pipeline.intake import Upload, Wanted
+from examples.pipeline.serving import INTAKE_VARIABLE
 
 _PAGE = Path(__file__).with_name("page")
 #: Seconds for which the address of an image holds: as long as somebody may look at one page.
