@@ -8,7 +8,7 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof example check test faults bench minio minio-server seaweedfs-server versitygw actionlint \
+.PHONY: help up down status proof example check test test-rest test-all coverage faults bench minio minio-server seaweedfs-server versitygw actionlint \
 	s3fs audit requirements clean
 
 help: ## list the targets
@@ -35,14 +35,22 @@ check: .venv/dev ## ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-test: .venv/dev ## all tests, with the floors of branch coverage
-	@$(BIN)/pytest -n 2 --dist loadscope $(EMBEDDED:%=--ignore=%) --cov --cov-report=
-	@$(BIN)/pytest $(EMBEDDED) --cov --cov-append --cov-report=
+test: .venv/dev ## the fast tests, in under five minutes; the last line names what they leave out
+	@$(PYTEST) --tier fast $(COVERAGE) $(ARGS)
+
+test-rest: .venv/dev ## the tests that `make test` leaves out
+	@$(PYTEST) --tier rest $(COVERAGE) $(ARGS)
+
+test-all: .venv/dev ## all tests, with the floors of branch coverage
+	@$(BIN)/coverage erase
+	@$(MAKE) --no-print-directory test test-rest coverage COVERAGE="--cov --cov-append --cov-report="
+
+coverage: .venv/dev ## the floors of branch coverage, after tests with COVERAGE="--cov --cov-append"
 	@$(BIN)/coverage report --include='core/*' --fail-under=95
 	@$(BIN)/coverage report --include='infra/*' --fail-under=90
 
 faults: .venv/dev ## 2,000 random schedules of network faults (minutes)
-	@FAULT_SCHEDULES=2000 $(BIN)/pytest -n 2 --timeout 3600 tests/core/test_fault_schedules.py
+	@FAULT_SCHEDULES=2000 $(PYTEST) --timeout 3600 tests/core/test_fault_schedules.py
 
 bench: .venv/dev .local/s3fs/made ## figures as ratios, beside the peers; writes docs/bench.md and docs/bench.svg
 	@$(BIN)/python bench/startup.py
@@ -87,8 +95,7 @@ requirements: ## resolve and pin the requirements anew (needs uv)
 clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
-# These start embedded stores, which all want the same port: one after the other.
-EMBEDDED := tests/infra/local tests/engine/test_make_up.py tests/example/test_make_example.py
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .venv/made:

@@ -25,11 +25,13 @@ from infra.config import EnvironmentConfig
 from infra.env import files
 from infra.identities import RIGHTS, ROLES, Identity, Role
 from infra.init import initialise
+from infra.local import _ports
 from infra.policies import Policy
 from infra.stores.empty import delete_everything
 from infra.stores.keys import Credentials, credentials
 from infra.stores.store import Keys, Store
 from tests import conftest as shared
+from tests.ports import claimed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -44,6 +46,16 @@ def identity_of(name: str) -> Identity:
 
 def policy_of(name: str, buckets: Mapping[str, str] | Mapping[Role, str], **options: Any) -> Policy:
     return policies.policy(identity_of(name), cast("Mapping[Role, str]", buckets), **options)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ports_of_this_worker() -> Iterator[None]:
+    """Have embedded stores take ports of this worker alone, so that several workers can start one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_ports, "PREFERRED_S3", claimed()[0])
+        patch.setattr(_ports, "_RANGE", claimed())
+        patch.setattr(_ports, "_ADMIN_RANGE", claimed())
+        yield
 
 
 @pytest.fixture(scope="session")
