@@ -8,8 +8,8 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof example check test test-rest test-all coverage faults bench minio minio-server seaweedfs-server versitygw actionlint \
-	s3fs audit requirements clean
+.PHONY: help up down status proof example check test test-rest test-all test-changed coverage faults bench minio \
+	minio-server seaweedfs-server versitygw actionlint s3fs audit requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-all: .venv/dev ## all tests, with the floors of branch coverage
 coverage: .venv/dev ## the floors of branch coverage, after tests with COVERAGE="--cov --cov-append"
 	@$(BIN)/coverage report --include='core/*' --fail-under=95
 	@$(BIN)/coverage report --include='infra/*' --fail-under=90
+
+test-changed: .venv/dev ## the tests nearest to what differs from main, or from BASE=<commit>
+	@$(BIN)/python -m tests.impact $(BASE:%=--base %) -n 2 --dist worksteal --tier fast $(ARGS)
 
 faults: .venv/dev ## 2,000 random schedules of network faults (minutes)
 	@FAULT_SCHEDULES=2000 $(PYTEST) --timeout 3600 tests/core/test_fault_schedules.py

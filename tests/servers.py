@@ -1,7 +1,7 @@
 """The real servers of the tests: each is started once for a run, by the first test that needs it.
 
-Under pytest-xdist they run in the controller, and workers get their addresses from it: all workers share one server
-of each kind, and the servers end with the run, also when a worker crashes.
+Under pytest-xdist they run in the controller, and workers get their addresses from it: all workers share them, and
+they end with the run, also when a worker crashes.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class Servers:
         self._running: dict[str, Store | BaseException] = {}
 
     def get(self, kind: str) -> Store | BaseException:
-        """Return the server of a kind, started at the first call, or the exception that a test raises without it."""
+        """Return the server of a kind, started at the first call, or the exception to raise without it."""
         with self._lock:
             if kind not in self._running:
                 self._running[kind] = self._start(kind)

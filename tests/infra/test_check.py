@@ -89,7 +89,7 @@ EXPECTED = {
 
 
 class TestOnSeaweed:
-    def test_nothing_surprises_and_nothing_is_left_behind(self, seaweed_environment):
+    def test_every_identity_has_exactly_its_rights_and_the_probes_leave_nothing_behind(self, seaweed_environment):
         seaweed_environment.initialise()
         seaweed_environment.store.s3.put_object(
             Bucket=f"{seaweed_environment.name}-in", Key="mpr-probe/theirs", Body=b"theirs"
@@ -115,14 +115,14 @@ class TestOnSeaweed:
         assert not any(one.allowed for one in others)
         assert len(findings) == 4 * (7 * 2 + 3 + 3)
 
-    def test_without_admin_keys_the_foreign_bucket_is_left_out(self, pair, monkeypatch):
+    def test_without_admin_keys_no_bucket_of_another_environment_is_probed(self, pair, monkeypatch):
         pair.initialise()
         without_admin(monkeypatch)
         findings = list(run(pair.config, {}))
         assert {one.where for one in findings} == {"in", "out", "store"}
         assert not any(one.surprise for one in findings)
 
-    def test_an_identity_with_the_policy_of_another_is_found_out(self, pair, capsys):
+    def test_the_check_fails_for_an_identity_with_the_policy_of_another(self, pair, capsys):
         pair.initialise()
         names: dict[str, str] = {role: pair.config.bucket(role).name or "" for role in ROLES}
         rename = contact(pair.store).rename
@@ -142,14 +142,14 @@ class TestOnSeaweed:
         assert "allowed (!)" in capsys.readouterr().out
         assert content(pair) == before
 
-    def test_an_identity_without_its_policy_is_found_out(self, pair):
+    def test_the_check_fails_for_an_identity_without_its_policy(self, pair):
         pair.initialise()
         name = f"mpr-{pair.name}-app"
         pair.store.iam.delete_user_policy(UserName=name, PolicyName="mpr-storage")
         rights = ("list", "put", "get", "presign", "multipart", "delete")
         assert surprises(pair) == {("app", role, one) for role in ROLES for one in rights}
 
-    def test_a_right_too_many_is_found_out(self, pair):
+    def test_the_check_names_each_permission_that_an_identity_should_not_have(self, pair):
         pair.initialise()
         before = content(pair)
         for actions, found in (
@@ -164,7 +164,7 @@ class TestOnSeaweed:
             assert surprises(pair) == {("viewer", *one) for one in found}
         assert content(pair) == before
 
-    def test_all_rights_are_found_out_and_leave_nothing(self, pair):
+    def test_the_check_fails_for_an_identity_with_all_rights_and_leaves_nothing(self, pair):
         pair.initialise()
         allow(pair, "s3:*")
         before = content(pair)
@@ -172,7 +172,7 @@ class TestOnSeaweed:
         assert {("store", "create bucket"), ("other bucket", "put"), ("in", "put"), ("out", "delete")} <= found
         assert content(pair) == before
 
-    def test_an_object_that_should_not_have_been_is_cleaned_up_too(self, pair):
+    def test_an_object_written_by_a_probe_that_should_be_denied_is_deleted(self, pair):
         pair.initialise()
         allow(pair, "s3:PutObject")
         before = content(pair)
@@ -200,7 +200,7 @@ class TestOnSeaweed:
             list(run(pair.config, pair.values))
         assert content(pair) == before
 
-    def test_a_deleted_key_is_a_sentence(self, pair):
+    def test_a_deleted_access_key_is_reported_in_one_sentence(self, pair):
         pair.initialise()
         iam.delete_identity(pair.store, f"mpr-{pair.name}-app")
         with pytest.raises(
@@ -209,7 +209,7 @@ class TestOnSeaweed:
             prove(pair.config, pair.values)
         assert content(pair)["foreign"] == []
 
-    def test_a_bucket_that_is_gone_is_a_sentence(self, pair):
+    def test_a_missing_bucket_is_reported_in_one_sentence(self, pair):
         pair.initialise()
         pair.store.s3.delete_bucket(Bucket=f"{pair.name}-in")
         with pytest.raises(InfraError, match="a bucket of app does not exist; deploy again to create it"):
@@ -217,7 +217,7 @@ class TestOnSeaweed:
         pair.store.s3.create_bucket(Bucket=f"{pair.name}-in")
 
     @pytest.mark.parametrize("admin", [True, False])
-    def test_a_clock_that_is_off_by_an_hour_is_a_sentence(self, pair, monkeypatch, admin):
+    def test_a_clock_that_is_off_by_an_hour_is_reported_in_one_sentence(self, pair, monkeypatch, admin):
         pair.initialise()
         if not admin:
             without_admin(monkeypatch)
@@ -227,14 +227,14 @@ class TestOnSeaweed:
             with pytest.raises(InfraError, match=r"this machine's clock differs too much .*; set the clock right"):
                 prove(pair.config, {})
 
-    def test_wrong_admin_keys_are_a_sentence(self, pair, monkeypatch):
+    def test_wrong_admin_keys_are_reported_in_one_sentence(self, pair, monkeypatch):
         pair.initialise()
         monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "hush-wrong")
         with pytest.raises(UsageError, match="does not accept the admin key") as caught:
             prove(pair.config, {})
         assert "hush" not in str(caught.value)
 
-    def test_json_is_json_and_holds_no_secret(self, pair, capsys):
+    def test_the_json_report_parses_and_holds_no_secret(self, pair, capsys):
         pair.initialise()
         prove(pair.config, pair.values, as_json=True)
         out, err = capsys.readouterr()
@@ -267,7 +267,7 @@ class TestOnSeaweed:
             assert keys
             assert keys.access_key_id not in out
 
-    def test_a_missing_env_file_is_a_sentence_before_anything_is_tried(self, pair, monkeypatch):
+    def test_a_missing_env_file_is_reported_before_the_first_probe(self, pair, monkeypatch):
         monkeypatch.setattr(probes, "attempt", lambda *_: pytest.fail("tried"))
         with pytest.raises(UsageError, match=r"\.env is missing; make it with `make up` or `pulumi up -s"):
             prove(pair.config, pair.values)
@@ -275,7 +275,7 @@ class TestOnSeaweed:
         with pytest.raises(UsageError, match=r"\.env cannot be used: .*line 1: expected NAME=value"):
             prove(pair.config, pair.values)
 
-    def test_keys_that_somebody_else_made_can_be_checked_without_an_admin(self, pair, monkeypatch):
+    def test_externally_managed_keys_are_checked_without_admin_keys(self, pair, monkeypatch):
         pair.initialise()
         without_admin(monkeypatch)
         given = {}
@@ -288,14 +288,14 @@ class TestOnSeaweed:
 
 
 @pytest.mark.minio
-def test_nothing_surprises_on_minio(minio_environment):
+def test_every_identity_has_exactly_its_rights_on_minio(minio_environment):
     minio_environment.values["identities"] = ["viewer"]
     minio_environment.initialise()
     assert surprises(minio_environment) == set()
 
 
 @pytest.mark.minio
-def test_nothing_is_left_behind_on_minio(minio_environment):
+def test_the_probes_leave_nothing_behind_on_minio(minio_environment):
     minio_environment.values["identities"] = ["pipeline", "ingest"]
     minio_environment.initialise()
     before = content(minio_environment)
@@ -324,14 +324,14 @@ def offline(environments: Any, endpoint: str) -> Environment:
 
 
 @pytest.mark.usefixtures("no_backoff")
-def test_a_store_that_is_gone_is_unreachable(environments, refusing):
+def test_a_stopped_store_is_reported_as_unreachable(environments, refusing):
     made = offline(environments, refusing)
     with pytest.raises(UnreachableError, match=f"app: no useful answer from {refusing}") as caught:
         prove(made.config, {})
     assert caught.value.exit_code == 3
 
 
-def test_an_answer_that_is_neither_yes_nor_no_is_a_surprise_of_its_own(environments, capsys):
+def test_a_response_that_neither_allows_nor_denies_fails_the_check(environments, capsys):
     def answer(request):
         (error(403, "AccessDenied") if request.command == "DELETE" else error(409, "Weird"))(request)
 
@@ -378,7 +378,7 @@ def probe(name: str) -> Probe:
         ("create bucket", error(403, "AccessDenied"), False),
     ],
 )
-def test_what_an_answer_to_a_probe_means(name, answer, allowed):
+def test_a_response_to_a_probe_counts_as_allowed_or_denied(name, answer, allowed):
     with http_server(answer) as endpoint:
         assert attempt(probe(name), subject(endpoint)) is allowed
 
@@ -386,14 +386,14 @@ def test_what_an_answer_to_a_probe_means(name, answer, allowed):
 @pytest.mark.parametrize(
     ("names", "allowed"), [(["media-in"], False), ([], False), (["media-in", "theirs"], True)]
 )
-def test_a_list_of_ones_own_buckets_tells_nothing_new(names, allowed):
+def test_listing_buckets_counts_as_allowed_only_if_it_shows_a_foreign_bucket(names, allowed):
     inside = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in names)
     body = f"<ListAllMyBucketsResult><Buckets>{inside}</Buckets></ListAllMyBucketsResult>"
     with http_server(answering(200, body)) as endpoint:
         assert attempt(probe("list buckets"), subject(endpoint)) is allowed
 
 
-def test_a_bucket_that_could_be_made_and_not_deleted_counts_as_allowed():
+def test_a_bucket_that_could_be_created_and_not_deleted_counts_as_allowed():
     def answer(request):
         (answering(200) if request.command == "PUT" else error(403, "AccessDenied"))(request)
 
@@ -401,13 +401,13 @@ def test_a_bucket_that_could_be_made_and_not_deleted_counts_as_allowed():
         assert attempt(probe("create bucket"), subject(endpoint)) is True
 
 
-def test_each_subject_writes_under_a_key_of_its_own_below_the_prefix():
+def test_each_run_of_the_probes_writes_a_random_key_below_mpr_probe():
     keys = {subject("http://a").key for _ in range(20)}
     assert len(keys) == 20
     assert all(key.startswith("mpr-probe/") for key in keys)
 
 
-def test_a_finding_is_a_surprise_unless_it_is_as_expected():
+def test_a_finding_differs_unless_allowed_is_what_was_expected():
     for expected in (True, False):
         for allowed in (True, False, None):
             finding = Finding("app", "in", "put", expected, allowed)

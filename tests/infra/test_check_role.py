@@ -40,19 +40,19 @@ def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_aws")
-def test_an_identity_with_keys_keeps_them():
+def test_an_identity_with_access_keys_assumes_no_role():
     keyed = Settings(region="eu-west-1", role_arn=ROLE, access_key_id="AKIA", secret_access_key="hush")
     assert with_keys(keyed, "app") is keyed
 
 
 @pytest.mark.usefixtures("no_aws")
-def test_without_a_role_there_is_nothing_to_assume():
+def test_settings_without_a_role_stay_unchanged():
     plain = Settings(region="eu-west-1")
     assert with_keys(plain, "app") is plain
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_role_is_assumed():
+def test_the_role_of_an_identity_without_access_keys_is_assumed():
     found = with_keys(KEYLESS, "app")
     assert found.access_key_id is not None
     assert (found.bucket_in, found.region, found.role_arn) == ("media-in", "eu-west-1", ROLE)
@@ -79,7 +79,7 @@ def use(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("path", ["", "teams/media/"])
-def test_where_the_role_is_in_use_it_is_not_assumed_again(monkeypatch, path):
+def test_a_process_that_runs_with_the_role_does_not_assume_it_again(monkeypatch, path):
     role = f"arn:aws:iam::123456789012:role/{path}mpr-prod-app"
     use(monkeypatch, role)
     keyless = Settings(region="eu-west-1", role_arn=role)
@@ -95,13 +95,13 @@ def test_where_the_role_is_in_use_it_is_not_assumed_again(monkeypatch, path):
         "arn:aws:iam::210987654321:role/mpr-prod-app",  # of the same name in another account
     ],
 )
-def test_another_role_is_not_taken_for_it(monkeypatch, other):
+def test_a_process_that_runs_with_another_role_assumes_the_role(monkeypatch, other):
     use(monkeypatch, other)
     assert with_keys(KEYLESS, "app").access_key_id is not None
 
 
 @pytest.mark.usefixtures("deployer")
-def test_a_role_that_may_not_be_assumed_is_a_sentence(monkeypatch):
+def test_a_role_that_may_not_be_assumed_is_reported_in_one_sentence(monkeypatch):
     body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours</Message></Error></ErrorResponse>"
     with http_server(answering(403, body)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", endpoint)
@@ -113,13 +113,13 @@ def test_a_role_that_may_not_be_assumed_is_a_sentence(monkeypatch):
     assert "of-the-deployer" not in said
 
 
-def test_no_credentials_at_all_are_a_sentence(monkeypatch):
+def test_missing_aws_credentials_are_reported_in_one_sentence(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(UsageError, match="Unable to locate credentials"):
         with_keys(KEYLESS, "app")
 
 
-def test_a_profile_that_does_not_exist_is_a_sentence(monkeypatch):
+def test_a_missing_aws_profile_is_reported_in_one_sentence(monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "nowhere")
     with pytest.raises(UsageError, match=r"app: .* \(The config profile \(nowhere\) could not be found\)"):
         with_keys(KEYLESS, "app")

@@ -53,14 +53,14 @@ def cloud(
 
 
 @pytest.mark.parametrize("target", ["aws", "gcp", "r2"])
-def test_a_key_that_is_known_is_not_waited_for(target, slept, capsys):
+def test_there_is_no_wait_for_an_access_key_that_works(target, slept, capsys):
     with cloud(0) as (settings, asked):
         wait_until_known(target, identity_of("app"), settings)
     assert (slept, len(asked)) == ([], 1)
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_store_that_knew_the_key_when_it_was_made_is_not_asked(slept):
+def test_on_an_s3_compatible_store_no_request_tries_the_access_key(slept):
     with cloud(9) as (settings, asked):
         wait_until_known("s3-compatible", identity_of("app"), settings)
     assert (slept, asked) == ([], [])
@@ -70,7 +70,7 @@ def test_a_store_that_knew_the_key_when_it_was_made_is_not_asked(slept):
     ("status", "code"),
     [(403, "InvalidAccessKeyId"), (403, "SignatureDoesNotMatch"), (403, "AccessDenied"), (401, "Unauthorized")],
 )
-def test_a_key_is_waited_for_until_it_is_known_and_that_is_told(slept, capsys, status, code):
+def test_a_refused_access_key_is_tried_until_it_works_and_stderr_says_so(slept, capsys, status, code):
     with cloud(3, status, code) as (settings, asked):
         wait_until_known("gcp", identity_of("app"), settings)
     assert (len(slept), len(asked)) == (2, 4)
@@ -78,19 +78,19 @@ def test_a_key_is_waited_for_until_it_is_known_and_that_is_told(slept, capsys, s
     assert (out, err) == ("", "waiting until gcp knows the key of app everywhere (120 s at most)\n")
 
 
-def test_a_key_that_never_works_is_not_waited_for_forever(slept):
+def test_the_wait_for_an_access_key_that_never_works_ends(slept):
     with cloud(1000) as (settings, _):
         wait_until_known("aws", identity_of("app"), settings)
     assert 30 <= sum(slept) < 40
 
 
-def test_an_answer_that_waiting_cannot_change_is_for_the_probes(slept):
+def test_an_error_other_than_a_refused_access_key_ends_the_wait(slept):
     with cloud(1000, 404, "NoSuchBucket") as (settings, asked):
         wait_until_known("aws", identity_of("app"), settings)
     assert (slept, len(asked)) == ([], 1)
 
 
-def test_what_is_tried_is_what_the_identity_may_do(slept):
+def test_the_access_key_is_tried_with_a_request_that_the_identity_may_send(slept):
     web = Identity(name="web", rights=RIGHTS["viewer"], prefixes={"in": ("clips/",)})
     with cloud(0) as (settings, asked):
         wait_until_known("aws", web, settings)

@@ -54,7 +54,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_every_failure_is_a_sentence_and_its_exit_code(monkeypatch, capsys, error, code, said):
+def test_every_failure_is_reported_in_one_sentence_and_has_its_exit_code(monkeypatch, capsys, error, code, said):
     failing(monkeypatch, error)
     assert cli.run(["fail"]) == code
     out, err = capsys.readouterr()
@@ -85,7 +85,7 @@ def test_help_lists_the_commands(capsys):
 
 
 @pytest.mark.parametrize("name", cli._COMMANDS)
-def test_each_command_is_where_the_table_says_and_explains_itself(name, capsys):
+def test_each_command_is_in_the_module_of_the_table_and_has_help(name, capsys):
     module, _, attribute = cli._COMMANDS[name].partition(":")
     assert getattr(import_module(module), attribute).name == name
     assert cli.run([name, "--help"]) == 0
@@ -95,7 +95,7 @@ def test_each_command_is_where_the_table_says_and_explains_itself(name, capsys):
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["check", "--nonsense"], ["init", "a", "b"], []])
-def test_a_wrong_call_is_told(arguments, capsys):
+def test_wrong_arguments_exit_with_code_2_and_the_usage(arguments, capsys):
     assert cli.run(arguments) == 2
     err = capsys.readouterr().err
     assert "Usage: python -m infra" in err
@@ -153,11 +153,11 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
 class TestAsUsersRunIt:
     """``python -m infra`` in a copy of the project."""
 
-    def test_nonsense(self, project):
+    def test_an_unknown_command_exits_with_code_2_and_names_it(self, project):
         refused(project.run("nonsense"), 2, "No such command 'nonsense'")
         refused(project.run(), 2, "Usage: python -m infra")
 
-    def test_an_environment_from_nothing_to_proven(self, project, configured):
+    def test_init_makes_an_environment_that_check_proves_and_repeats_without_a_change(self, project, configured):
         admin = admin_variables(configured.store)
         first = project.run("init", configured.name, **admin)
         assert (first.returncode, first.stderr) == (0, "")

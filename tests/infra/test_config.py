@@ -180,7 +180,7 @@ def test_a_mistake_is_named_with_its_path(values, problem):
     assert any(one.startswith(problem) for one in problems(values)), problems(values)
 
 
-def test_every_mistake_is_told_at_once():
+def test_all_problems_of_a_configuration_are_reported_at_once():
     values = with_bucket(expire=[{"prefix": "a", "days": 0}], versionning=1, corsOrigins=["x"])
     values |= {"regoin": "x", "credentials": "y", "disposable": 7}
     with pytest.raises(ConfigError) as caught:
@@ -400,7 +400,7 @@ def write(folder: Path, text: str, name: str = "test") -> Path:
     return file
 
 
-def test_an_unknown_environment_is_told_which_there_are(tmp_path):
+def test_the_error_for_an_unknown_environment_lists_those_that_exist(tmp_path):
     write(tmp_path, "", "prod")
     write(tmp_path, "", "local")
     with pytest.raises(ConfigError, match=r"there is no environment 'lokal'; there are: local, prod"):
@@ -458,7 +458,7 @@ def test_an_encrypted_value_inside_a_structure_counts_as_absent(tmp_path):
     assert read_values("test", tmp_path) == {"keys": {"app": {"accessKeyId": "AKIA"}}}
 
 
-def test_the_stack_file_is_named_relative_to_where_one_is(tmp_path, monkeypatch):
+def test_the_path_of_the_stack_file_is_relative_to_the_working_directory_above_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert stack_file("test", tmp_path / "environments") == Path("environments/Pulumi.test.yaml")
     assert stack_file("test", Path("/elsewhere")) == Path("/elsewhere/Pulumi.test.yaml")
@@ -477,7 +477,7 @@ def test_the_reader_shares_its_problems_with_its_sections():
     assert read.problems == ["a.b[0].c: must be at least 1, got 0"]
 
 
-def test_the_reader_takes_an_absent_value_for_nothing():
+def test_an_absent_value_is_none_or_empty_and_no_problem():
     read = Reader({})
     assert (read.text("a"), read.flag("b"), read.days("c"), read.texts("d")) == (None, None, None, ())
     assert list(read.sections("e")) == []
@@ -486,6 +486,6 @@ def test_the_reader_takes_an_absent_value_for_nothing():
 
 
 @given(st.text(max_size=10), st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5))
-def test_nearest_always_has_a_hint(word, known):
+def test_a_misspelt_word_always_gets_a_hint(word, known):
     hint = nearest(word, known)
     assert hint in {f"did you mean {one}?" for one in known} | {f"known are {', '.join(known)}"}

@@ -40,7 +40,7 @@ class TestNames:
         assert said.startswith("buckets.in.name: must hold no dot")
         assert said.endswith("(media.in)")
 
-    def test_a_dotted_name_that_there_is_already(self):
+    def test_a_dotted_name_is_accepted_for_path_addressing_and_for_adopting(self):
         assert read(AWS | in_bucket("media.in") | {"addressingStyle": "path"}).bucket_in.name == "media.in"
         assert read(GCP | in_bucket("media.in") | {"adopt": "true"}).adopt
 
@@ -50,16 +50,16 @@ class TestNames:
         assert read(AWS | in_bucket(name) | {"adopt": True}).bucket_in.name == name
 
     @pytest.mark.parametrize(("target", "longest"), [(AWS, 47), (GCP, 22), (R2, 55)])
-    def test_an_environment_whose_names_would_be_too_long(self, target, longest):
+    def test_an_environment_name_is_refused_if_names_made_from_it_would_be_too_long(self, target, longest):
         read(target, "e" * longest)
         (said,) = problems(target, "e" * (longest + 1))
         assert said == "environment: is too long for the names of identities and buckets by 1 characters"
 
-    def test_names_of_ones_own_leave_the_environment_its_name(self):
+    def test_an_environment_name_may_be_long_if_the_buckets_have_names(self):
         read(R2 | NAMED, "e" * 100)
         read({"target": "s3-compatible", "endpoint": "http://store"} | NAMED, "e" * 100)
 
-    def test_a_long_identity_makes_it_longer(self):
+    def test_the_name_of_the_longest_identity_counts_for_the_length(self):
         web = {"name": "a234567890123456", "rights": "viewer"}
         assert "by 13 characters" in problems(GCP | {"identities": ["app", web]}, "e" * 22)[0]
 
@@ -74,21 +74,21 @@ class TestNames:
             (AWS, ["team"], "tags: must be a mapping"),
         ],
     )
-    def test_a_tag_that_the_cloud_would_refuse(self, target, tags, said):
+    def test_a_tag_that_the_cloud_would_refuse_is_a_problem(self, target, tags, said):
         (found,) = problems(target | {"tags": tags})
         assert found.startswith(said)
 
 
 class TestAdoption:
     @pytest.mark.parametrize("target", [AWS, GCP, R2], ids=lambda target: target["target"])
-    def test_what_is_taken_over_must_be_named(self, target):
+    def test_adopting_requires_the_names_of_the_buckets(self, target):
         assert problems(target | {"adopt": True}) == [
             "adopt: needs buckets.in.name and buckets.out.name, the buckets to take over"
         ]
         assert problems(target | {"adopt": True, "buckets": {"in": {"name": "media-in"}}})
         assert read(target | NAMED | {"adopt": True}).adopt
 
-    def test_what_was_there_before_is_never_deleted(self):
+    def test_an_adopted_environment_cannot_be_disposable(self):
         assert problems(AWS | NAMED | {"adopt": True, "disposable": True}) == [
             "adopt: excludes disposable: a bucket that was there before is never deleted"
         ]
@@ -97,21 +97,21 @@ class TestAdoption:
 class TestRoles:
     TRUST: dict[str, Any] = {"principals": [ROLE]}  # noqa: RUF012  # nothing changes it
 
-    def test_a_role_must_trust_somebody(self):
+    def test_a_role_without_trust_is_a_problem(self):
         assert problems(AWS | {"credentials": "role"}) == ["trust: is required: nobody may assume the role of app"]
         own = {"name": "web", "rights": "viewer", "trust": self.TRUST}
         assert problems(AWS | {"credentials": "role", "identities": ["app", own, "viewer"]}) == [
             "trust: is required: nobody may assume the role of app or viewer"
         ]
 
-    def test_only_a_role_trusts_somebody(self):
+    def test_trust_without_a_role_is_a_problem(self):
         assert problems(AWS | {"trust": self.TRUST}) == ["trust: is for roles (app): set `credentials: role`"]
         own = {"name": "web", "rights": "viewer", "trust": self.TRUST}
         assert problems(AWS | {"credentials": "user", "identities": ["app", own]}) == [
             "trust: is for roles (web): set `credentials: role`"
         ]
 
-    def test_trust_from_either_place_is_enough(self):
+    def test_trust_of_the_identity_or_of_the_environment_is_enough_for_a_role(self):
         own = {"name": "web", "rights": "viewer", "trust": self.TRUST}
         assert read(AWS | {"credentials": "role", "identities": [own]}).credentials == "role"
         assert read(AWS | {"credentials": "role", "trust": self.TRUST}).credentials == "role"
@@ -121,7 +121,7 @@ class TestPartitions:
     @pytest.mark.parametrize(
         ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
     )
-    def test_arns_of_the_partition_of_the_region(self, region, partition):
+    def test_arns_of_the_partition_of_the_region_are_accepted(self, region, partition):
         found = read(
             {
                 "target": "aws",
@@ -134,7 +134,7 @@ class TestPartitions:
         )
         assert found.region == region
 
-    def test_nothing_reaches_into_another_partition(self):
+    def test_an_arn_of_another_partition_than_that_of_the_region_is_a_problem(self):
         values = {
             "target": "aws",
             "region": "cn-north-1",
@@ -149,25 +149,25 @@ class TestPartitions:
             for path, arn in (("trust", ROLE), ("permissionsBoundary", BOUNDARY), ("encryption", KEY))
         ]
 
-    def test_a_key_of_another_region_is_of_no_use(self):
+    def test_a_kms_key_of_another_region_is_a_problem(self):
         other = KEY.replace("eu-west-1", "us-east-1")
         assert problems(AWS | {"encryption": other}) == [
             f"encryption: must be in region eu-west-1, as the buckets are, got {other}"
         ]
 
     @pytest.mark.parametrize("boundary", ["arn:aws:iam::aws:policy/PowerUserAccess", BOUNDARY])
-    def test_a_boundary_is_anybodys_policy(self, boundary):
+    def test_a_permissions_boundary_may_be_a_policy_of_aws_or_of_an_account(self, boundary):
         assert read(AWS | {"permissionsBoundary": boundary}).permissions_boundary == boundary
 
     @pytest.mark.parametrize("value", ["arn:aws:iam::1:policy/x", "cap", "arn:aws:iam::123456789012:role/x", 3])
-    def test_what_is_no_policy_is_no_boundary(self, value):
+    def test_a_permissions_boundary_that_is_no_policy_arn_is_a_problem(self, value):
         assert problems(AWS | {"permissionsBoundary": value})[0].startswith("permissionsBoundary: must be")
 
     @pytest.mark.parametrize(
         "value",
         ["AES256", "aws:kms", "alias/media", KEY.replace("key/", "alias/"), "arn:aws:kms:eu-west-1:1:key/x"],
     )
-    def test_what_is_no_key_encrypts_nothing(self, value):
+    def test_an_encryption_that_is_no_kms_key_arn_is_a_problem(self, value):
         assert problems(AWS | {"encryption": value})[0].startswith(
             "encryption: must be aes256, kms (a key of its own) or the ARN of a KMS key, got "
         )
@@ -183,7 +183,7 @@ def held(count: int) -> dict[str, Any]:
 
 
 class TestPolicyLength:
-    def test_more_prefixes_than_fit_into_the_policy_of_a_user(self):
+    def test_more_prefixes_than_fit_into_the_policy_of_a_user_are_a_problem(self):
         read(AWS | {"identities": [held(8)]})
         (said,) = problems(AWS | {"identities": ["app", held(40)]})
         assert said.startswith("identities: the prefixes of web make a policy of ")
@@ -191,14 +191,14 @@ class TestPolicyLength:
             "and AWS takes 2048: name fewer or shorter ones (or set `credentials: role`, which takes more)"
         )
 
-    def test_a_role_takes_more_of_them(self):
+    def test_the_policy_of_a_role_has_room_for_more_prefixes(self):
         role = AWS | {"credentials": "role", "trust": {"principals": [ROLE]}}
         read(role | {"identities": [held(40)]})
         (said,) = problems(role | {"identities": [held(200)]})
         assert said.endswith("and AWS takes 10240: name fewer or shorter ones")
 
     @pytest.mark.parametrize("encryption", ["aes256", "kms", KEY])
-    def test_what_is_let_through_fits_with_the_longest_names_that_can_be_made(self, encryption):
+    def test_accepted_prefixes_fit_into_the_policy_with_the_longest_possible_names(self, encryption):
         most = max(count for count in range(1, 60) if self._fits(count, encryption))
         assert self._length(most, encryption) <= 2048 < self._length(most + 1, encryption)
 
@@ -215,30 +215,30 @@ class TestPolicyLength:
             return False
         return True
 
-    def test_other_targets_have_no_such_limit(self):
+    def test_an_s3_compatible_store_has_no_limit_of_prefixes(self):
         store = {"target": "s3-compatible", "endpoint": "http://store"} | NAMED
         assert read(store | {"identities": [held(200)]}).names == ("web",)
 
 
 @pytest.mark.parametrize("days", [1, 6, 91, 1000])
-def test_soft_delete_is_for_a_week_to_ninety_days_or_off(days):
+def test_soft_delete_of_other_than_0_or_7_to_90_days_is_a_problem(days):
     buckets = {"in": {"softDeleteDays": days}}
     assert problems(GCP | {"buckets": buckets}) == [f"buckets.in.softDeleteDays: must be 0 or 7 to 90, got {days}"]
 
 
 @pytest.mark.parametrize("days", [0, 7, "30", 90])
-def test_good_days_of_soft_delete(days):
+def test_soft_delete_of_0_or_7_to_90_days_is_accepted(days):
     assert read(GCP | {"buckets": {"in": {"softDeleteDays": days}}}).bucket_in.soft_delete_days == int(days)
 
 
-def test_a_place_of_r2_is_one_of_its_own():
+def test_the_location_of_an_r2_bucket_is_one_of_those_of_cloudflare():
     assert problems(R2 | {"location": "EU"}) == [
         "location: must be one of apac, eeur, enam, oc, weur, wnam, got EU; what is guaranteed is `jurisdiction`"
     ]
     assert read(R2 | {"location": "WEUR"}).location == "WEUR"
 
 
-def test_everything_is_told_at_once():
+def test_the_problems_of_all_rules_are_reported_at_once():
     values = {
         "target": "aws",
         "region": "cn-north-1",

@@ -23,11 +23,11 @@ def admin(monkeypatch):
 
 @pytest.mark.usefixtures("admin")
 @pytest.mark.parametrize("values", [{}, CONFIGURED])
-def test_the_environment_decides(values):
+def test_admin_keys_of_the_environment_variables_come_first(values):
     assert connect(URL, "r1", values) == Store(URL, "r1", Keys("ADMIN", "admin-secret"))
 
 
-def test_the_configuration_is_next():
+def test_without_admin_keys_in_the_environment_those_of_the_configuration_are_used():
     assert connect(URL, "r1", CONFIGURED).admin == Keys("CONFIGURED", "configured-secret")
 
 
@@ -103,7 +103,7 @@ def test_given_keys_are_known_by_the_name_of_any_identity(monkeypatch, name):
     assert given_keys({}) == {name: Keys("ENV", "env-secret")}
 
 
-def test_keys_that_are_given_for_an_identity_are_those_that_it_gets(monkeypatch):
+def test_an_identity_gets_the_externally_managed_keys_under_its_name(monkeypatch):
     monkeypatch.setenv("MPR_WEB_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("MPR_WEB_SECRET_ACCESS_KEY", "env-secret")
     made = StaticCredentials(given_keys({}))
@@ -113,7 +113,7 @@ def test_keys_that_are_given_for_an_identity_are_those_that_it_gets(monkeypatch)
 
 
 @pytest.mark.usefixtures("admin")
-def test_the_administrator_is_no_identity():
+def test_the_keys_of_the_administrator_are_not_those_of_an_identity():
     admin = {"admin": {"accessKeyId": "A", "secretAccessKey": "s"}}
     assert given_keys({}) == given_keys({"keys": admin}) == {}
 
@@ -132,7 +132,7 @@ def test_identities_that_are_no_text_are_no_crash():
     assert given_keys(values)["web"] == Keys("WEB", "web-secret")
 
 
-def test_half_a_given_pair_is_refused():
+def test_half_a_pair_of_externally_managed_keys_is_refused():
     with pytest.raises(
         UsageError, match="MPR_APP_ACCESS_KEY_ID and MPR_APP_SECRET_ACCESS_KEY must be set together"
     ):

@@ -62,7 +62,7 @@ def uses(name: str) -> set[str]:
     return set(imported(file.read_text(encoding="utf-8"), package))
 
 
-def test_there_is_something_to_look_at():
+def test_these_tests_see_the_modules_of_core_and_infra():
     assert {"core.storage", "core.storage.settings", "infra.cli", "infra.stores.buckets", "infra.program"} <= set(
         ALL
     )
@@ -102,7 +102,7 @@ RUNS_THE_PROGRAM = "infra.deployer.command"
     "name",
     sorted(one for one in ALL if one.startswith("infra") and not one.startswith((*PULUMI, RUNS_THE_PROGRAM))),
 )
-def test_what_knows_no_pulumi_imports_nothing_that_does(name):
+def test_a_module_without_pulumi_imports_no_module_with_pulumi(name):
     assert not {one for one in uses(name) if one.startswith(PULUMI)}
 
 

@@ -128,12 +128,12 @@ def test_a_setting_that_the_target_cannot_do_without_is_named(target, setting):
         ("aws", "buckets.softDeleteDays", 0),
     ],
 )
-def test_a_setting_of_nothing_is_refused_as_well(target, setting, nothing):
+def test_an_unsupported_setting_is_refused_even_if_its_value_is_off_or_empty(target, setting, nothing):
     values, path = configured(target, setting, nothing)
     assert problems(values) == [f"{path}: not supported by target {target}: {FEATURES[setting][target]}"]
 
 
-def test_a_setting_is_named_wherever_it_stands():
+def test_an_unsupported_setting_is_reported_at_every_path_where_it_is_set():
     versioned = {"versioning": True}
     values = {"target": "r2"} | MINIMAL["r2"] | {"buckets": {"in": versioned, "out": versioned}}
     assert [one.partition(":")[0] for one in problems(values)] == [
@@ -149,7 +149,7 @@ def test_a_setting_is_named_wherever_it_stands():
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_keys_are_made_in_the_ways_of_the_target_alone(target):
+def test_only_the_kinds_of_credentials_of_the_target_are_accepted(target):
     ways = {way for one in TARGETS.values() for way in one.credentials}
     for way in ways:
         values = {"target": target} | MINIMAL[target] | {"credentials": way}

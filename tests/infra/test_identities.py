@@ -38,7 +38,7 @@ def test_the_application_alone_is_the_default():
 
 
 @pytest.mark.parametrize("word", RIGHTS)
-def test_a_word_is_the_identity_of_that_name(word):
+def test_a_single_word_is_the_identity_of_that_name(word):
     assert identities(word) == (Identity(name=word, rights=RIGHTS[word]),)
 
 
@@ -134,7 +134,7 @@ def test_a_name_that_no_cloud_or_variable_takes_is_refused(name):
 
 
 @pytest.mark.parametrize("name", ["ab", "a" * 16, "cam2", "administrator"])
-def test_good_names(name):
+def test_a_name_of_2_to_16_letters_and_digits_is_accepted(name):
     assert identities(one(name=name))[0].name == name
 
 
@@ -165,7 +165,7 @@ def test_a_prefix_that_would_cover_more_than_it_says_is_refused(prefix):
 @pytest.mark.parametrize(
     "prefix", ["a/", "frames/2026-11-23/", ".hidden/", "a..b/", "ö ü/", "映像/", "a+b&c=d/", '"x"/']
 )
-def test_good_prefixes(prefix):
+def test_a_prefix_that_ends_with_a_slash_is_accepted(prefix):
     assert identities(one(prefixes={"out": [prefix]}))[0].prefixes == {"out": (prefix,)}
 
 
@@ -179,7 +179,7 @@ def test_a_prefix_that_is_let_through_is_a_folder_and_holds_no_wildcard(prefix):
         assert not {"", ".", ".."} & set(prefix[:-1].split("/"))
 
 
-def test_every_mistake_is_told_at_once():
+def test_the_problems_of_all_identities_are_reported_at_once():
     said = problems(
         "root",
         one(name="Web", rights="viewr", prefixes={"in": ["x"], "out": []}),
@@ -211,5 +211,5 @@ def test_a_message_never_shows_the_inside_of_a_mapping():
     assert "hush" not in " ".join(said)
 
 
-def test_rights_name_the_roles_that_there_are():
+def test_rights_are_defined_for_the_in_and_out_bucket_alone():
     assert all(set(rights) <= set(ROLES) for rights in RIGHTS.values())

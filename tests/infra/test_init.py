@@ -67,7 +67,7 @@ def test_no_report_holds_a_secret(seaweed_environment):
         assert keys.access_key_id not in said
 
 
-def test_a_changed_setting_is_told(seaweed_environment):
+def test_a_changed_setting_is_reported(seaweed_environment):
     seaweed_environment.values["identities"] = ["app"]
     seaweed_environment.initialise()
     seaweed_environment.values["buckets"]["out"] |= {"versioning": True, "corsOrigins": ["http://localhost:3000"]}
@@ -89,7 +89,7 @@ def test_a_lost_env_file_gets_a_new_key(seaweed_environment, disposable):
     assert is_accepted(seaweed_environment.store, old) is not disposable
 
 
-def test_an_interrupted_run_is_gone_on_with(seaweed_environment, monkeypatch):
+def test_a_run_after_an_interruption_keeps_the_key_and_writes_the_missing_files(seaweed_environment, monkeypatch):
     seaweed_environment.values["identities"] = ["app", "viewer"]
     written = files.write
 
@@ -124,7 +124,7 @@ def test_an_edited_file_is_refused_and_nothing_is_changed(seaweed_environment):
     assert out.versioning is False
 
 
-def test_keys_that_somebody_else_made_are_handed_through(seaweed_environment):
+def test_externally_managed_keys_are_written_to_the_env_file(seaweed_environment):
     seaweed_environment.values["identities"] = ["viewer"]
     seaweed_environment.initialise()
     file = seaweed_environment.file("viewer")
@@ -145,7 +145,7 @@ def test_keys_that_somebody_else_made_are_handed_through(seaweed_environment):
     seaweed_environment.values.update(credentials="iam", identities=["viewer"])
 
 
-def test_given_keys_are_enough_where_the_buckets_are_there(seaweed_environment, monkeypatch):
+def test_externally_managed_keys_need_no_admin_keys_if_the_buckets_exist(seaweed_environment, monkeypatch):
     seaweed_environment.values["identities"] = ["app"]
     seaweed_environment.initialise()
     keys = files.keys(seaweed_environment.file("app"))
@@ -160,7 +160,7 @@ def test_given_keys_are_enough_where_the_buckets_are_there(seaweed_environment, 
 
 
 @pytest.mark.versitygw
-def test_given_keys_on_a_store_that_this_project_makes_none_on(versitygw, environments, monkeypatch, tmp_path):
+def test_externally_managed_keys_work_on_versitygw(versitygw, environments, monkeypatch, tmp_path):
     given = Keys(versitygw.access_key_id, versitygw.secret_access_key)
     store = Store(versitygw.endpoint, versitygw.region, given)
     keys = {"app": {"accessKeyId": given.access_key_id, "secretAccessKey": given.secret_access_key}}
@@ -183,7 +183,7 @@ def test_given_keys_on_a_store_that_this_project_makes_none_on(versitygw, enviro
         made.initialise()
 
 
-def test_a_given_key_that_the_store_does_not_take_is_a_sentence(seaweed_environment, monkeypatch):
+def test_an_externally_managed_key_that_the_store_refuses_is_reported(seaweed_environment, monkeypatch):
     monkeypatch.setattr(making, "_USABLE_WITHIN", 0)
     given = {"app": {"accessKeyId": "AKIANOBODY", "secretAccessKey": "hush"}}
     seaweed_environment.values.update(credentials="static", identities=["app"], keys=given)
@@ -194,7 +194,7 @@ def test_a_given_key_that_the_store_does_not_take_is_a_sentence(seaweed_environm
     seaweed_environment.values.update(credentials="iam")
 
 
-def test_the_words_for_what_became_of_a_bucket():
+def test_the_outcome_of_a_bucket_is_created_changed_or_unchanged():
     assert module._outcome(True, ("versioning",)) == "created"  # noqa: FBT003  # two facts of one result
     assert module._outcome(False, ("versioning", "expire")) == "changed versioning, expire"  # noqa: FBT003
     assert module._outcome(False, ()) == "unchanged"  # noqa: FBT003
@@ -217,7 +217,7 @@ def test_a_store_that_comes_up_later_is_waited_for(seaweed_environment, monkeypa
     assert capsys.readouterr() == ("", said)
 
 
-def test_the_wait_has_an_end(seaweed_environment, refusing, monkeypatch):
+def test_the_wait_for_a_store_that_does_not_answer_ends(seaweed_environment, refusing, monkeypatch):
     seaweed_environment.values["endpoint"] = refusing
     monkeypatch.setattr(module, "_PAUSE", 0.2)
     with pytest.raises(UnreachableError, match="cannot reach the store"):
@@ -231,7 +231,7 @@ def test_a_wrong_key_is_not_waited_for(seaweed_environment, monkeypatch, capsys)
     assert capsys.readouterr().err == ""
 
 
-def test_the_command_goes_where_it_is_told_and_proves_what_it_made(seaweed_environment, refusing, capsys):
+def test_the_command_uses_the_endpoint_option_and_checks_what_it_made(seaweed_environment, refusing, capsys):
     where = seaweed_environment.values["endpoint"]
     seaweed_environment.values.update(endpoint=refusing, publicEndpoint=refusing, identities=["app"])
     seaweed_environment.save()
@@ -250,14 +250,14 @@ def test_the_command_goes_where_it_is_told_and_proves_what_it_made(seaweed_envir
         (["--endpoint", "minio:9000"], "with --endpoint"),
     ],
 )
-def test_a_wrong_option_is_told(seaweed_environment, capsys, words, says):
+def test_an_invalid_option_exits_with_code_2(seaweed_environment, capsys, words, says):
     seaweed_environment.save()
     assert cli.run(["init", seaweed_environment.name, *words]) == 2
     assert says in capsys.readouterr().err
 
 
 @pytest.mark.minio
-def test_json_tells_every_notice(minio_environment, capsys):
+def test_the_json_report_holds_every_notice(minio_environment, capsys):
     minio_environment.values["identities"] = ["app"]
     minio_environment.save()
     assert cli.run(["init", minio_environment.name, "--json"]) == 0
@@ -274,7 +274,7 @@ def given(monkeypatch, identity="APP"):
 
 
 @pytest.mark.minio
-def test_minio_gets_the_key_that_was_chosen(minio_environment, monkeypatch):
+def test_minio_gets_the_access_key_of_the_environment_variables(minio_environment, monkeypatch):
     minio_environment.values["identities"] = ["app", "viewer"]
     keys = given(monkeypatch)
     told = minio_environment.initialise()
@@ -284,7 +284,7 @@ def test_minio_gets_the_key_that_was_chosen(minio_environment, monkeypatch):
 
 
 @pytest.mark.minio
-def test_the_key_of_an_env_file_is_not_replaced_by_a_chosen_one(minio_environment, monkeypatch):
+def test_the_access_key_in_an_env_file_is_not_replaced_by_that_of_the_environment(minio_environment, monkeypatch):
     minio_environment.values["identities"] = ["app"]
     minio_environment.initialise()
     before = files.keys(minio_environment.file("app"))
@@ -298,7 +298,7 @@ def test_the_key_of_an_env_file_is_not_replaced_by_a_chosen_one(minio_environmen
 
 
 @pytest.mark.minio
-def test_in_a_rotation_only_the_current_key_is_asked_for(minio_environment, monkeypatch):
+def test_in_a_rotation_the_environment_variables_give_only_the_current_key(minio_environment, monkeypatch):
     minio_environment.values.update(identities=["app"], slots={"app": {"current": "b", "step": "switch"}})
     keys = given(monkeypatch)
     minio_environment.initialise()
@@ -307,7 +307,7 @@ def test_in_a_rotation_only_the_current_key_is_asked_for(minio_environment, monk
     assert minio_environment.server.maker.key_ids(minio_environment.store, name) == [keys.access_key_id]
 
 
-def test_a_store_that_makes_up_its_keys_itself_takes_none(seaweed_environment, monkeypatch):
+def test_a_store_that_generates_access_keys_takes_none_from_the_environment(seaweed_environment, monkeypatch):
     seaweed_environment.values["identities"] = ["app"]
     keys = given(monkeypatch)
     seaweed_environment.initialise()

@@ -22,7 +22,7 @@ ACCOUNT_ID = re.compile(r"(?=.{6,30}$)[a-z]([-a-z0-9]*[a-z0-9])")
 @pytest.mark.parametrize(
     "name", ["abc", "studio-in", "0-9", "a" * 63, "plan", "x-anx", "an-x", "goo-g", "s3alias"]
 )
-def test_names_that_every_target_takes(target, name):
+def test_a_name_that_is_valid_for_every_target_is_accepted(target, name):
     assert names.bucket_problem(name, target) is None
 
 
@@ -30,7 +30,7 @@ def test_names_that_every_target_takes(target, name):
 @pytest.mark.parametrize(
     "name", ["ab", "a" * 64, "Studio", "a_b", "-ab", "ab-", "a..b", "10.0.0.1", "é-b", "a b", ""]
 )
-def test_names_that_no_target_takes(target, name):
+def test_a_name_that_is_valid_for_no_target_is_refused(target, name):
     for adopt in (True, False):
         assert names.bucket_problem(name, target, addressing_style="path", adopt=adopt)
 
@@ -64,12 +64,12 @@ def test_names_that_no_target_takes(target, name):
         ),
     ],
 )
-def test_names_that_one_target_does_not_take(target, name, said):
+def test_a_name_that_one_target_forbids_is_refused_there(target, name, said):
     assert said in str(names.bucket_problem(name, target))
     assert names.bucket_problem(name, "s3-compatible") is None
 
 
-def test_a_dotted_name_on_aws_is_for_paths_alone():
+def test_a_dotted_name_on_aws_requires_path_addressing():
     assert names.bucket_problem("media.in", "aws", addressing_style="path") is None
     assert names.bucket_problem("media.in", "aws", addressing_style="virtual")
     assert names.bucket_problem("media.in", "aws", adopt=True)
@@ -88,7 +88,7 @@ def test_a_dotted_name_on_aws_is_for_paths_alone():
         ("gcp", "a-g00gle"),
     ],
 )
-def test_what_a_new_bucket_cannot_be_called_one_that_there_is_may_be(target, name):
+def test_a_name_that_is_reserved_for_new_buckets_can_be_adopted(target, name):
     assert names.bucket_problem(name, target)
     assert names.bucket_problem(name, target, adopt=True) is None
 
@@ -99,7 +99,7 @@ targets = st.sampled_from(sorted(TARGETS))
 
 
 @given(environments, st.lists(identities, min_size=1, max_size=3), targets)
-def test_names_that_are_made_are_names_that_the_target_takes(environment, listed, target):
+def test_generated_names_are_valid_for_the_target(environment, listed, target):
     if names.environment_problem(environment, listed, ROLES, target) is not None:
         return
     for role in ROLES:
@@ -130,13 +130,13 @@ def test_an_environment_is_refused_at_the_first_character_too_many(target, ident
 
 
 @pytest.mark.parametrize(("target", "longest"), [("aws", 47), ("gcp", 47), ("r2", 55)])
-def test_a_name_that_is_made_for_a_bucket_has_63_characters_at_most(target, longest):
+def test_a_generated_bucket_name_has_63_characters_at_most(target, longest):
     # mpr-<environment>-out, and where names are global -<7 digits>
     assert names.environment_problem("e" * longest, [], ROLES, target) is None
     assert "by 3 characters" in str(names.environment_problem("e" * (longest + 3), [], ROLES, target))
 
 
-def test_buckets_that_have_a_name_ask_nothing_of_that_of_the_environment():
+def test_an_environment_name_may_be_long_if_no_bucket_name_is_made_from_it():
     assert names.environment_problem("e" * 90, ["app"], [], "s3-compatible") is None
     assert names.environment_problem("e" * 90, ["app"], [], "r2") is None
 
@@ -156,7 +156,7 @@ def test_what_clouds_do_not_take_of_an_environment_is_replaced(environment, buck
 
 
 @pytest.mark.parametrize("target", ["aws", "r2", "s3-compatible"])
-def test_elsewhere_identities_keep_the_name_of_the_environment_as_it_is(target):
+def test_other_targets_than_gcp_keep_the_environment_name_unchanged(target):
     assert names.identity("Prod_EU", "app", target) == "mpr-Prod_EU-app"
 
 
@@ -179,7 +179,7 @@ def test_elsewhere_identities_keep_the_name_of_the_environment_as_it_is(target):
         ("gcp", "k", "v" * 64),
     ],
 )
-def test_a_tag_that_the_target_does_not_take(target, key, value):
+def test_an_invalid_tag_is_refused(target, key, value):
     assert str(names.tag_problem(key, value, target)).endswith(f"got {key}: {value}")
 
 
@@ -194,5 +194,5 @@ def test_a_tag_that_the_target_does_not_take(target, key, value):
         ("r2", "whatever", "is refused as a whole"),
     ],
 )
-def test_a_tag_that_it_takes(target, key, value):
+def test_a_valid_tag_is_accepted(target, key, value):
     assert names.tag_problem(key, value, target) is None

@@ -15,7 +15,7 @@ def created(environment: Environment) -> list[str]:
     return [one["Name"] for one in environment.store.s3.list_buckets()["Buckets"]]
 
 
-def test_the_plan_of_an_environment(seaweed_environment):
+def test_a_plan_holds_the_store_the_names_and_the_policies_and_creates_nothing(seaweed_environment):
     made = plan.make(seaweed_environment.config, seaweed_environment.values)
     name = seaweed_environment.name
     assert made.store == seaweed_environment.store
@@ -78,7 +78,7 @@ def test_an_endpoint_that_refuses_is_unreachable(seaweed_environment, refusing):
 
 
 @pytest.mark.minio
-def test_minio_is_told_what_it_cannot_do_before_anything_is_created(minio_environment):
+def test_a_setting_that_minio_lacks_is_refused_before_anything_is_created(minio_environment):
     bucket = minio_environment.values["buckets"]["out"]
     bucket["corsOrigins"] = ["*"]
     assert refused(minio_environment).startswith("buckets.out.corsOrigins: not supported by MinIO; ")

@@ -231,7 +231,7 @@ def test_every_statement_is_explicit(identity, both, partition, key):
 @example(identity_of("viewer"), BUCKETS, "kms:GenerateDataKey")
 @example(identity_of("viewer"), BUCKETS, "kms:Decrypt")
 @example(identity_of("ingest"), BUCKETS, "kms:GenerateDataKey")
-def test_a_key_is_for_what_the_rights_need_of_it_and_no_other_key_is(identity, both, action):
+def test_a_policy_allows_the_kms_actions_that_its_rights_need_on_its_key_alone(identity, both, action):
     writes = any("write" in rights for rights in identity.rights.values())
     needed = {"kms:Decrypt", "kms:GenerateDataKey"} if writes else {"kms:Decrypt"}
     document = policy(identity, both, encryption_key=KEY)
@@ -240,7 +240,7 @@ def test_a_key_is_for_what_the_rights_need_of_it_and_no_other_key_is(identity, b
     assert not allowed(policy(identity, both), Request(action, KEY))
 
 
-def test_the_policy_of_an_identity_that_is_held_to_prefixes():
+def test_the_policy_of_an_identity_with_prefixes_allows_these_alone():
     identity = Identity(name="web", rights=RIGHTS["pipeline"], prefixes={"out": ("frames/", "overlays/")})
     arn = "arn:aws-cn:s3:::media"
     assert policy(identity, BUCKETS, partition="aws-cn")["Statement"] == [
@@ -264,7 +264,7 @@ def test_the_policy_of_an_identity_that_is_held_to_prefixes():
     ]
 
 
-def test_whoever_only_writes_below_prefixes_lists_nothing():
+def test_an_identity_that_only_writes_below_prefixes_cannot_list():
     drop = Identity(name="drop", rights={"in": frozenset({"write"})}, prefixes={"in": ("inbox/",)})
     (statement,) = policy(drop, BUCKETS)["Statement"]
     assert statement["Resource"] == ["arn:aws:s3:::media-in/inbox/*"]
@@ -283,7 +283,7 @@ def test_whoever_only_writes_below_prefixes_lists_nothing():
         ({"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}, False),
     ],
 )
-def test_a_bucket_answers_nobody_without_tls_1_2(partition, end, context, refused):
+def test_the_policy_of_a_bucket_denies_connections_below_tls_1_2(partition, end, context, refused):
     document = tls_only("media-in", partition)
     for action in ("s3:GetObject", "s3:ListBucket", "s3:PutBucketPolicy"):
         one = Request(action, f"arn:{partition}:s3:::media-in{end}", context)
@@ -303,7 +303,7 @@ def partitions() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("region", "partition"), partitions())
-def test_the_partition_of_a_region(region, partition):
+def test_a_region_belongs_to_one_partition(region, partition):
     assert partition_of(region) == partition
 
 
@@ -311,7 +311,7 @@ def test_the_length_of_a_policy_is_that_of_its_json_without_spaces():
     assert length({"Version": "1", "Statement": ["a", "b"]}) == len('{"Version":"1","Statement":["a","b"]}')
 
 
-def test_every_identity_of_the_design_is_here():
+def test_the_rights_of_all_four_identities_are_defined():
     assert list(RIGHTS) == ["app", "pipeline", "ingest", "viewer"]
 
 
@@ -350,33 +350,33 @@ def scrambled(document: Policy, seed: int) -> Policy:
 
 
 @given(any_identity(), buckets, st.integers())
-def test_normalised_sees_neither_order_nor_lists_of_one(identity, both, seed):
+def test_the_normalised_policy_ignores_order_and_lists_of_one(identity, both, seed):
     document = policy(identity, both)
     assert normalised(scrambled(document, seed)) == normalised(document)
     assert normalised(document) == normalised(json.loads(json.dumps(document)))
 
 
 @given(st.sampled_from(sorted(RIGHTS)), st.sampled_from(sorted(RIGHTS)), buckets, buckets)
-def test_normalised_differs_exactly_when_the_rights_do(one, other, here, there):
+def test_normalised_policies_differ_exactly_when_the_rights_differ(one, other, here, there):
     same = rights(policy_of(one, here)) == rights(policy_of(other, there))
     assert (normalised(policy_of(one, here)) == normalised(policy_of(other, there))) is same
 
 
 @given(any_identity(), any_identity(), buckets)
-def test_normalised_differs_exactly_when_the_prefixes_do(one, other, both):
+def test_normalised_policies_differ_exactly_when_the_prefixes_differ(one, other, both):
     same = one.rights == other.rights and {role: set(held) for role, held in one.prefixes.items()} == {
         role: set(held) for role, held in other.prefixes.items()
     }
     assert (normalised(policy(one, both)) == normalised(policy(other, both))) is same
 
 
-def test_normalised_sees_an_effect_and_a_condition():
+def test_the_normalised_policy_keeps_the_effect_and_the_condition():
     document = policy_of("viewer", BUCKETS)
     deny = {"Statement": [{**one, "Effect": "Deny"} for one in document["Statement"]]}
     only = {"Statement": [{**one, "Condition": {"Bool": {"x": "y"}}} for one in document["Statement"]]}
     assert len({repr(normalised(one)) for one in (document, deny, only)}) == 3
 
 
-def test_normalised_of_no_policy():
+def test_a_missing_policy_differs_from_an_empty_one_when_normalised():
     assert normalised(None) is None
     assert normalised(None) != normalised({"Statement": []}) == []

@@ -75,7 +75,7 @@ def is_denied(request: Callable[..., object], **arguments: object) -> bool:
     return False
 
 
-def test_it_reads_below_its_prefixes_and_nowhere_else(filled):
+def test_an_identity_with_prefixes_reads_below_them_and_nowhere_else(filled):
     web, out = client(filled, "web"), bucket(filled, "out")
     for key in INSIDE:
         assert web.get_object(Bucket=out, Key=key)["Body"].read() == key.encode()
@@ -86,7 +86,7 @@ def test_it_reads_below_its_prefixes_and_nowhere_else(filled):
     assert is_denied(web.get_object, Bucket=out, Key="clips/1.mp4")
 
 
-def test_it_lists_below_its_prefixes_and_nowhere_else(filled):
+def test_an_identity_with_prefixes_lists_below_them_and_nowhere_else(filled):
     web, out = client(filled, "web"), bucket(filled, "out")
     listed = [one["Key"] for one in web.list_objects_v2(Bucket=out, Prefix="frames/")["Contents"]]
     assert listed == sorted(key for key in INSIDE if key.startswith("frames/"))
@@ -100,7 +100,7 @@ def test_it_lists_below_its_prefixes_and_nowhere_else(filled):
     assert is_denied(web.list_objects_v2, Bucket=bucket(filled, "in"))
 
 
-def test_it_writes_below_its_prefixes_and_nowhere_else(filled):
+def test_an_identity_with_prefixes_writes_below_them_and_nowhere_else(filled):
     studio, out = client(filled, "studio"), bucket(filled, "out")
     studio.put_object(Bucket=out, Key="frames/new.jpg", Body=b"new")
     studio.delete_object(Bucket=out, Key="frames/new.jpg")
@@ -119,7 +119,7 @@ def test_it_writes_below_its_prefixes_and_nowhere_else(filled):
     assert is_denied(client(filled, "web").put_object, Bucket=out, Key="frames/1.jpg", Body=b"")
 
 
-def test_only_seaweedfs_takes_another_case_for_the_same_and_it_is_told(filled):
+def test_only_seaweedfs_ignores_the_case_of_a_prefix_and_a_notice_says_so(filled):
     web, out = client(filled, "web"), bucket(filled, "out")
     lax = filled.server.credentials == "iam"
     notice = f"identities.prefixes: {next(kind.prefixes for kind in KINDS if kind.name == 'SeaweedFS')}"
@@ -129,12 +129,12 @@ def test_only_seaweedfs_takes_another_case_for_the_same_and_it_is_told(filled):
     assert notice not in plan.make(filled.config, filled.values).notices
 
 
-def test_the_uploads_of_a_whole_bucket_are_hidden_from_it(filled):
+def test_an_identity_with_prefixes_cannot_list_the_multipart_uploads_of_the_bucket(filled):
     assert is_denied(client(filled, "studio").list_multipart_uploads, Bucket=bucket(filled, "out"))
     client(filled, "app").list_multipart_uploads(Bucket=bucket(filled, "out"))
 
 
-def test_check_shows_each_prefix_and_what_is_beside_them(scoped, capsys):
+def test_check_shows_each_prefix_and_the_rest_of_the_bucket(scoped, capsys):
     findings = list(run(scoped.config, scoped.values))
     assert [one for one in findings if one.surprise] == []
     allowed = {
@@ -174,7 +174,7 @@ def wider(environment: Environment, change: Callable[[Policy], None]) -> set[tup
     return {(one.where, one.probe) for one in found if one.surprise and one.identity == "web"}
 
 
-def test_check_sees_a_list_of_the_whole_bucket(scoped):
+def test_check_fails_if_the_whole_bucket_can_be_listed(scoped):
     def unbounded(document: Policy) -> None:
         for statement in document["Statement"]:
             statement.pop("Condition", None)
@@ -184,7 +184,7 @@ def test_check_sees_a_list_of_the_whole_bucket(scoped):
     }
 
 
-def test_check_sees_objects_beside_the_prefixes(scoped):
+def test_check_fails_if_objects_outside_of_the_prefixes_are_allowed(scoped):
     def unbounded(document: Policy) -> None:
         for statement in document["Statement"]:
             statement["Resource"] = [
@@ -194,7 +194,7 @@ def test_check_sees_objects_beside_the_prefixes(scoped):
     assert wider(scoped, unbounded) == {(f"{role} elsewhere", "get") for role in ("in", "out")}
 
 
-def test_a_prefix_where_the_probes_are_is_no_surprise(environment):
+def test_check_passes_for_a_prefix_that_holds_the_keys_of_the_probes(environment):
     environment.values["identities"] = [{"name": "odd", "rights": "viewer", "prefixes": {"out": ["mpr-probe/"]}}]
     environment.save()
     environment.initialise()

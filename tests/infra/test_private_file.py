@@ -60,7 +60,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, text):
 @pytest.mark.parametrize("step", ["fsync", "fdopen"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_failure_leaves_the_old_file_and_no_part(tmp_path, monkeypatch, step, error):
+def test_a_failure_leaves_the_old_file_and_no_temporary_file(tmp_path, monkeypatch, step, error):
     file = tmp_path / "x.env"
     file.write_text("old")
 
@@ -74,14 +74,14 @@ def test_a_failure_leaves_the_old_file_and_no_part(tmp_path, monkeypatch, step, 
     assert file.read_text() == "old"
 
 
-def test_a_failing_rename_leaves_no_part(tmp_path):
+def test_a_failing_rename_leaves_no_temporary_file(tmp_path):
     (tmp_path / "x.env").mkdir()
     with pytest.raises(IsADirectoryError):
         private_file.write(tmp_path / "x.env", "secret")
     assert [one.name for one in tmp_path.iterdir()] == ["x.env"]
 
 
-def test_the_bytes_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
+def test_the_content_is_synced_before_the_file_is_renamed(tmp_path, monkeypatch):
     steps = []
 
     def noted(name: str, function: Callable[..., object]) -> Callable[..., object]:
@@ -97,7 +97,7 @@ def test_the_bytes_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
     assert steps == ["fsync", "replace"]
 
 
-def test_a_link_at_the_place_is_replaced_and_not_followed(tmp_path):
+def test_a_symbolic_link_at_the_path_is_replaced_and_not_followed(tmp_path):
     theirs = tmp_path / "theirs"
     theirs.write_text("theirs")
     file = tmp_path / "x.env"
@@ -123,7 +123,7 @@ def test_a_link_planted_at_the_temporary_name_is_refused(tmp_path, monkeypatch, 
     assert not (tmp_path / "x.env").exists()
 
 
-def test_the_part_is_kept_out_of_version_control_like_the_file(tmp_path, monkeypatch):
+def test_the_temporary_file_matches_the_pattern_that_git_ignores(tmp_path, monkeypatch):
     seen: list[str] = []
     fsync = os.fsync
 
@@ -138,7 +138,7 @@ def test_the_part_is_kept_out_of_version_control_like_the_file(tmp_path, monkeyp
     assert Path(part).match("*.env")
 
 
-def test_two_writers_never_share_a_part(tmp_path, monkeypatch):
+def test_two_writers_never_share_a_temporary_file(tmp_path, monkeypatch):
     file = tmp_path / "x.env"
     fsync = os.fsync
     inner = iter(["inner"])
@@ -154,7 +154,7 @@ def test_two_writers_never_share_a_part(tmp_path, monkeypatch):
     assert [one.name for one in tmp_path.iterdir()] == ["x.env"]
 
 
-def test_write_once_keeps_what_is_there(tmp_path):
+def test_write_once_keeps_a_file_that_exists(tmp_path):
     file = tmp_path / "new" / "deep" / "x"
     assert private_file.write_once(file, "one") == file
     assert private_file.write_once(file, "two") == file

@@ -201,7 +201,7 @@ def bucket_names(s3: S3Client) -> set[str]:
 # --- resources ------------------------------------------------------------------------------------------
 
 
-def test_one_identity_is_what_there_is_without_asking(project: Project, values: Values, s3: S3Client):
+def test_two_buckets_and_the_app_identity_are_deployed_by_default(project: Project, values: Values, s3: S3Client):
     deployed = project.deploy(values)
     assert deployed.resources() == {
         ("Bucket", "in"),
@@ -247,7 +247,7 @@ def test_a_key_is_a_secret_output_and_no_resource_holds_the_admin_key(
         assert secret not in str(request)
 
 
-def test_settings_of_the_buckets_arrive(project: Project, values: Values, s3: S3Client):
+def test_the_configured_settings_are_applied_to_the_buckets(project: Project, values: Values, s3: S3Client):
     buckets: dict[str, dict[str, object]] = {
         "in": {"name": f"{project.environment}-in", "versioning": True, "noncurrentDays": 3},
         "out": {
@@ -273,7 +273,7 @@ def test_every_variable_that_applies_is_exported_and_no_other(project: Project, 
     assert deployed.exports.keys() == CHECKSUMS | ENDPOINT | REGION | KEYS | BUCKETS
 
 
-def test_settings_that_were_asked_for_are_exported_too(project: Project, values: Values):
+def test_configured_optional_settings_are_exported(project: Project, values: Values):
     asked: Values = {
         "publicEndpoint": "https://media.example.org",
         "addressingStyle": "virtual",

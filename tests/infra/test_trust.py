@@ -27,12 +27,12 @@ def problems(section: object) -> list[str]:
     return read.problems
 
 
-def test_no_trust_is_none():
+def test_a_configuration_without_trust_gives_none():
     assert read_trust(Reader({})) is None
     assert read_trust(Reader({"trust": None})) is None
 
 
-def test_everything_is_read():
+def test_github_eks_and_principals_are_read():
     found = trusted(
         github=["acme/media:environment:production", "acme@12/media@34:ref:refs/heads/main"],
         eks={"provider": EKS, "serviceAccounts": ["media/worker", "media/loader.v2"]},
@@ -107,7 +107,7 @@ def test_the_trust_policy_for_principals():
     ]
 
 
-def test_each_way_has_a_statement_of_its_own():
+def test_github_eks_and_principals_have_a_statement_each():
     trust = Trust(
         github=("acme/media:pull_request",),
         eks_provider=EKS,
@@ -199,12 +199,12 @@ def test_a_mistake_is_named_with_its_path(section, problem):
         ),
     ],
 )
-def test_nobody_is_trusted_by_a_wildcard(section, path):
+def test_a_wildcard_in_trust_is_a_problem(section, path):
     assert path in {one.partition(": ")[0] for one in problems(section)}
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_whatever_is_let_through_is_exact(subject, principal):
+def test_accepted_trust_holds_no_wildcard(subject, principal):
     section = {"github": [f"acme/media:{subject}"], "principals": [principal, ROLE]}
     if not problems(section):
         found = trusted(**section)

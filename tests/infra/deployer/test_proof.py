@@ -89,7 +89,7 @@ def as_deployer(account: Account, document: dict[str, Any], monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_is_enough(shape, aws: Account, monkeypatch, tmp_path):
+def test_the_policy_of_the_deployer_is_enough_to_deploy_and_destroy(shape, aws: Account, monkeypatch, tmp_path):
     values = SHAPES[shape]
     if "permissionsBoundary" in values:
         values = values | {"permissionsBoundary": boundary(aws)}
@@ -112,7 +112,9 @@ def needed(shape: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("shape", "action"), [*needed("users"), *needed("roles")])
-def test_none_of_it_can_be_spared(shape, action, aws: Account, monkeypatch, tmp_path):
+def test_without_any_one_action_of_the_policy_a_deployment_fails(
+    shape, action, aws: Account, monkeypatch, tmp_path
+):
     values = SHAPES[shape]
     config = parsed("prod", {**values, "buckets": CORS})
     document = policy(config, resources(config))
@@ -124,7 +126,7 @@ def test_none_of_it_can_be_spared(shape, action, aws: Account, monkeypatch, tmp_
         live(aws, "prod", values)
 
 
-def test_it_reaches_nothing_else(aws: Account, monkeypatch, tmp_path):
+def test_the_policy_of_the_deployer_allows_nothing_outside_of_its_environment(aws: Account, monkeypatch, tmp_path):
     values = SHAPES["users"]
     config = parsed("prod", {**values, "buckets": CORS})
     document = policy(config, resources(config), aws.id)
@@ -146,7 +148,7 @@ def test_it_reaches_nothing_else(aws: Account, monkeypatch, tmp_path):
             attempt()
 
 
-def test_another_environment_is_refused(aws: Account, monkeypatch, tmp_path):
+def test_the_deployer_cannot_deploy_another_environment(aws: Account, monkeypatch, tmp_path):
     config = parsed("prod", SHAPES["users"])
     as_deployer(aws, policy(config, resources(config)), monkeypatch, tmp_path)
     with pytest.raises(Refused, match=r"AccessDenied|not authorized"):

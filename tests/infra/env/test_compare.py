@@ -45,24 +45,24 @@ def finding(stack: Settings = STORE) -> Finding:
     return found
 
 
-def test_a_file_as_deployed(file):
+def test_a_file_with_the_deployed_values_has_no_difference(file):
     found = finding()
     assert (found.reasons, found.variables, found.next_step) == ((), (), None)
     assert str(found).endswith("prod.env: as deployed")
 
 
-def test_a_file_as_deployed_is_no_older_for_its_age(file):
+def test_an_old_file_with_the_deployed_values_has_no_difference(file):
     touch(file, -1000)
     assert finding().reasons == ()
 
 
-def test_a_missing_file(file):
+def test_a_missing_file_is_reported_with_the_command_that_writes_it(file):
     file.unlink()
     assert finding().reasons == ("missing",)
     assert str(finding()).endswith("prod.env: is missing; `python -m infra env prod --write` writes it")
 
 
-def test_rotated_keys(file):
+def test_replaced_keys_are_reported_as_rotated(file):
     rewrite(file, OTHER)
     found = finding()
     assert found.reasons == ("rotated",)
@@ -70,7 +70,7 @@ def test_rotated_keys(file):
     assert "holds keys that were replaced (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY); `python" in str(found)
 
 
-def test_an_older_file(file):
+def test_a_file_from_before_the_last_deployment_is_reported_as_older(file):
     rewrite(file, replace(STORE, bucket_in="old-bucket"))
     touch(file, -1)
     assert finding().reasons == ("older",)
@@ -99,7 +99,7 @@ def test_any_other_difference_names_its_variables(file):
         (lambda text: text + "X='$unclear'\n", ()),
     ],
 )
-def test_an_edited_file(file, edit, variables):
+def test_an_edited_file_is_reported_with_the_edited_variables(file, edit, variables):
     file.write_text(edit(file.read_text()))
     touch(file, 1)
     assert (finding().reasons, finding().variables) == (("edited",), variables)
@@ -109,19 +109,19 @@ def test_an_edited_file(file, edit, variables):
     )
 
 
-def test_an_edited_file_with_other_keys_tells_both(file):
+def test_an_edited_file_with_other_keys_is_reported_as_edited_and_rotated(file):
     file.write_text(file.read_text().replace(STORE.access_key_id or "", "AKIAMINE"))
     touch(file, 1)
     assert (finding().reasons, finding().variables) == (("edited", "rotated"), ("AWS_ACCESS_KEY_ID",))
 
 
-def test_a_file_of_somebody_else(file):
+def test_a_file_without_the_header_is_reported_as_foreign(file):
     file.write_text("S3_BUCKET_IN=mine\n")
     assert finding().reasons == ("foreign",)
     assert "was not made by mpr-storage; move it away" in str(finding())
 
 
-def test_a_folder_in_its_place(file):
+def test_a_folder_at_the_path_of_the_file_is_reported_as_unreadable(file):
     file.unlink()
     file.mkdir()
     assert finding().reasons == ("unreadable",)
@@ -133,14 +133,14 @@ def test_every_identity_that_is_deployed_or_configured_is_compared(file):
     assert found == {"app": (), "old": ("missing",), "viewer": ("undeployed",)}
 
 
-def test_a_stack_without_a_time_makes_nothing_older(file):
+def test_without_a_time_of_the_last_deployment_no_file_is_older(file):
     rewrite(file, OTHER)
     touch(file, -1000)
     (found,) = compare("prod", [], Stack({"app": STORE}, None))
     assert found.reasons == ("rotated",)
 
 
-def test_a_finding_for_machines(file):
+def test_a_finding_as_a_dict_holds_the_reasons_and_the_next_step(file):
     rewrite(file, OTHER)
     assert finding().as_dict() == {
         "identity": "app",

@@ -68,7 +68,7 @@ def call(environments: Path, capsys: pytest.CaptureFixture[str]) -> Call:
 
 
 @pytest.mark.parametrize("name", [one for one in FORMATS if one != "github-actions"])
-def test_a_format_of_the_env_file_on_disk(call: Call, name):
+def test_a_format_is_rendered_from_the_env_file_on_disk(call: Call, name):
     write("app", STORE)
     write("viewer", ODD)
     assert call("--format", name, shows=True) == (0, rendered(name, STORE, "prod"), "")
@@ -76,7 +76,7 @@ def test_a_format_of_the_env_file_on_disk(call: Call, name):
     assert call("--format", name, "--identity", "viewer", shows=True) == (0, viewer, "")
 
 
-def test_a_reader_elsewhere_gets_the_address_of_there(call: Call):
+def test_the_endpoint_option_replaces_the_address_in_the_output(call: Call):
     write("app", STORE)
     there = replace(STORE, endpoint_url="http://minio:9000")
     for given in ("http://minio:9000", "http://minio:9000/"):
@@ -84,14 +84,14 @@ def test_a_reader_elsewhere_gets_the_address_of_there(call: Call):
         assert done == (0, rendered("kubernetes", there, "prod"), "")
 
 
-def test_an_address_that_is_none_is_refused(call: Call):
+def test_an_endpoint_option_without_a_scheme_is_refused(call: Call):
     write("app", STORE)
     code, out, err = call("--format", "json", "--endpoint", "minio:9000")
     assert (code, out) == (2, "")
     assert "--endpoint must" in err
 
 
-def test_aws_has_no_address_to_replace(call: Call):
+def test_the_endpoint_option_is_refused_for_aws(call: Call):
     write("app", ROLE)
     code, out, err = call("--format", "json", "--endpoint", "http://minio:9000")
     assert (code, out) == (2, "")
@@ -105,20 +105,20 @@ def test_without_a_file_the_deployed_stack_is_read(call: Call, pulumi: Pulumi):
     assert list(files.path("prod", "app").parent.glob("*.env")) == [], "nothing is written by it"
 
 
-def test_with_a_file_nothing_else_is_asked(call: Call, pulumi: Pulumi):
+def test_with_an_env_file_pulumi_is_not_started(call: Call, pulumi: Pulumi):
     write("app", STORE)
     assert call("--format", "json", shows=True)[0] == 0
     assert not (pulumi.folder / "calls").exists()
 
 
-def test_without_a_file_and_an_engine_it_says_both(call: Call, pulumi: Pulumi):
+def test_without_an_env_file_and_pulumi_the_error_names_both(call: Call, pulumi: Pulumi):
     pulumi.command.unlink()
     code, out, err = call("--format", "json")
     assert (code, out) == (3, "")
     assert "prod.env is missing, and the deployed stack cannot be read without Pulumi: https://" in err
 
 
-def test_without_a_file_and_a_stack_it_says_both(call: Call, pulumi: Pulumi):
+def test_without_an_env_file_and_a_stack_the_error_names_both(call: Call, pulumi: Pulumi):
     code, out, err = call("--format", "json")
     assert (code, out) == (1, "")
     assert "prod.env is missing, and prod is not deployed; `pulumi up -s prod` deploys it" in err
@@ -131,7 +131,7 @@ def test_an_identity_that_is_configured_and_not_deployed(call: Call, pulumi: Pul
     assert "identity viewer is not deployed yet; `pulumi up -s prod` deploys it" in err
 
 
-def test_a_file_that_cannot_be_used_is_told_by_its_line(call: Call):
+def test_an_env_file_with_a_syntax_error_is_reported_with_the_line(call: Call):
     write("app", STORE).write_text("S3_BUCKET_IN=media in\n")
     code, _, err = call("--format", "json")
     assert code == 2
@@ -153,14 +153,14 @@ def test_a_file_that_cannot_be_used_is_told_by_its_line(call: Call):
         (["--format", "dotenv", "--json"], "--json goes with --check and --write"),
     ],
 )
-def test_a_wrong_call_is_told(call: Call, arguments, said):
+def test_wrong_options_exit_with_code_2_and_say_why(call: Call, arguments, said):
     write("app", STORE)
     code, out, err = call(*arguments)
     assert (code, out) == (2, "")
     assert said in err
 
 
-def test_an_unknown_environment_is_told(environments: Path, capsys):
+def test_an_unknown_environment_is_reported(environments: Path, capsys):
     configure(environments)
     assert cli.run(["env", "prd", "--check"]) == 2
     assert "there is no environment 'prd'; there are: prod" in capsys.readouterr().err
@@ -169,7 +169,7 @@ def test_an_unknown_environment_is_told(environments: Path, capsys):
 # --- --output -------------------------------------------------------------------------------------------
 
 
-def test_an_output_is_private_and_whole(call: Call, tmp_path: Path):
+def test_the_output_file_is_private_and_complete(call: Call, tmp_path: Path):
     write("app", STORE)
     target = tmp_path / "rclone.conf"
     target.write_text("old")
@@ -191,7 +191,7 @@ def test_an_output_is_private_and_whole(call: Call, tmp_path: Path):
     ],
     ids=["folder", "link", "dangling link", "pipe", "no folder"],
 )
-def test_an_output_that_cannot_be_written_is_told_and_stays(call: Call, tmp_path: Path, prepare, said):
+def test_an_output_that_cannot_be_written_is_reported_and_unchanged(call: Call, tmp_path: Path, prepare, said):
     write("app", STORE)
     target = tmp_path / "there" / "out"
     target.parent.mkdir()
@@ -203,7 +203,7 @@ def test_an_output_that_cannot_be_written_is_told_and_stays(call: Call, tmp_path
     assert not list(tmp_path.glob("**/.*"))
 
 
-def test_a_full_disk_is_told(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_reported(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write("app", STORE)
 
     def full(*_: object) -> None:
@@ -262,7 +262,7 @@ def test_what_holds_no_secret_is_shown_on_a_terminal(project: Project):
     assert (code, json.loads(shown)) == (0, ROLE.to_env())
 
 
-def test_an_output_from_a_terminal(project: Project):
+def test_on_a_terminal_secrets_are_written_to_a_regular_file_alone(project: Project):
     in_project(project, STORE)
     assert on_a_terminal(project, "--format", "json", "--output", "out.json") == (0, "")
     assert json.loads((project.root / "out.json").read_text()) == STORE.to_env()
@@ -300,7 +300,7 @@ def test_github_gets_no_mask_where_there_are_no_keys(call: Call, github: Path):
     assert f"AWS_ROLE_ARN={ROLE.role_arn}\n" in github.read_text()
 
 
-def test_without_a_github_job_it_is_a_wrong_call(call: Call):
+def test_the_github_format_is_refused_outside_of_a_github_job(call: Call):
     write("app", STORE)
     code, out, err = call("--format", "github-actions")
     assert (code, out) == (2, "")
@@ -315,7 +315,7 @@ def test_github_names_the_file_itself(call: Call, github: Path, tmp_path: Path):
     assert github.read_text() == "EARLIER=1\n"
 
 
-def test_a_file_of_github_that_cannot_be_written_is_told(call: Call, github: Path):
+def test_a_github_file_that_cannot_be_written_is_reported(call: Call, github: Path):
     write("app", STORE)
     github.unlink()
     github.mkdir()
@@ -327,7 +327,7 @@ def test_a_file_of_github_that_cannot_be_written_is_told(call: Call, github: Pat
 # --- --check --------------------------------------------------------------------------------------------
 
 
-def test_check_is_content_with_what_is_deployed(call: Call, pulumi: Pulumi):
+def test_check_passes_for_files_with_the_deployed_values(call: Call, pulumi: Pulumi):
     pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env()})
     written = [write("app", STORE), write("viewer", ODD)]
     before = [(one.stat().st_mtime_ns, one.stat().st_ino) for one in written]

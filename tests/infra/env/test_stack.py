@@ -24,7 +24,7 @@ def test_the_settings_of_each_identity_are_what_the_program_exported(pulumi: Pul
     assert found.updated == datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
 
-def test_an_environment_without_app_has_none(pulumi: Pulumi):
+def test_an_environment_without_app_has_no_settings_of_app(pulumi: Pulumi):
     pulumi.deploy("prod", {"viewer": ODD.to_env()})
     assert stack.read("prod").settings == {"viewer": ODD}
 
@@ -48,7 +48,7 @@ def test_no_secret_is_an_argument_or_in_a_repr(pulumi: Pulumi):
     assert {call[2] for call in pulumi.calls} == {"ls", "output"}, "nothing that changes anything"
 
 
-def test_without_an_engine_it_says_where_to_get_one(pulumi: Pulumi):
+def test_without_pulumi_the_error_says_where_to_get_it(pulumi: Pulumi):
     pulumi.command.unlink()
     with pytest.raises(UnreachableError, match=r"cannot be read without Pulumi: https://"):
         stack.read("prod")
@@ -64,7 +64,7 @@ def test_a_stack_that_was_never_deployed_is_an_error_that_says_how(pulumi: Pulum
     assert caught.value.exit_code == 1
 
 
-def test_a_backend_that_does_not_answer_is_told_in_its_words(pulumi: Pulumi):
+def test_the_error_for_an_unreachable_backend_holds_the_words_of_pulumi(pulumi: Pulumi):
     pulumi.fail("error: could not connect\n  to the bucket")
     with pytest.raises(
         UnreachableError, match=r"`pulumi stack ls` failed: error: could not connect to the bucket$"
@@ -72,7 +72,7 @@ def test_a_backend_that_does_not_answer_is_told_in_its_words(pulumi: Pulumi):
         stack.read("prod")
 
 
-def test_a_backend_that_fails_without_a_word_is_told_by_its_code(pulumi: Pulumi):
+def test_a_backend_that_fails_silently_is_reported_with_the_exit_code(pulumi: Pulumi):
     pulumi.fail("")
     with pytest.raises(UnreachableError, match=r"`pulumi stack ls` failed: exit code 255$"):
         stack.read("prod")
@@ -89,6 +89,6 @@ def test_incomplete_outputs_are_an_error_without_a_value(pulumi: Pulumi):
     assert outputs["AWS_SECRET_ACCESS_KEY"] not in str(caught.value)
 
 
-def test_a_stack_without_a_time_has_none(pulumi: Pulumi):
+def test_a_stack_that_was_never_updated_has_no_time_of_update(pulumi: Pulumi):
     pulumi.deploy("prod", Settings(region="x").to_env(), updated=None)
     assert stack.read("prod").updated is None

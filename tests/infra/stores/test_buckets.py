@@ -46,7 +46,7 @@ def test_a_bucket_is_created_with_all_its_settings_and_a_second_call_changes_not
 
 
 @pytest.mark.minio
-def test_the_same_on_minio_with_what_it_can_do(minio):
+def test_on_minio_a_bucket_is_created_and_a_second_call_changes_nothing(minio):
     name = fresh()
     wanted = BucketConfig(name=name, versioning=True, noncurrent_days=7, expire=(Expiry(prefix="cache/", days=3),))
     try:
@@ -104,7 +104,7 @@ def test_only_what_differs_is_changed(seaweed_store, bucket_name, setting, value
     assert buckets.ensure(seaweed_store, wanted) == Ensured(created=False, changed=())
 
 
-def test_everything_can_be_taken_away_again(seaweed_store, bucket_name):
+def test_settings_that_left_the_configuration_are_removed_from_the_bucket(seaweed_store, bucket_name):
     buckets.ensure(seaweed_store, everything(bucket_name))
     buckets.ensure(seaweed_store, BucketConfig(name=bucket_name))
     now = found(seaweed_store, bucket_name)
@@ -115,7 +115,7 @@ def test_everything_can_be_taken_away_again(seaweed_store, bucket_name):
         seaweed_store.s3.get_bucket_cors(Bucket=bucket_name)
 
 
-def test_read_sees_what_was_changed_behind_our_back(seaweed_store, bucket_name):
+def test_read_returns_changes_that_were_made_elsewhere(seaweed_store, bucket_name):
     wanted = everything(bucket_name)
     buckets.ensure(seaweed_store, wanted)
     s3 = seaweed_store.s3
@@ -164,7 +164,7 @@ def test_a_browser_of_an_origin_may_upload_and_no_other(seaweed_store, bucket_na
     assert (rule["AllowedHeaders"], rule["ExposeHeaders"]) == (["*"], ["ETag"])
 
 
-def test_read_of_no_bucket_is_none(server):
+def test_reading_a_missing_bucket_gives_none(server):
     assert buckets.read(server.store, fresh()) is None
 
 
@@ -174,14 +174,14 @@ def test_a_bucket_without_a_name_is_refused():
 
 
 class TestDelete:
-    def test_an_empty_bucket_goes(self, server):
+    def test_an_empty_bucket_is_deleted(self, server):
         name = fresh()
         server.store.s3.create_bucket(Bucket=name)
         buckets.delete(server.store, name, with_content=False)
         assert buckets.read(server.store, name) is None
 
     @pytest.mark.parametrize("with_content", [True, False])
-    def test_a_bucket_that_is_gone_is_fine(self, server, with_content):
+    def test_deleting_a_missing_bucket_is_no_error(self, server, with_content):
         buckets.delete(server.store, fresh(), with_content=with_content)
 
     def test_a_bucket_with_an_object_is_refused(self, server, new_bucket):
@@ -203,7 +203,7 @@ class TestDelete:
             buckets.delete(server.store, name, with_content=False)
         assert buckets.read(server.store, name)
 
-    def test_a_bucket_goes_with_versions_markers_and_unfinished_uploads(self, server, new_bucket):
+    def test_a_bucket_is_deleted_with_versions_markers_and_unfinished_uploads(self, server, new_bucket):
         name = new_bucket(server.store)
         s3 = server.store.s3
         s3.put_object(Bucket=name, Key="plain", Body=b"1")
@@ -217,7 +217,7 @@ class TestDelete:
         buckets.delete(server.store, name, with_content=True)
         assert buckets.read(server.store, name) is None
 
-    def test_a_store_that_refuses_is_told(self):
+    def test_the_error_holds_the_code_and_message_of_the_store(self):
         body = "<Error><Code>Busy</Code><Message>later</Message></Error>"
         with (
             http_server(answering(409, body)) as endpoint,
@@ -231,7 +231,7 @@ class TestFailures:
     def intruder(self, seaweed_store: Store) -> Store:
         return replace(seaweed_store, admin=Keys("nobody-knows-me", "secret"))
 
-    def test_an_unknown_admin_key(self, intruder):
+    def test_an_unknown_admin_key_is_reported_without_its_secret(self, intruder):
         for action in (
             lambda: buckets.ensure(intruder, BucketConfig(name="media")),
             lambda: buckets.read(intruder, "media"),
@@ -242,14 +242,14 @@ class TestFailures:
             ):
                 action()
 
-    def test_a_wrong_admin_secret(self, server):
+    def test_a_wrong_admin_secret_is_reported_without_the_secret(self, server):
         wrong = replace(server.store, admin=replace(server.store.admin, secret_access_key="hush-wrong"))
         with pytest.raises(UsageError, match="SignatureDoesNotMatch") as caught:
             buckets.ensure(wrong, BucketConfig(name="media"))
         assert "hush" not in str(caught.value)
 
     @pytest.mark.usefixtures("no_backoff")
-    def test_a_store_that_refuses_connections(self, refusing):
+    def test_a_store_that_refuses_connections_is_unreachable(self, refusing):
         store = Store(refusing, "us-east-1", Keys("a", "b"))
         with pytest.raises(UnreachableError, match=f"bucket media: no useful answer from {refusing}"):
             buckets.ensure(store, BucketConfig(name="media"))
@@ -262,7 +262,7 @@ class TestFailures:
             ("AccessDenied", UsageError, r"the admin key AKIA\.\.\. may not do this"),
         ],
     )
-    def test_a_bucket_that_cannot_be_created(self, code, error, said):
+    def test_a_bucket_that_cannot_be_created_is_reported(self, code, error, said):
         with _creating(code) as store, pytest.raises(error, match=said):
             buckets.ensure(store, BucketConfig(name="media"))
 
@@ -296,7 +296,7 @@ def test_settings_that_may_not_be_read_are_not_known(subresource):
     assert found == BucketConfig(name="media")
 
 
-def test_the_region_of_a_bucket_is_asked_for():
+def test_a_bucket_is_created_in_the_region_of_the_store():
     seen = []
 
     def answer(request: Any) -> None:

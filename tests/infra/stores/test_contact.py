@@ -46,7 +46,7 @@ def test_a_key_that_may_not_list_buckets_is_accepted_all_the_same():
         assert contact(at(endpoint)) is GENERIC
 
 
-def test_it_is_one_harmless_request_without_the_secret():
+def test_contact_sends_one_listing_of_buckets_without_the_secret():
     seen = []
 
     def answer(request):
@@ -75,7 +75,7 @@ def test_the_signature_is_the_one_that_botocore_makes(monkeypatch, endpoint, sec
     assert ours["Authorization"] == request.headers["Authorization"]
 
 
-def test_a_wrong_secret_is_a_sentence(server):
+def test_a_wrong_secret_is_reported_in_one_sentence(server):
     wrong = replace(server.store, admin=replace(server.store.admin, secret_access_key="hush-wrong"))
     with pytest.raises(
         UsageError, match=r"does not accept the admin key .*SignatureDoesNotMatch.*MPR_ADMIN"
@@ -84,7 +84,7 @@ def test_a_wrong_secret_is_a_sentence(server):
     assert "hush" not in str(caught.value)
 
 
-def test_an_unknown_key_is_a_sentence(server):
+def test_an_unknown_key_is_reported_in_one_sentence(server):
     stranger = replace(server.store, admin=Keys("nobody-knows-me", "secret"))
     with pytest.raises(UsageError, match=r"does not accept the admin key nobo\.\.\. \(InvalidAccessKeyId\)"):
         contact(stranger)
@@ -102,7 +102,7 @@ class Clock(datetime):
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_clock_that_is_off_by_an_hour_is_a_sentence(server, monkeypatch, hours):
+def test_a_clock_that_is_off_by_an_hour_is_reported_in_one_sentence(server, monkeypatch, hours):
     monkeypatch.setattr(Clock, "off", timedelta(hours=hours))
     monkeypatch.setattr(module, "datetime", Clock)
     with pytest.raises(
@@ -111,7 +111,7 @@ def test_a_clock_that_is_off_by_an_hour_is_a_sentence(server, monkeypatch, hours
         contact(server.store)
 
 
-def test_another_region_is_a_sentence():
+def test_another_region_is_reported_in_one_sentence():
     said = error("AuthorizationHeaderMalformed", "expecting garage")
     with (
         http_server(answering(400, said)) as endpoint,
@@ -122,7 +122,7 @@ def test_another_region_is_a_sentence():
         contact(at(endpoint))
 
 
-def test_any_other_refusal_is_told():
+def test_any_other_refusal_is_reported():
     with (
         http_server(answering(503, error("SlowDown"))) as endpoint,
         pytest.raises(InfraError, match=f"first contact: {endpoint} answered SlowDown: words"),
@@ -138,7 +138,7 @@ def test_a_port_that_refuses_is_unreachable(refusing):
     assert got.value.exit_code == 3
 
 
-def test_a_port_that_hangs_is_unreachable_in_time(hanging, monkeypatch):
+def test_a_port_that_never_answers_is_unreachable(hanging, monkeypatch):
     monkeypatch.setattr(module, "_TIMEOUT", 0.2)
     started = time.monotonic()
     with pytest.raises(UnreachableError, match=f"cannot reach the store at {hanging} .no answer within"):
@@ -171,7 +171,7 @@ def test_a_store_over_tls_is_trusted_through_the_bundle_that_boto3_uses(tmp_path
         assert contact(store) is GENERIC
 
 
-def test_a_bundle_that_is_none_is_named(tmp_path, monkeypatch):
+def test_a_missing_ca_bundle_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "gone.pem"))
     with pytest.raises(UsageError, match=r"AWS_CA_BUNDLE=.*gone\.pem"):
         contact(at("https://127.0.0.1:1"))

@@ -65,7 +65,7 @@ def test_more_than_a_page_of_versions_and_markers_is_deleted(server, new_bucket)
     assert is_empty(s3, name)
 
 
-def test_every_key_goes_whatever_is_in_it(server, new_bucket):
+def test_an_object_is_deleted_whatever_characters_its_key_has(server, new_bucket):
     s3, name = server.store.s3, new_bucket(server.store)
     put(
         s3, name, ["tab\there", "line\nbreak\r\n", "\x01\x1f\x7f", "\x85\u2028", "\ufffe", " spaces ", "frame.jpg"]
@@ -83,7 +83,7 @@ def test_what_the_store_does_not_delete_is_an_error(seaweed_store, new_bucket, m
             delete_everything(s3, name)
 
 
-def test_every_unfinished_upload_goes(server, new_bucket):
+def test_every_unfinished_upload_is_aborted(server, new_bucket):
     s3, name = server.store.s3, new_bucket(server.store)
     for number in range(3):
         s3.create_multipart_upload(Bucket=name, Key=f"big-{number}")
@@ -149,7 +149,7 @@ def test_a_store_without_versions_is_emptied_too(refusing_client, seaweed_store,
 
 
 @pytest.mark.parametrize("operation", ["DeleteObjects", "ListObjectVersions"])
-def test_any_other_refusal_comes_out(refusing_client, seaweed_store, new_bucket, operation):
+def test_any_other_refusal_is_raised(refusing_client, seaweed_store, new_bucket, operation):
     name = new_bucket(seaweed_store)
     put(seaweed_store.s3, name, ["a"])
     s3 = refusing_client("AccessDenied", operation)
@@ -157,7 +157,7 @@ def test_any_other_refusal_comes_out(refusing_client, seaweed_store, new_bucket,
         delete_everything(s3, name)
 
 
-def test_an_object_that_a_batch_leaves_is_asked_for_again_so_that_its_refusal_comes_out(seaweed_store, new_bucket):
+def test_an_object_that_a_batch_skips_is_deleted_alone_and_its_refusal_is_raised(seaweed_store, new_bucket):
     name = new_bucket(seaweed_store)
     s3 = seaweed_store.s3
     put(s3, name, ["a", "b"])
@@ -184,7 +184,7 @@ def test_an_object_that_a_batch_leaves_is_asked_for_again_so_that_its_refusal_co
         events.unregister("after-call.s3.DeleteObjects", spoil)
 
 
-def test_more_than_a_page_of_unfinished_uploads_goes(seaweed_store, new_bucket):
+def test_more_than_a_page_of_unfinished_uploads_is_aborted(seaweed_store, new_bucket):
     s3, name = seaweed_store.s3, new_bucket(seaweed_store)
     for number in range(5):
         s3.create_multipart_upload(Bucket=name, Key=f"big-{number}")

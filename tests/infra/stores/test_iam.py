@@ -25,7 +25,7 @@ POLICY = {
 }
 
 
-def test_a_user_that_somebody_made_is_adopted_with_its_key(seaweed_store, user):
+def test_an_existing_user_is_adopted_with_its_key(seaweed_store, user):
     seaweed_store.iam.create_user(UserName=user)
     key = seaweed_store.iam.create_access_key(UserName=user)["AccessKey"]["AccessKeyId"]
     assert iam.read_identity(seaweed_store, user) == {}
@@ -34,7 +34,7 @@ def test_a_user_that_somebody_made_is_adopted_with_its_key(seaweed_store, user):
     assert iam.key_ids(seaweed_store, user) == [key]
 
 
-def test_a_policy_that_is_gone_is_empty(seaweed_store, user):
+def test_a_missing_policy_is_read_as_empty(seaweed_store, user):
     iam.ensure_identity(seaweed_store, user, POLICY)
     seaweed_store.iam.delete_user_policy(UserName=user, PolicyName="mpr-storage")
     assert iam.read_identity(seaweed_store, user) == {}
@@ -54,7 +54,7 @@ def test_a_policy_is_read_whether_botocore_decoded_it_or_not(monkeypatch, decode
     assert iam.read_identity(store, "x") == POLICY
 
 
-def test_a_store_without_the_iam_api_is_told():
+def test_a_store_without_the_iam_api_is_reported():
     body = "<Error><Code>MethodNotAllowed</Code><Message>no IAM here</Message></Error>"
     with http_server(answering(405, body)) as endpoint:
         store = Store(endpoint, "us-east-1", Keys("a", "b"))
@@ -63,13 +63,13 @@ def test_a_store_without_the_iam_api_is_told():
                 action()
 
 
-def test_a_policy_that_the_store_refuses_is_told(seaweed_store, user):
+def test_a_policy_that_the_store_refuses_is_reported(seaweed_store, user):
     bad = {"Version": "2012-10-17", "Statement": [{**POLICY["Statement"][0], "Action": ["s3:NoSuchAction"]}]}  # type: ignore[dict-item]  # a literal
     with pytest.raises(InfraError, match=f"identity {user}: .* answered MalformedPolicyDocument"):
         iam.ensure_identity(seaweed_store, user, bad)
 
 
-def test_the_keys_of_a_user_go_before_the_user(seaweed_store, user):
+def test_the_keys_of_a_user_are_deleted_before_the_user(seaweed_store, user):
     """SeaweedFS deletes a user with its keys; AWS refuses that."""
     iam.ensure_identity(seaweed_store, user, POLICY)
     iam.create_key(seaweed_store, user)

@@ -90,7 +90,7 @@ def test_the_policy_in_force_is_the_one_asked_for_and_holds_for_the_keys_there_a
         assert [person.may(keys, one, "out") for one in what] == [False, False, False, False]
 
 
-def test_a_key_works_at_once_and_is_adopted_by_whoever_knows_it(person):
+def test_a_new_key_works_and_is_adopted_by_its_id_and_secret(person):
     person.become("viewer")
     keys, new = person.key()
     assert new
@@ -107,7 +107,7 @@ def test_a_key_works_at_once_and_is_adopted_by_whoever_knows_it(person):
     assert is_accepted(person.store, keys)  # somebody may hold its secret
 
 
-def test_a_third_key_is_refused_in_words_and_stale_ones_go_only_where_it_is_disposable(person):
+def test_a_third_key_is_refused_and_stale_keys_are_deleted_only_if_disposable(person):
     person.become("viewer")
     made = [person.key()[0] for _ in range(SLOTS)]
     for known in (None, person.store.admin):  # a key of somebody else is none of ours
@@ -145,7 +145,7 @@ def test_what_is_deleted_stops_working_and_may_be_deleted_again(person):
         assert not is_accepted(person.store, keys)
 
 
-def test_a_key_for_nobody_is_refused_in_words(person):
+def test_a_key_for_a_user_that_does_not_exist_is_refused(person):
     with pytest.raises(InfraError, match=f"creating a key of {person.name}: .* answered"):
         person.maker.create_key(person.store, person.name)
 
@@ -166,7 +166,7 @@ def test_identities_whose_names_start_alike_do_not_share_keys(person):
 
 
 @pytest.mark.parametrize("admin", [Keys("nobody-knows-me", "hush"), None], ids=["unknown", "wrong secret"])
-def test_wrong_admin_keys_are_a_sentence_everywhere(server, admin):
+def test_every_action_reports_wrong_admin_keys_in_one_sentence(server, admin):
     store, maker = server.store, server.maker
     wrong = Store(store.endpoint, store.region, admin or Keys(store.admin.access_key_id, "hush"))
     name = fresh("mpr")

@@ -39,14 +39,14 @@ def config(**settings: Any) -> EnvironmentConfig:
 
 
 @pytest.mark.parametrize("kind", [KIND["SeaweedFS"], GENERIC], ids=lambda kind: kind.name)
-def test_unfinished_uploads_are_cleaned_up_unless_it_says_otherwise(kind):
+def test_unfinished_uploads_are_aborted_unless_the_configuration_says_otherwise(kind):
     found, notices = bucket_settings(config(abort_multipart_days=2, cors_origins=("*",)), kind)
     assert notices == []
     assert found["in"] == BucketConfig(name="in", abort_multipart_days=ABORT_MULTIPART_DAYS)
     assert found["out"] == BucketConfig(name="out", abort_multipart_days=2, cors_origins=("*",))
 
 
-def test_what_minio_cannot_have_is_a_notice_each():
+def test_each_default_setting_that_minio_lacks_is_a_notice():
     wanted = config(versioning=True, noncurrent_days=3, expire=(Expiry(prefix="a", days=1),))
     found, notices = bucket_settings(wanted, KIND["MinIO"])
     assert found == {"in": wanted.bucket_in, "out": wanted.bucket_out}
@@ -62,7 +62,7 @@ def test_what_minio_cannot_have_is_a_notice_each():
     ]
 
 
-def test_a_setting_that_was_asked_for_and_minio_cannot_have_is_an_error():
+def test_a_configured_setting_that_minio_lacks_is_an_error():
     with pytest.raises(UsageError) as caught:
         bucket_settings(config(abort_multipart_days=2, cors_origins=("*",)), KIND["MinIO"])
     assert str(caught.value).splitlines() == [
@@ -77,6 +77,6 @@ def test_a_setting_that_was_asked_for_and_minio_cannot_have_is_an_error():
     ]
 
 
-def test_every_unsupported_setting_is_a_setting():
+def test_every_unsupported_setting_of_a_kind_is_an_existing_setting():
     for kind in KINDS:
         assert set(kind.unsupported) <= set(ATTRIBUTES)

@@ -45,7 +45,7 @@ def test_rules_say_what_the_settings_say_and_keep_those_of_others(bucket, others
 
 
 @given(wanted, wanted, foreign)
-def test_our_rules_are_replaced_and_never_pile_up(before, after, others):
+def test_the_rules_of_an_earlier_run_are_replaced(before, after, others):
     there: list[Any] = lifecycle.rules(before, others)
     assert lifecycle.rules(after, there) == lifecycle.rules(after, others)
 
@@ -55,7 +55,7 @@ def test_rules_of_others_are_no_settings_of_ours(others):
     assert lifecycle.settings(others, BASE) == BASE
 
 
-def test_the_rules_of_one_bucket():
+def test_the_lifecycle_rules_of_a_bucket_are_those_of_its_settings():
     bucket = replace(
         BASE, expire=(Expiry(prefix="cache/", days=30),), noncurrent_days=7, abort_multipart_days=2
     )  # fmt: skip

@@ -25,7 +25,7 @@ def identity(minio):
 
 
 @pytest.mark.minio
-def test_a_key_that_carries_another_policy_shows(minio, identity):
+def test_a_key_with_another_policy_is_read_with_that_policy(minio, identity):
     module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
     keys = module.create_key(minio, identity)
     assert normalised(module.read_identity(minio, identity)) == normalised(policy_of("viewer", BUCKETS))
@@ -47,7 +47,7 @@ def test_a_key_that_was_switched_off_and_on_may_do_no_more_than_before(minio, id
 
 
 @pytest.mark.minio
-def test_a_key_without_a_policy_may_do_everything_and_that_shows(minio, identity):
+def test_a_key_without_a_policy_is_read_as_allowed_everything(minio, identity):
     module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
     keys = module.create_key(minio, identity)
     minio.minio.update_service_account(access_key=keys.access_key_id, status="on")
@@ -96,7 +96,7 @@ def test_accounts_of_others_are_not_ours(minio, identity):
         minio.minio.delete_service_account(theirs_id)
 
 
-def test_a_store_without_the_admin_api_is_told_what_to_set(seaweed_store):
+def test_for_a_store_without_the_admin_api_the_error_says_what_to_set(seaweed_store):
     for action in (
         lambda: module.ensure_identity(seaweed_store, "x", {}),
         lambda: module.read_identity(seaweed_store, "x"),
@@ -109,14 +109,14 @@ def test_a_store_without_the_admin_api_is_told_what_to_set(seaweed_store):
 
 
 @pytest.mark.parametrize("body", ["", "<html/>", "[]", "{}", '"x"', "3"])
-def test_an_answer_that_is_no_error_of_minio_is_told(body):
+def test_a_response_that_is_no_error_of_minio_is_reported(body):
     with http_server(answering(400, body)) as endpoint:
         store = Store(endpoint, "us-east-1", Keys("a", "b"))
         with pytest.raises(InfraError, match="no MinIO admin API"):
             module.read_identity(store, "x")
 
 
-def test_a_server_that_goes_away_is_unreachable(babbling, monkeypatch):
+def test_a_server_without_a_useful_response_is_unreachable(babbling, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(UnreachableError, match=f"listing the keys of x: no useful answer from {babbling}"):
         module.key_ids(Store(babbling, "us-east-1", Keys("a", "b")), "x")

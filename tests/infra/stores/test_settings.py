@@ -31,7 +31,7 @@ FULL = BucketConfig(
 
 
 @given(buckets)
-def test_properties_and_back(bucket):
+def test_a_bucket_survives_the_way_through_the_properties_of_pulumi(bucket):
     bucket = replace(
         bucket,
         expire=tuple(sorted(bucket.expire, key=lambda one: one.prefix)),
@@ -47,7 +47,7 @@ def test_properties_and_back(bucket):
 
 
 @given(buckets)
-def test_what_is_not_set_is_no_property(bucket):
+def test_a_setting_that_is_not_set_has_no_property(bucket):
     props = to_props(bucket)
     assert None not in props.values()
     assert [] not in props.values()
@@ -55,7 +55,7 @@ def test_what_is_not_set_is_no_property(bucket):
     assert json.loads(json.dumps(props)) == props
 
 
-def test_false_is_a_property():
+def test_a_setting_of_false_has_a_property():
     assert to_props(replace(FULL, versioning=False))["versioning"] is False
 
 
@@ -65,7 +65,7 @@ def test_a_bucket_does_not_differ_from_itself(bucket):
 
 
 @given(buckets, buckets)
-def test_what_differs_is_what_would_have_to_change(actual, wanted):
+def test_the_differing_settings_are_those_that_a_change_has_to_set(actual, wanted):
     changed = differing(actual, wanted)
     assert changed == [name for name in ATTRIBUTES if name in changed]  # in this order, each once
     mended = replace(actual, **{ATTRIBUTES[name]: getattr(wanted, ATTRIBUTES[name]) for name in changed})
@@ -93,11 +93,11 @@ def test_each_setting_is_compared(name):
     assert differing(other, FULL) == [name]
 
 
-def test_order_is_no_difference():
+def test_the_order_of_rules_and_origins_is_no_difference():
     other = replace(FULL, expire=FULL.expire[::-1], cors_origins=FULL.cors_origins[::-1])
     assert differing(FULL, other) == []
 
 
-def test_versioning_that_nobody_asked_about_is_left_alone():
+def test_versioning_that_is_not_configured_is_no_difference():
     assert differing(FULL, replace(FULL, versioning=None)) == []
     assert differing(replace(FULL, versioning=None), replace(FULL, versioning=False)) == []

@@ -15,12 +15,12 @@ def static() -> Credentials:
     return credentials("static", {"viewer": GIVEN})
 
 
-def test_the_given_key_is_handed_through(static):
+def test_an_externally_managed_key_is_returned_unchanged(static):
     assert static.create_key(STORE, "mpr-my-test-viewer") == GIVEN
     assert static.key_ids(STORE, "mpr-my-test-viewer") == ["VIEWERKEY"]
 
 
-def test_a_missing_key_is_told_with_where_it_goes(static):
+def test_the_error_for_a_missing_key_says_where_to_set_it(static):
     for ask in (static.create_key, static.key_ids):
         with pytest.raises(UsageError) as caught:
             ask(STORE, "mpr-test-app")
@@ -28,7 +28,7 @@ def test_a_missing_key_is_told_with_where_it_goes(static):
             assert word in str(caught.value)
 
 
-def test_nothing_is_ever_changed(static):
+def test_externally_managed_keys_change_nothing_on_the_store(static):
     static.ensure_identity(STORE, "mpr-test-viewer", {})
     assert static.read_identity(STORE, "mpr-test-viewer") == {}
     static.delete_key(STORE, "mpr-test-viewer", "VIEWERKEY")

@@ -38,7 +38,7 @@ def client_error(code: str, message: str = "words") -> ClientError:
         ("Busy", InfraError, "http://store:9000 answered Busy: words"),
     ],
 )
-def test_a_refusal_is_a_sentence_that_says_what_to_do(code, kind, said):
+def test_a_refusal_is_reported_with_what_to_do(code, kind, said):
     with pytest.raises(kind, match=f"^testing: .*{said}") as caught, explained(STORE, "testing"):
         raise client_error(code)
     assert type(caught.value) is kind
@@ -55,7 +55,7 @@ def test_a_refusal_is_a_sentence_that_says_what_to_do(code, kind, said):
         ReadTimeoutError(endpoint_url="http://store:9000"),
     ],
 )
-def test_no_answer_is_unreachable(error):
+def test_a_store_without_a_response_is_unreachable(error):
     with (
         pytest.raises(UnreachableError, match="testing: no useful answer from http://store:9000") as caught,
         explained(STORE, "testing"),
@@ -64,7 +64,7 @@ def test_no_answer_is_unreachable(error):
     assert caught.value.exit_code == 3
 
 
-def test_what_is_no_answer_of_a_store_passes_through():
+def test_an_error_that_is_no_response_of_a_store_is_raised_unchanged():
     for error in (ValueError("bug"), InfraError("said already"), KeyboardInterrupt()):
         with pytest.raises(type(error)), explained(STORE, "testing"):
             raise error
