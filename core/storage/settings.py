@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from core.storage import _env_file
@@ -63,15 +63,53 @@ class Dialect:
     creates: bool = True
 
 
-#: By the end of the endpoint's host name, decided on the parsed host and never on a part of the URL.
 #: ``virtual`` on AWS makes presigned URLs regional (botocore#2798).
 _AWS = Dialect("when_supported", "virtual")
-_DIALECTS = (
-    (".amazonaws.com", _AWS),
-    (".amazonaws.com.cn", _AWS),
-    ("storage.googleapis.com", Dialect("when_required", "path", creates=False)),
-)
+_GOOGLE = Dialect("when_required", "path", creates=False)
 _OTHER = Dialect("when_required", "path")
+
+
+class _EndpointKind(NamedTuple):
+    """One row of the table of endpoints."""
+
+    #: Matches the whole host name of the endpoint.
+    host: re.Pattern[str]
+    dialect: Dialect
+    #: The region to sign for where the environment sets none, as a template of `re.Match.expand`. Empty: none.
+    region: str
+
+
+#: By the parsed host name of the endpoint, never by a part of the URL; the first row that matches. Without an
+#: endpoint, the host is ``amazonaws.com``. An endpoint of AWS names its region, but for the global ones
+#: (https://docs.aws.amazon.com/general/latest/gr/s3.html). Google Cloud Storage and Cloudflare R2 sign for
+#: ``auto`` (https://developers.cloudflare.com/r2/api/s3/api/), as for the jurisdictions of R2.
+_ENDPOINT_KINDS = (
+    _EndpointKind(
+        re.compile(
+            r"(?:.*(?:\.|s3-)(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d)(?:\.vpce)?\.|.*\.)?amazonaws\.com(?:\.cn)?"
+        ),
+        _AWS,
+        r"\g<region>",
+    ),
+    _EndpointKind(re.compile(r"(?:.*\.)?storage\.googleapis\.com"), _GOOGLE, "auto"),
+    _EndpointKind(re.compile(r"(?:.*\.)?r2\.cloudflarestorage\.com"), _OTHER, "auto"),
+    _EndpointKind(re.compile(r".*"), _OTHER, "us-east-1"),
+)
+
+
+def _kind_of(endpoint_url: str | None) -> tuple[Dialect, str]:
+    """Return the dialect of the endpoint, and the region to sign for where none is set (empty: it must be)."""
+    host = _host_of(endpoint_url) if endpoint_url else "amazonaws.com"
+    return next(
+        (kind.dialect, match.expand(kind.region))
+        for kind in _ENDPOINT_KINDS
+        if (match := kind.host.fullmatch(host))
+    )
+
+
+def _host_of(url: str) -> str:
+    """Return the host name without a final dot; empty for what is not a URL, which `Settings` refuses."""
+    return "" if endpoint_problem(url) else (urlsplit(url).hostname or "").rstrip(".")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +144,10 @@ class Settings:
     region: str = _variable(
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
-        reason="the region to sign for; boto3 reads only the second",
+        reason=(
+            "the region to sign for; boto3 reads only the second. Optional with an endpoint: us-east-1, auto for "
+            "Google Cloud Storage and Cloudflare R2, on AWS the region in the endpoint's host name"
+        ),
     )
     access_key_id: str | None = _variable(
         "AWS_ACCESS_KEY_ID", default=None, group="keys", reason="without keys, boto3's own chain applies"
@@ -150,7 +191,7 @@ class Settings:
             layer = next((one for one in layers if any(_read(one, row) for row in group.values())), {})
             values |= {name: value for name, row in group.items() if (value := _read(layer, row))}
         if "region" not in values:
-            raise StorageConfigError(f"AWS_REGION is not set. {HOW_TO_GET_ONE}")
+            values["region"] = _region_for(values.get("endpoint_url"))
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks what the strings hold
 
     def to_env(self) -> dict[str, str]:
@@ -169,8 +210,7 @@ class Settings:
     @property
     def dialect(self) -> Dialect:
         """What the endpoint's kind needs of a client."""
-        host = urlsplit(self.endpoint_url).hostname or "" if self.endpoint_url else ".amazonaws.com"
-        return next((dialect for end, dialect in _DIALECTS if host.endswith(end)), _OTHER)
+        return _kind_of(self.endpoint_url)[0]
 
     def bucket(self, role: Literal["in", "out"]) -> str:
         """The name of the bucket with this role.
@@ -183,6 +223,23 @@ class Settings:
         if name is None:
             raise StorageConfigError(f"S3_BUCKET_{role.upper()} is not set. {HOW_TO_GET_ONE}")
         return name
+
+
+def _region_for(endpoint_url: str | None) -> str:
+    """Return the region to sign for where the environment sets none.
+
+    Raises:
+        StorageConfigError: the endpoint is AWS's, and does not name its region.
+    """
+    region = _kind_of(endpoint_url)[1]
+    if region:
+        return region
+    why = f"S3_ENDPOINT_URL={endpoint_url} names no region" if endpoint_url else "there is no S3_ENDPOINT_URL"
+    raise StorageConfigError(
+        f"AWS_REGION is not set, and {why}. Set AWS_REGION to the region of the buckets, such as "
+        f"AWS_REGION=eu-west-1; for a store that is not AWS, set S3_ENDPOINT_URL to its address, such as "
+        f"S3_ENDPOINT_URL=http://minio:9000. {HOW_TO_GET_ONE}"
+    )
 
 
 def variables() -> Iterator[tuple[str, Variable]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 
 from core.storage import FrameCache, get_s3_client
@@ -19,6 +20,12 @@ from core.storage._request import Request
 from tests.conftest import Store
 from tests.core._fake_s3 import FakeS3
 from tests.core._frames import made
+
+# Both limits measure the machine, which may be busy, and not the code.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +59,13 @@ STORES = [
     pytest.param("minio", marks=pytest.mark.minio),
     pytest.param("versitygw", marks=pytest.mark.versitygw),
 ]
+
+
+@pytest.fixture(params=STORES)
+def any_store(request) -> Store:
+    """Each kind of real store in turn: for tests whose result depends on the store."""
+    found: Store = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(params=STORES)

@@ -294,7 +294,7 @@ def test_a_certificate_that_nobody_here_trusts(tmp_path, use, monkeypatch, check
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        (["AWS_REGION"], "AWS_REGION is not set"),
+        (["AWS_REGION", "S3_ENDPOINT_URL"], "AWS_REGION is not set"),
         (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "no credentials"),
         (["S3_BUCKET_IN", "S3_BUCKET_OUT"], "neither S3_BUCKET_IN nor S3_BUCKET_OUT"),
     ],

@@ -85,7 +85,8 @@ def test_many_threads_at_once_make_one_cache(bucket, tmp_path):
 @pytest.fixture
 def unconditional(monkeypatch):
     """The store of the test, as one that takes no condition for PutObject."""
-    monkeypatch.setattr(settings, "_OTHER", settings.Dialect("when_required", "path", creates=False))
+    unconditional = settings.Dialect("when_required", "path", creates=False)
+    monkeypatch.setattr(settings.Settings, "dialect", property(lambda _self: unconditional))
 
 
 def test_googles_storage_takes_no_condition():

@@ -146,7 +146,7 @@ def test_the_process_environment_is_the_default(monkeypatch, tmp_path):
 
 
 def test_without_a_region_the_message_says_how_to_get_one():
-    with pytest.raises(StorageConfigError, match=r"AWS_REGION is not set.*make up.*S3_ENV_FILE"):
+    with pytest.raises(StorageConfigError, match=r"AWS_REGION is not set.*AWS_REGION=.*make up.*S3_ENV_FILE"):
         Settings.load({})
 
 
