@@ -14,8 +14,9 @@ import pytest
 
 from core.storage import _check, _check_file, get_s3_client
 from core.storage.__main__ import main
+from tests.core._fake_s3 import Page
 from tests.core._tls import serving
-from tests.core.conftest import on_seaweed
+from tests.core.transport import requests_of
 
 LISTING = b'<?xml version="1.0"?><ListBucketResult></ListBucketResult>'
 
@@ -63,25 +64,24 @@ def run(*arguments, seconds=60):
     return done.returncode, done.stdout.splitlines()
 
 
-@pytest.mark.usefixtures("bucket")
-def test_all_is_well_and_nothing_is_written(bucket, store):
+@pytest.mark.usefixtures("any_bucket")
+def test_all_is_well_and_nothing_is_written(any_bucket, any_store):
     code, lines = run()
     assert code == 0
     assert [line.split()[:2] for line in lines] == [
         ["ok", one] for one in ("settings", "endpoint", "clock", "credentials", "in", "out")
     ]
-    assert f"key {store.access_key_id[:4]}..." in lines[0]
-    assert get_s3_client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert f"key {any_store.access_key_id[:4]}..." in lines[0]
+    assert get_s3_client().list_objects_v2(Bucket=any_bucket)["KeyCount"] == 0
 
 
-def test_write_puts_and_deletes(bucket, checked):
+def test_write_puts_and_deletes(any_bucket, checked):
     code, found = checked("--write")
     assert code == 0
-    assert found["in write"] == ("ok", f"{bucket} can be written")
-    assert get_s3_client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert found["in write"] == ("ok", f"{any_bucket} can be written")
+    assert get_s3_client().list_objects_v2(Bucket=any_bucket)["KeyCount"] == 0
 
 
-@on_seaweed
 def test_read_only_is_no_failure(user, checked):
     user("s3:GetObject")
     code, found = checked("--write")
@@ -122,7 +122,7 @@ def test_a_store_that_refuses_a_write(fake, checked):
         ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, "SignatureDoesNotMatch: the secret does not belong to"),
     ],
 )
-def test_wrong_keys(bucket, monkeypatch, checked, change, said):
+def test_wrong_keys(any_bucket, monkeypatch, checked, change, said):
     for name, value in change.items():
         monkeypatch.setenv(name, value)
     code, found = checked("--write")
@@ -142,7 +142,6 @@ def test_expired_keys(fake, checked):
     assert found["credentials"][1].endswith("have run out; fetch new ones")
 
 
-@on_seaweed
 def test_a_bucket_without_a_right_and_one_with(user, bucket, monkeypatch, checked):
     user()
     other = f"{bucket}-other"
@@ -161,7 +160,7 @@ def test_a_bucket_without_a_right_and_one_with(user, bucket, monkeypatch, checke
     assert "--prefix out=" in found["out"][1]
 
 
-def test_a_missing_bucket(bucket, monkeypatch, checked):
+def test_a_missing_bucket(any_bucket, monkeypatch, checked):
     monkeypatch.setenv("S3_BUCKET_IN", "none-of-that-name")
     code, found = checked("--write")
     assert code == 1
@@ -169,7 +168,7 @@ def test_a_missing_bucket(bucket, monkeypatch, checked):
         "failed",
         "NoSuchBucket: there is no bucket none-of-that-name; check S3_BUCKET_IN and S3_BUCKET_OUT",
     )
-    assert found["out"] == ("ok", f"{bucket} can be listed")
+    assert found["out"] == ("ok", f"{any_bucket} can be listed")
     assert "in write" not in found
 
 
@@ -260,20 +259,31 @@ def test_a_listener_that_never_answers(use, scheme):
     assert lines[-1].endswith("?")
 
 
-@pytest.mark.parametrize("answer", [b"<html>a console</html>", b"not even that"])
-def test_what_is_no_store(fake, checked, answer):
-    fake.put("/bucket", answer)
-    code, found = checked()
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (Page(), "status 200, Content-Type text/html ('Sign in - Example') and no XML element ListBucketResult"),
+        (Page(404), "status 404, Content-Type text/html ('Sign in - Example') and no error code of S3"),
+        (Page(404, b"404 page not found\n", "text/plain"), "Content-Type text/plain ('404 page not found')"),
+        (Page(200, b"{}", ""), "status 200, no Content-Type and no XML element ListBucketResult"),
+    ],
+)
+def test_a_server_that_is_not_a_store_fails_the_endpoint(fake, checked, page, said):
+    fake.page = page
+    code, found = checked("--write")
     assert code == 1
-    assert "gave no listing; set S3_ENDPOINT_URL to the S3 port" in found["endpoint"][1]
+    assert set(found) == {"settings", "endpoint"}
+    assert found["endpoint"][0] == "failed"
+    assert said in found["endpoint"][1]
+    assert "Check the host and port of S3_ENDPOINT_URL (MinIO's console is on port 9001" in found["endpoint"][1]
+    assert len(fake.requests) == 1
 
 
-def test_a_page_of_an_error_is_no_store_either(fake, checked):
-    fake.put("/bucket", b"")
-    fake.always = lambda handler, _body, _start: handler.send_error_document(404, "")
+def test_a_page_in_the_place_of_a_refusal_fails_the_endpoint(fake, checked):
+    fake.page = Page(403)
     code, found = checked()
     assert code == 1
-    assert "answered 404 without a reason" in found["endpoint"][1]
+    assert "answered 403 without a reason" in found["endpoint"][1]
 
 
 def test_a_certificate_that_nobody_here_trusts(tmp_path, use, monkeypatch, checked):
@@ -451,11 +461,8 @@ def test_usage(arguments, capsys):
 
 
 @pytest.mark.usefixtures("fake")
-def test_a_mistake_of_ours_is_a_sentence(monkeypatch, checked):
-    def broken(*_):
-        raise ZeroDivisionError("admin-secret")
-
-    monkeypatch.setattr(_check, "once", broken)
+def test_a_mistake_in_the_program_is_a_sentence_without_a_secret(transport, checked):
+    transport.fail(requests_of("ListObjectsV2"), ZeroDivisionError("admin-secret"))
     code, found = checked()
     assert code == 1
     assert "ZeroDivisionError" in found["check"][1]

@@ -178,23 +178,23 @@ def test_a_forked_process_makes_its_own(bucket):
     assert done.stdout.split() == ["1", "1", "0"], done.stderr
 
 
-def test_the_methods_of_boto3_are_there(bucket, tmp_path):
+def test_the_methods_of_boto3_are_there(any_bucket, tmp_path):
     client = get_s3_client()
     config = TransferConfig(preferred_transfer_client="classic")
-    client.upload_fileobj(io.BytesIO(b"data"), bucket, "k", Config=config)
+    client.upload_fileobj(io.BytesIO(b"data"), any_bucket, "k", Config=config)
     out = io.BytesIO()
-    client.download_fileobj(bucket, "k", out, Config=config)
+    client.download_fileobj(any_bucket, "k", out, Config=config)
     assert out.getvalue() == b"data"
     (tmp_path / "f").write_bytes(b"file")
-    client.upload_file(str(tmp_path / "f"), bucket, "f", Config=config)
-    client.download_file(bucket, "f", str(tmp_path / "g"), Config=config)
-    client.copy({"Bucket": bucket, "Key": "f"}, bucket, "h", Config=config)
+    client.upload_file(str(tmp_path / "f"), any_bucket, "f", Config=config)
+    client.download_file(any_bucket, "f", str(tmp_path / "g"), Config=config)
+    client.copy({"Bucket": any_bucket, "Key": "f"}, any_bucket, "h", Config=config)
     assert (tmp_path / "g").read_bytes() == b"file"
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=any_bucket)
     assert [row["Key"] for page in pages for row in page["Contents"]] == ["f", "h", "k"]
-    client.get_waiter("object_exists").wait(Bucket=bucket, Key="k")
+    client.get_waiter("object_exists").wait(Bucket=any_bucket, Key="k")
     with pytest.raises(client.exceptions.NoSuchKey):
-        client.get_object(Bucket=bucket, Key="none")
+        client.get_object(Bucket=any_bucket, Key="none")
     assert not hasattr(client, "no_such_method")
 
 

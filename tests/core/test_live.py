@@ -87,12 +87,13 @@ def test_a_client_made_before_takes_the_new_key(iam, user, write, bucket):
     assert key["AccessKeyId"] in client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a"})
 
 
-def test_an_operation_under_way_takes_the_new_key(iam, user, write, bucket, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("small_parts", "one_thread_for_parts")
+def test_an_operation_under_way_takes_the_new_key(iam, user, write, bucket, tmp_path):
     """An upload of hours must not end because the key that it began with did."""
     old = new_key(iam, user)
     write(old)
     source = tmp_path / "video.mp4"
-    source.write_bytes(b"x" * (48 * 1024 * 1024))
+    source.write_bytes(b"x" * (11 * 1024 * 1024))
     sent: list[int] = []
 
     def progress(count: int) -> None:
@@ -100,7 +101,6 @@ def test_an_operation_under_way_takes_the_new_key(iam, user, write, bucket, tmp_
             rotated(iam, user, write, old)
         sent.append(count)
 
-    monkeypatch.setattr("core.storage._multipart._THREADS", 1)
     upload_file(source, bucket, "video.mp4", progress=progress)
     download_file(bucket, "video.mp4", tmp_path / "back.mp4")
     assert (tmp_path / "back.mp4").read_bytes() == source.read_bytes()

@@ -31,27 +31,27 @@ def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str
         return answer.headers, answer.read()
 
 
-def test_get_head_and_put_on_a_real_store(bucket):
-    ask(get_presigned_url(bucket, "a é.mp4", method="PUT"), "PUT", b"film")
-    assert ask(get_presigned_url(bucket, "a é.mp4"))[1] == b"film"
-    headers, _ = ask(get_presigned_url(bucket, "a é.mp4", method="HEAD"), "HEAD")
+def test_get_head_and_put_on_a_real_store(any_bucket):
+    ask(get_presigned_url(any_bucket, "a é.mp4", method="PUT"), "PUT", b"film")
+    assert ask(get_presigned_url(any_bucket, "a é.mp4"))[1] == b"film"
+    headers, _ = ask(get_presigned_url(any_bucket, "a é.mp4", method="HEAD"), "HEAD")
     assert headers["Content-Length"] == "4"
     with pytest.raises(HTTPError, match="403"):
-        ask(get_presigned_url(bucket, "a é.mp4").replace("film", "") + "0")
+        ask(get_presigned_url(any_bucket, "a é.mp4").replace("film", "") + "0")
 
 
-def test_a_signed_content_type_must_be_sent(bucket):
-    url = get_presigned_url(bucket, "k", method="PUT", content_type="video/mp4")
+def test_a_signed_content_type_must_be_sent(any_bucket):
+    url = get_presigned_url(any_bucket, "k", method="PUT", content_type="video/mp4")
     assert query(url)["X-Amz-SignedHeaders"] == "content-type;host"
     with pytest.raises(HTTPError, match="403"):
         ask(url, "PUT", b"x", **{"Content-Type": "text/html"})
     ask(url, "PUT", b"x", **{"Content-Type": "video/mp4"})
-    assert get_s3_client().head_object(Bucket=bucket, Key="k")["ContentType"] == "video/mp4"
+    assert get_s3_client().head_object(Bucket=any_bucket, Key="k")["ContentType"] == "video/mp4"
 
 
-def test_what_the_browser_is_told(bucket):
-    get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
-    headers, _ = ask(get_presigned_url(bucket, "k", filename='Spiel "1" é.mp4', content_type="video/mp4"))
+def test_what_the_browser_is_told(any_bucket):
+    get_s3_client().put_object(Bucket=any_bucket, Key="k", Body=b"x")
+    headers, _ = ask(get_presigned_url(any_bucket, "k", filename='Spiel "1" é.mp4', content_type="video/mp4"))
     assert headers["Content-Type"] == "video/mp4"
     assert headers["Content-Disposition"] == (
         "attachment; filename=\"Spiel _1_ _.mp4\"; filename*=UTF-8''Spiel%20%221%22%20%C3%A9.mp4"
@@ -100,9 +100,9 @@ def test_a_life_that_no_store_grants_is_refused(bucket, expires):
 
 
 @pytest.mark.parametrize("expires", [1, 604_800])
-def test_the_bounds_are_granted(bucket, expires):
-    get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
-    assert ask(get_presigned_url(bucket, "k", expires))[1] == b"x"
+def test_the_bounds_are_granted(any_bucket, expires):
+    get_s3_client().put_object(Bucket=any_bucket, Key="k", Body=b"x")
+    assert ask(get_presigned_url(any_bucket, "k", expires))[1] == b"x"
 
 
 @pytest.mark.usefixtures("aws")

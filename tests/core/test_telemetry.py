@@ -20,7 +20,6 @@ from core.storage import (
     ObjectNotFoundError,
     StorageError,
     _telemetry,
-    _upload,
     download_file,
     download_many,
     download_to_temp,
@@ -29,9 +28,8 @@ from core.storage import (
     upload_file,
     upload_many,
 )
-from core.storage._http import Connection
-from tests.core import _fake_s3 as faults
 from tests.core._fake_s3 import busy, truncated
+from tests.core.transport import MIB, requests_of
 
 DELTA: dict[type, AggregationTemporality] = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
 
@@ -213,9 +211,9 @@ def test_retries_are_counted_and_events(fake, spans, points, tmp_path):
 
 
 def round_trip(bucket, folder, monkeypatch):
-    """One of everything, and a failure; the secrets that were used on the way."""
+    """Run every kind of transfer, and a failure; return the secrets that were used on the way."""
     source = folder / "source"
-    source.write_bytes(b"x" * (_upload.THRESHOLD + 1))
+    source.write_bytes(b"x" * (6 * MIB + 1))
     upload_file(source, bucket, "k")
     upload_file(__file__, bucket, "small")
     list(list_objects(bucket))
@@ -238,14 +236,8 @@ def round_trip(bucket, folder, monkeypatch):
     ]
 
 
-def test_nothing_secret_is_ever_told(bucket, tmp_path, monkeypatch, caplog, spans, points):
-    heads, real = [], Connection.request
-
-    def request(connection, head, *arguments, **more):
-        heads.append(head.decode())
-        return real(connection, head, *arguments, **more)
-
-    monkeypatch.setattr(Connection, "request", request)
+@pytest.mark.usefixtures("small_parts")
+def test_logs_spans_and_metrics_never_hold_a_secret(bucket, tmp_path, monkeypatch, caplog, spans, points, heads):
     caplog.set_level(logging.DEBUG)
     secrets = {*round_trip(bucket, tmp_path, monkeypatch)}
     secrets |= {found for head in heads for found in re.findall("Signature=([0-9a-f]{64})", head)}
@@ -320,18 +312,9 @@ def test_an_api_of_before_the_bounds_does_without():
     assert _telemetry._histogram(Old(), "n", "s", "d") == ("n", "s", "d")
 
 
-def test_retries_in_threads_are_events_of_their_upload(fake, spans, source, monkeypatch):
-    monkeypatch.setattr(_upload, "THRESHOLD", 0)
-    busy_once = iter([True])
-    real = faults._Handler._refused
-
-    def refused(handler, what):
-        if what == "PUT" and next(busy_once, False):
-            handler.send_error_document(503, "SlowDown")
-            return True
-        return real(handler, what)
-
-    monkeypatch.setattr(faults._Handler, "_refused", refused)
+@pytest.mark.usefixtures("fake", "always_parts")
+def test_retries_in_threads_are_events_of_their_upload(spans, source, transport):
+    transport.refuse(requests_of("UploadPart"), 503, "SlowDown", times=1)
     upload_file(source, "bucket", "k")
     ((_, span),) = spans()
     assert [event.attributes["rpc.method"] for event in span.events] == ["S3/UploadPart"]
