@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 from core.storage import _env_file
+from core.storage._endpoints import AWS, Dialect, dialect_of, no_region, region_for
 from core.storage._errors import StorageConfigError
 from core.storage._validate import bucket_name_problem, endpoint_problem, region_problem
 
@@ -46,70 +46,6 @@ class Variable:
 def _variable(*names: str, reason: str, secret: bool = False, group: str = "", **default: Any) -> Any:
     row = Variable(names, reason, secret, group or names[0])
     return field(metadata={"variable": row}, repr=not (secret or group), **default)
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """What a kind of S3 endpoint needs of its client."""
-
-    #: ``request_checksum_calculation`` and ``response_checksum_validation`` of botocore. Only AWS is sure to
-    #: take the trailing checksums that ``when_supported`` sends over TLS (boto3#4392, boto3#4400).
-    checksums: Literal["when_supported", "when_required"]
-    #: ``virtual`` puts the bucket in the host name, ``path`` in the path.
-    addressing: Literal["path", "virtual"]
-    #: Whether PutObject heeds ``If-None-Match: *``. Google's storage documents that condition for reads alone
-    #: (https://docs.cloud.google.com/storage/docs/request-preconditions), and refuses its own,
-    #: ``x-goog-if-generation-match``, beside the ``x-amz-`` headers of a signature (carrierwave#2356).
-    creates: bool = True
-
-
-#: ``virtual`` on AWS makes presigned URLs regional (botocore#2798).
-_AWS = Dialect("when_supported", "virtual")
-_GOOGLE = Dialect("when_required", "path", creates=False)
-_OTHER = Dialect("when_required", "path")
-
-
-class _EndpointKind(NamedTuple):
-    """One row of the table of endpoints."""
-
-    #: Matches the whole host name of the endpoint.
-    host: re.Pattern[str]
-    dialect: Dialect
-    #: The region to sign for where the environment sets none, as a template of `re.Match.expand`. Empty: none.
-    region: str
-
-
-#: By the parsed host name of the endpoint, never by a part of the URL; the first row that matches. Without an
-#: endpoint, the host is ``amazonaws.com``. An endpoint of AWS names its region, but for the global ones
-#: (https://docs.aws.amazon.com/general/latest/gr/s3.html). Google Cloud Storage and Cloudflare R2 sign for
-#: ``auto`` (https://developers.cloudflare.com/r2/api/s3/api/), as for the jurisdictions of R2.
-_ENDPOINT_KINDS = (
-    _EndpointKind(
-        re.compile(
-            r"(?:.*(?:\.|s3-)(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d)(?:\.vpce)?\.|.*\.)?amazonaws\.com(?:\.cn)?"
-        ),
-        _AWS,
-        r"\g<region>",
-    ),
-    _EndpointKind(re.compile(r"(?:.*\.)?storage\.googleapis\.com"), _GOOGLE, "auto"),
-    _EndpointKind(re.compile(r"(?:.*\.)?r2\.cloudflarestorage\.com"), _OTHER, "auto"),
-    _EndpointKind(re.compile(r".*"), _OTHER, "us-east-1"),
-)
-
-
-def _kind_of(endpoint_url: str | None) -> tuple[Dialect, str]:
-    """Return the dialect of the endpoint, and the region to sign for where none is set (empty: it must be)."""
-    host = _host_of(endpoint_url) if endpoint_url else "amazonaws.com"
-    return next(
-        (kind.dialect, match.expand(kind.region))
-        for kind in _ENDPOINT_KINDS
-        if (match := kind.host.fullmatch(host))
-    )
-
-
-def _host_of(url: str) -> str:
-    """Return the host name without a final dot; empty for what is not a URL, which `Settings` refuses."""
-    return "" if endpoint_problem(url) else (urlsplit(url).hostname or "").rstrip(".")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +127,9 @@ class Settings:
             layer = next((one for one in layers if any(_read(one, row) for row in group.values())), {})
             values |= {name: value for name, row in group.items() if (value := _read(layer, row))}
         if "region" not in values:
-            values["region"] = _region_for(values.get("endpoint_url"))
+            values["region"] = region_for(values.get("endpoint_url"))
+            if not values["region"]:
+                raise StorageConfigError(f"{no_region(values.get('endpoint_url'))} {HOW_TO_GET_ONE}")
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks what the strings hold
 
     def to_env(self) -> dict[str, str]:
@@ -201,7 +139,7 @@ class Settings:
             value = getattr(self, name)
             if value:
                 env |= dict.fromkeys(row.names, value)
-        if self.dialect is not _AWS:
+        if self.dialect is not AWS:
             # So that the AWS CLI and other SDKs work from the same file.
             env["AWS_REQUEST_CHECKSUM_CALCULATION"] = self.dialect.checksums
             env["AWS_RESPONSE_CHECKSUM_VALIDATION"] = self.dialect.checksums
@@ -210,7 +148,7 @@ class Settings:
     @property
     def dialect(self) -> Dialect:
         """What the endpoint's kind needs of a client."""
-        return _kind_of(self.endpoint_url)[0]
+        return dialect_of(self.endpoint_url)
 
     def bucket(self, role: Literal["in", "out"]) -> str:
         """The name of the bucket with this role.
@@ -223,23 +161,6 @@ class Settings:
         if name is None:
             raise StorageConfigError(f"S3_BUCKET_{role.upper()} is not set. {HOW_TO_GET_ONE}")
         return name
-
-
-def _region_for(endpoint_url: str | None) -> str:
-    """Return the region to sign for where the environment sets none.
-
-    Raises:
-        StorageConfigError: the endpoint is AWS's, and does not name its region.
-    """
-    region = _kind_of(endpoint_url)[1]
-    if region:
-        return region
-    why = f"S3_ENDPOINT_URL={endpoint_url} names no region" if endpoint_url else "there is no S3_ENDPOINT_URL"
-    raise StorageConfigError(
-        f"AWS_REGION is not set, and {why}. Set AWS_REGION to the region of the buckets, such as "
-        f"AWS_REGION=eu-west-1; for a store that is not AWS, set S3_ENDPOINT_URL to its address, such as "
-        f"S3_ENDPOINT_URL=http://minio:9000. {HOW_TO_GET_ONE}"
-    )
 
 
 def variables() -> Iterator[tuple[str, Variable]]:

@@ -221,7 +221,7 @@ def test_an_object_that_is_replaced_midway_is_an_error(served, target):
     assert untouched(target)
 
 
-def test_so_is_one_on_a_server_that_ignores_conditions(served, target):
+def test_a_replaced_object_is_an_error_on_a_server_that_ignores_conditions_too(served, target):
     served.faults.extend([faults.swapping(BODY[::-1], 1_000_000)])
     original = faults.etag_of
     with pytest.MonkeyPatch.context() as patch:
@@ -284,7 +284,9 @@ def test_where_the_etag_is_no_md5_a_stored_checksum_is_checked(served, target, m
         {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-type": "COMPOSITE"},
     ],
 )
-def test_otherwise_only_the_size_is_and_the_result_says_so(served, target, monkeypatch, headers):
+def test_without_a_usable_hash_the_result_says_that_only_the_size_was_checked(
+    served, target, monkeypatch, headers
+):
     _multipart_etag(monkeypatch)
     served.headers |= headers
     assert download_file("bucket", "k.mp4", target).verified_by == "size"
@@ -303,7 +305,7 @@ def test_under_a_key_of_kms_or_of_the_customer_the_etag_is_no_hash(served, targe
     assert download_file("bucket", "k.mp4", target).verified_by == "size"
 
 
-def test_a_busy_store_is_asked_again(served, target):
+def test_a_busy_store_gets_another_request(served, target):
     served.faults.extend([faults.busy, faults.busy])
     download_file("bucket", "k.mp4", target)
     assert whole(target)
@@ -497,7 +499,7 @@ def test_a_connection_that_breaks_is_taken_up_after_growing_pauses(served, targe
     ("status", "code"),
     [(403, "AccessDenied"), (404, "NoSuchKey"), (403, "InvalidAccessKeyId"), (412, "PreconditionFailed")],
 )
-def test_what_cannot_succeed_is_asked_for_once(served, target, status, code):
+def test_a_request_that_cannot_succeed_is_sent_once(served, target, status, code):
     served.always = lambda handler, _body, _start: handler.send_error_document(status, code)
     with pytest.raises(StorageError):
         download_file("bucket", "k.mp4", target)

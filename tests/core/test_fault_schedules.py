@@ -138,7 +138,8 @@ def flipped(schedule: list[Fault]) -> bool:
 
 @pytest.mark.parametrize("answer", [True, False])
 @pytest.mark.parametrize("at", [0, 100, 500_000])
-def test_a_connection_that_falls_silent_is_given_up_for_another(rig, at, answer):
+def test_a_connection_that_falls_silent_is_given_up_for_another(rig, read_timeout, at, answer):
+    read_timeout(1)
     size = 1024 * 1024
     source = rig.file(size)
     rig.disturb([Fault("stall", at, answer=answer)] * 2)

@@ -91,7 +91,7 @@ def test_the_manifest_gives_keys_sizes_and_hashes(cache, bucket, files):
     assert head["ContentType"] == "image/jpeg"
 
 
-def test_it_is_written_once(bucket, files, tmp_path):
+def test_a_cache_is_written_once(bucket, files, tmp_path):
     first = FrameCache("match-01").write_once(lambda: files)
     before = stored(bucket)
     assert FrameCache("match-01").write_once(lambda: pytest.fail("they are there")) == first
@@ -149,7 +149,7 @@ def test_frames_without_a_cache_are_something_else(cache, bucket, files, tmp_pat
     assert get_s3_client().get_object(Bucket=bucket, Key=key)["Body"].read() == b"plain"
 
 
-def test_progress_is_told_both_ways(cache, files, tmp_path):
+def test_progress_is_reported_of_uploads_and_downloads(cache, files, tmp_path):
     seen: list[BulkProgress] = []
     cache.write_once(lambda: files, progress=seen.append)
     size = sum(one.stat().st_size for one in files)
@@ -219,7 +219,7 @@ def test_what_is_no_set_of_frames_is_refused_and_leaves_nothing(cache, bucket, t
     assert stored(bucket) == []
 
 
-def test_an_error_of_whoever_makes_them_is_theirs_and_leaves_nothing(cache, bucket, files):
+def test_an_error_of_the_callable_that_makes_frames_is_raised_and_leaves_nothing(cache, bucket, files):
     def make():
         yield from files
         raise ZeroDivisionError
@@ -413,7 +413,7 @@ def test_a_reader_sees_none_until_it_sees_all(bucket, files, tmp_path):
     assert contents(cache.get(folder)) == contents(files)
 
 
-def test_who_may_only_read_reads(viewer, files, tmp_path):
+def test_an_identity_that_may_only_read_reads(viewer, files, tmp_path):
     admin, use_viewer = viewer
     FrameCache("match-01").write_once(lambda: files)
     get_s3_client().put_object(Bucket=admin, Key="frames/match-02/0123456789abcdef/00000001.jpg", Body=b"x")
@@ -429,7 +429,7 @@ def test_who_may_only_read_reads(viewer, files, tmp_path):
             forbidden()
 
 
-def test_who_may_only_read_sweeps_nothing(viewer, runs_are_left_over_at_once):
+def test_an_identity_that_may_only_read_sweeps_nothing(viewer, runs_are_left_over_at_once):
     admin, use_viewer = viewer
     get_s3_client().put_object(Bucket=admin, Key="frames/match-02/0123456789abcdef/00000001.jpg", Body=b"x")
     runs_are_left_over_at_once()
@@ -517,7 +517,7 @@ def test_where_the_store_has_no_hash_the_manifests_is_checked(fake, tmp_path, bo
         cache.get(tmp_path)
 
 
-def test_a_frame_that_is_gone_is_said(bucket, files, tmp_path):
+def test_a_frame_that_is_gone_is_an_error(bucket, files, tmp_path):
     cache = FrameCache("match-01")
     frame = cache.write_once(lambda: files).frames[5]
     get_s3_client().delete_object(Bucket=bucket, Key=frame.key)

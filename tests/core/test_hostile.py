@@ -153,7 +153,7 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(served, tmp_path, 
     assert {one.name for one in tmp_path.iterdir()} == {"k.mp4", *parts}
 
 
-def test_so_it_is_by_many(served, tmp_path, parts):
+def test_a_bulk_download_sweeps_what_a_killed_process_left_and_nothing_else(served, tmp_path, parts):
     assert [one.ok for one in download_many([("bucket", "k.mp4")], tmp_path)] == [True]
     assert {one.name for one in tmp_path.iterdir()} == {"k.mp4", *parts}
 
@@ -174,7 +174,7 @@ def refusing(status: int, code: str) -> Fault:
         (403, "RequestTimeTooSkewed", ClockSkewError),
     ],
 )
-def test_a_key_that_dies_in_the_middle_is_said_at_once(served, tmp_path, status, code, kind):
+def test_credentials_that_end_in_the_middle_are_an_error_at_once(served, tmp_path, status, code, kind):
     served.faults.extend([truncated(MIB), refusing(status, code)])
     with pytest.raises(kind):
         download_file("bucket", "k.mp4", tmp_path / "k.mp4")
@@ -217,7 +217,7 @@ def test_a_forked_process_uses_none_of_its_parents(bucket, tmp_path):
     assert [one.key for one in list_objects(bucket)] == ["k"]
 
 
-def test_threads_share_connections_and_never_an_answer(bucket, tmp_path):
+def test_threads_share_connections_and_never_a_response(bucket, tmp_path):
     contents = {f"{number}": os.urandom(2000) for number in range(40)}
     for key, content in contents.items():
         (tmp_path / key).write_bytes(content)
@@ -308,7 +308,7 @@ def test_a_proxy_for_tls_is_asked_for_a_tunnel(use, monkeypatch, tmp_path, proxy
     assert asked[0].startswith("CONNECT store.example:443 HTTP/1.")
 
 
-def test_what_needs_no_proxy_gets_none(served, monkeypatch, tmp_path):
+def test_a_host_in_no_proxy_is_reached_directly(served, monkeypatch, tmp_path):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     assert download_file("bucket", "k.mp4", tmp_path / "k").size == len(BODY)

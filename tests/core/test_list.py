@@ -80,7 +80,7 @@ def test_everything_is_listed_with_what_is_known_of_it(filled):
     assert abs(first.last_modified - datetime.now(UTC)) < timedelta(minutes=5)
 
 
-def test_prefix_suffixes_and_limit(filled):
+def test_a_listing_is_narrowed_by_prefix_suffixes_and_limit(filled):
     assert keys(list_objects(filled, "a/")) == ["a/1.mp4", "a/2.MP4", "a/3.jpg"]
     assert keys(list_objects(filled, suffixes=(".mp4", ".mov"))) == ["a/1.mp4", "a/2.MP4", "b/é ü+%.mp4", "c.mov"]
     assert keys(list_objects(filled, suffixes=".MOV")) == ["c.mov"]
@@ -89,7 +89,7 @@ def test_prefix_suffixes_and_limit(filled):
     assert not keys(list_objects(filled, "none/"))
 
 
-def test_more_than_one_page(filled, page_size):
+def test_a_listing_of_more_than_one_page_is_complete(filled, page_size):
     page_size(2)
     assert len(keys(list_objects(filled))) == 5
     assert len(keys(list_objects(filled, limit=4))) == 4
@@ -100,7 +100,7 @@ def test_folder_markers_are_left_out(pages):
     assert keys(list_objects("bucket")) == ["a/1"]
 
 
-def test_it_is_lazy(pages):
+def test_pages_are_requested_when_the_iteration_gets_there(pages):
     pages.add("a", token="t")
     pages.add("b")
     listing = list_objects("bucket")

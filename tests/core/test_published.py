@@ -13,10 +13,11 @@ from core.storage import (
     FrameCache,
     FrameManifest,
     ObjectNotFoundError,
+    Settings,
     StoreUnreachableError,
     get_s3_client,
-    settings,
 )
+from core.storage._endpoints import Dialect
 from core.storage._frame_read import download
 from core.storage._manifest import encoded
 from tests.core._frames import child, contents, made, stored
@@ -87,13 +88,13 @@ def test_many_threads_at_once_make_one_cache(any_bucket, tmp_path):
 @pytest.fixture
 def unconditional(monkeypatch):
     """The store of the test, as one that takes no condition for PutObject."""
-    dialect = settings.Dialect("when_required", "path", creates=False)
-    monkeypatch.setattr(settings.Settings, "dialect", property(lambda _self: dialect))
+    dialect = Dialect("when_required", "path", creates=False)
+    monkeypatch.setattr(Settings, "dialect", property(lambda _self: dialect))
 
 
 def test_googles_storage_takes_no_condition():
-    def dialect(endpoint: str) -> settings.Dialect:
-        return settings.Settings(region="auto", endpoint_url=endpoint).dialect
+    def dialect(endpoint: str) -> Dialect:
+        return Settings(region="auto", endpoint_url=endpoint).dialect
 
     assert not dialect("https://storage.googleapis.com").creates
     assert dialect("http://minio:9000").creates

@@ -38,7 +38,7 @@ def large(tmp_path, small_parts):  # a fixture cannot use usefixtures
     return path
 
 
-def test_one_request_for_a_small_file(any_bucket, small):
+def test_a_small_file_goes_in_one_request(any_bucket, small):
     reports: list[int] = []
     info = upload_file(small, any_bucket, "out/a.mp4", metadata={"Match": "01"}, progress=reports.append)
     assert info.etag == hashlib.md5(small.read_bytes(), usedforsecurity=False).hexdigest()
@@ -51,7 +51,7 @@ def test_one_request_for_a_small_file(any_bucket, small):
     assert found["ETag"] == f'"{info.etag}"'
 
 
-def test_parts_for_a_large_one(any_bucket, large, tmp_path):
+def test_a_large_file_goes_in_parts(any_bucket, large, tmp_path):
     reports: list[int] = []
     info = upload_file(
         large, any_bucket, "a.bin", content_type="x/y", metadata={"a": "b"}, progress=reports.append
@@ -67,7 +67,7 @@ def test_parts_for_a_large_one(any_bucket, large, tmp_path):
 
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("size", [0, 6 * MIB, 6 * MIB + 1, 10 * MIB])
-def test_sizes_at_the_edges(bucket, tmp_path, size):
+def test_files_just_below_and_above_the_threshold_are_uploaded_whole(bucket, tmp_path, size):
     path = tmp_path / "f"
     path.write_bytes(os.urandom(size))
     info = upload_file(path, bucket, "k")
@@ -233,5 +233,5 @@ def test_parts_grow_so_that_there_are_never_too_many():
         ("a.tar.gz", "application/octet-stream"), ("a.mp4/b", "application/octet-stream"),
     ],
 )  # fmt: skip
-def test_content_types(name, expected):
+def test_the_content_type_goes_by_the_suffix_of_the_key(name, expected):
     assert content_type_of(name) == expected
