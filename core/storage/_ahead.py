@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextvars import copy_context
 from threading import Thread
 
-from core.storage._errors import StorageError
-
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<&]+)</NextContinuationToken>")
 
 
@@ -25,7 +23,7 @@ class Ahead:
         self._fetch = fetch
         self._query = ""
         self._thread: Thread | None = None
-        self._found: bytes | StorageError = b""
+        self._found: bytes | BaseException = b""
 
     def start(self, query: str) -> None:
         """Begin to fetch what will be asked for next."""
@@ -43,12 +41,12 @@ class Ahead:
             return self._fetch(query)
         self._thread.join()
         self._thread = None
-        if isinstance(self._found, StorageError):
+        if isinstance(self._found, BaseException):
             raise self._found
         return self._found
 
     def _run(self) -> None:
         try:
             self._found = self._fetch(self._query)
-        except StorageError as error:
+        except BaseException as error:  # noqa: BLE001  # whatever it is: `page` raises it
             self._found = error

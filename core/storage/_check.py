@@ -20,6 +20,7 @@ from core.storage._errors import (
     ClockSkewError,
     ExpiredCredentialsError,
     InvalidCredentialsError,
+    InvalidResponseError,
     StorageConfigError,
     StorageError,
     StoreUnreachableError,
@@ -38,13 +39,12 @@ HIDDEN = ".mpr-check/"
 _BODY = b"written by python -m core.storage check, and deleted again\n"
 #: Seconds that a clock may be off: unseen, and until stores refuse (15 minutes).
 _UNSEEN, _REFUSED = 60, 900
-#: Bytes in which a listing shows that it is one.
-_BEGINNING = 512
 
 #: Where an error shows that is not about one bucket, and the exit code. After it there is nothing more to ask.
 _ENDS = (
     (StorageConfigError, "settings", WRONG),
     (StoreUnreachableError, "endpoint", UNREACHABLE),
+    (InvalidResponseError, "endpoint", FAILED),
     (ClockSkewError, "clock", FAILED),
     ((InvalidCredentialsError, ExpiredCredentialsError), "credentials", FAILED),
 )
@@ -172,12 +172,10 @@ class _Probe:
         )
         found = once(request, settings)
         if isinstance(found, Reply):
-            known = request.operation != "ListObjectsV2" or b"<ListBucketResult" in found.body[:_BEGINNING]
-            if not known:
-                raise _no_store("it gave no listing")
-        elif any(isinstance(found.error, kind) for kind, *_ in _ENDS):
+            return found
+        if any(isinstance(found.error, kind) for kind, *_ in _ENDS):
             raise found.error from found.cause
-        elif (found.error.code or "").isdecimal():
+        if (found.error.code or "").isdecimal():
             raise _no_store(f"it answered {found.error.code} without a reason as stores give it")
         return found
 

@@ -109,6 +109,12 @@ TLS: tuple[tuple[str, type[StorageError], str], ...] = (
         "the TLS handshake failed ({error}); write https in S3_ENDPOINT_URL only where the store speaks it",
     ),
 )
+#: A response that no S3 API gives.
+NOT_S3 = (
+    "the response has status {status}, {kind}{words} and {problem}, so it is not from an S3 API: S3_ENDPOINT_URL "
+    "is the address of something else, or a proxy or login page responded instead of the store. Check the host "
+    "and port of S3_ENDPOINT_URL (MinIO's console is on port 9001, its S3 API on 9000), HTTPS_PROXY and NO_PROXY"
+)
 PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
 NO_NAME = "the name of the host cannot be resolved ({error}); check S3_ENDPOINT_URL, and the DNS of this machine"
 SILENCE = "no answer ({error}); is the store running, and S3_ENDPOINT_URL right?"

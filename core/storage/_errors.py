@@ -13,6 +13,7 @@
     ├── WrongRegionError
     ├── ObjectChangedError                         the object was replaced while it was read
     ├── IntegrityError                             the bytes that arrived are not the object
+    ├── InvalidResponseError                       the response is not S3's: a proxy, a login page, a wrong port
     └── StoreUnreachableError (ConnectionError)    no answer, or no useful one after every retry
 
 Leaves are also the builtin exception that fits, so that ``except FileNotFoundError`` works without an
@@ -111,6 +112,10 @@ class ObjectChangedError(StorageError):
 
 class IntegrityError(StorageError):
     """The bytes that arrived differ from the object in size or hash; they were thrown away."""
+
+
+class InvalidResponseError(StorageError):
+    """The response is not one that an S3 API gives, whatever its status: nothing was done because of it."""
 
 
 class StoreUnreachableError(StorageError, ConnectionError):

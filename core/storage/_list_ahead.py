@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextvars import copy_context
 from typing import Any
 
-from core.storage._errors import StorageError
 from core.storage._list import pages
 from core.storage._objects import ObjectInfo
 
@@ -63,7 +62,7 @@ class _Folder:
     def __init__(self, bucket: str, prefix: str) -> None:
         self._bucket = bucket
         self._prefix = prefix
-        self._pages: queue.Queue[list[ObjectInfo] | StorageError | None] = queue.Queue(_AHEAD)
+        self._pages: queue.Queue[list[ObjectInfo] | BaseException | None] = queue.Queue(_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._list,), name="mpr-list", daemon=True
@@ -74,7 +73,7 @@ class _Folder:
 
     def objects(self) -> Iterator[ObjectInfo]:
         while (found := self._pages.get()) is not None:
-            if isinstance(found, StorageError):
+            if isinstance(found, BaseException):
                 raise found
             yield from found
 
@@ -92,6 +91,6 @@ class _Folder:
                 if self._stopped.is_set():
                     return
                 self._pages.put(page.objects)
-        except StorageError as error:
+        except BaseException as error:  # noqa: BLE001  # whatever it is: the iteration waits for it, and raises it
             self._pages.put(error)
         self._pages.put(None)

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from core.storage._errors import IntegrityError, StorageError
+from core.storage._errors import InvalidResponseError, StorageError
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._progress import Report
 from core.storage._request import Reply
-from core.storage._translate import leaves
+from core.storage._response import leaves
 from core.storage._upload import Source, content_md5
 from core.storage._verify import PART_SIZE, etag_of, is_hash, md5
 
@@ -37,7 +37,7 @@ def put_parts(source: Source, headers: dict[str, str], report: Report) -> Object
     size = part_size(source.size)
     signed = {**headers, PART_SIZE: str(size)}
     created = source.call("CreateMultipartUpload", "uploads=", signed=signed)
-    upload = _Upload(source, _upload_id(source, created), size, report)
+    upload = _Upload(source, leaves(created.body)["UploadId"], size, report)
     try:
         upload.send_all()
         source.must_be_unchanged()
@@ -46,19 +46,6 @@ def put_parts(source: Source, headers: dict[str, str], report: Report) -> Object
         upload.abort()
         raise
     return upload.verified(completed)
-
-
-def _upload_id(source: Source, created: Reply) -> str:
-    found = leaves(created.body).get("UploadId")
-    if not found:
-        raise IntegrityError(
-            f"the answer that begins the upload of {source.bucket}/{source.key} names no upload; a proxy on the "
-            "way changes answers",
-            bucket=source.bucket,
-            key=source.key,
-            operation="CreateMultipartUpload",
-        )
-    return found
 
 
 def part_size(size: int) -> int:
@@ -103,10 +90,10 @@ class _Upload:
         try:
             done = self._call("CompleteMultipartUpload", body=body)
         except StorageError as error:
-            if error.code != "NoSuchUpload":
+            if error.code != "NoSuchUpload" and not isinstance(error, InvalidResponseError):
                 raise
             return self._found_complete(error)
-        return {**done.headers, "etag": leaves(done.body).get("ETag", "")}
+        return {**done.headers, "etag": leaves(done.body)["ETag"]}
 
     def abort(self) -> None:
         """Discard the parts. A failure is logged: the one that led here is the one to raise."""
@@ -125,7 +112,10 @@ class _Upload:
 
     def _found_complete(self, error: StorageError) -> Mapping[str, str]:
         """The object, if an earlier try made it whose answer was lost: then there is no such upload any more."""
-        headers = self._source.call("HeadObject").headers
+        try:
+            headers = self._source.call("HeadObject").headers
+        except StorageError:
+            raise error from None
         if etag_of(headers) != self._expected():
             raise error
         return headers

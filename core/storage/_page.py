@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
-from core.storage._errors import StorageError
+from core.storage._errors import InvalidResponseError
 from core.storage._objects import ObjectInfo
 
 
@@ -29,26 +29,36 @@ def parsed(body: bytes, bucket: str) -> Page:
     """The page in an answer to ListObjectsV2.
 
     Raises:
-        StorageError: it is no such answer.
+        InvalidResponseError: it is no such answer.
     """
     try:
         root = ET.fromstring(body)  # noqa: S314  # expat limits the expansion of entities
     except ET.ParseError as error:
-        raise StorageError(
-            f"what the store listed of {bucket} is no XML ({error}); is a proxy in the way?",
-            bucket=bucket,
-            operation="ListObjectsV2",
-        ) from error
+        raise _invalid(bucket, f"is not XML ({error})") from error
     space = root.tag.rpartition("}")[0]
     space = f"{space}}}" if space else ""
     encoded = root.findtext(f"{space}EncodingType") == "url"
     start = len(space)
     rows = ({leaf.tag[start:]: leaf.text or "" for leaf in one} for one in root.iterfind(f"{space}Contents"))
-    objects = [_object(row, bucket, encoded=encoded) for row in rows]
+    try:
+        objects = [_object(row, bucket, encoded=encoded) for row in rows]
+    except KeyError as error:
+        raise _invalid(bucket, f"has an object without the XML element {error.args[0]}") from error
+    except ValueError as error:
+        raise _invalid(bucket, f"has an object whose Size or LastModified has no value ({error})") from error
     names = (one.findtext(f"{space}Prefix", "") for one in root.iterfind(f"{space}CommonPrefixes"))
     folders = [_decoded(one) if encoded else one for one in names]
     truncated = root.findtext(f"{space}IsTruncated") == "true"
     return Page(objects, folders, truncated, root.findtext(f"{space}NextContinuationToken"))
+
+
+def _invalid(bucket: str, problem: str) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"ListObjectsV2 on {bucket}: the listing {problem}, so it is not from an S3 API, or a proxy changed it. "
+        "Check S3_ENDPOINT_URL, HTTPS_PROXY and NO_PROXY",
+        bucket=bucket,
+        operation="ListObjectsV2",
+    )
 
 
 def _object(row: Mapping[str, str], bucket: str, *, encoded: bool) -> ObjectInfo:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from core.storage import _client, _connections, _retry, _telemetry
 from core.storage._client import current_settings
 from core.storage._http import Answer, StaleError
-from core.storage._translate import Attempt, Refusal, from_connection, refusal, translated
+from core.storage._response import BEGINNING, SETTLED_BY_RETRY, body_problem, header_problem, root_of
+from core.storage._translate import Attempt, Refusal, from_connection, not_s3, refusal, translated
 
 if TYPE_CHECKING:
     from core.storage._address import Address
@@ -27,8 +28,6 @@ _METHODS = {
 }
 #: Sent and not signed: what proxies on the way may change without breaking the signature (GCS' own does).
 _PLAIN = "User-Agent: mpr-storage\r\nAccept-Encoding: identity\r\n"
-#: Bytes in which an error document shows that it is one.
-_BEGINNING = 256
 _FAILED_LATE = 500
 #: Connections that had gone stale, in a row, until that counts as a failure.
 _STALE = 40
@@ -115,6 +114,9 @@ def _tried(settings: Settings, request: Request) -> Answer | Refusal:
     except OSError as error:
         return from_connection(error, request.attempt)
     if answer.status // 100 == 2:  # noqa: PLR2004  # success
+        problem = header_problem(request.operation, answer.headers)
+        if problem:
+            return not_s3(answer.status, answer.headers, _beginning_of(answer), problem, request.attempt)
         return answer
     body = _body_of(answer, request)
     return body if isinstance(body, Refusal) else refusal(answer.status, answer.headers, body, request.attempt)
@@ -127,8 +129,11 @@ def _replied(settings: Settings, request: Request) -> Reply | Refusal:
     body = _body_of(answer, request)
     if isinstance(body, Refusal):
         return body
-    if b"<Error" in body[:_BEGINNING]:  # completing an upload may fail after the status was sent
+    if root_of(body) == "Error":  # completing an upload may fail after the status was sent
         return refusal(_FAILED_LATE, answer.headers, body, request.attempt)
+    if problem := body_problem(request.operation, body):
+        passing = request.operation in SETTLED_BY_RETRY
+        return not_s3(answer.status, answer.headers, body, problem, request.attempt, passing=passing)
     return Reply(answer.headers, body)
 
 
@@ -137,6 +142,16 @@ def _body_of(answer: Answer, request: Request) -> bytes | Refusal:
         return answer.read()
     except OSError as error:
         return from_connection(error, request.attempt)
+    finally:
+        answer.close()
+
+
+def _beginning_of(answer: Answer) -> bytes:
+    """Return the first bytes of a body for a message, as far as they come, and end the connection."""
+    try:
+        return bytes(answer.piece()[:BEGINNING])
+    except OSError:
+        return b""
     finally:
         answer.close()
 

@@ -38,19 +38,18 @@ class Source:
     def open(self) -> Answer:
         """The whole object."""
         answer = self._get({})
-        length = self._length(answer)
+        size = self._size(answer, 0)
         if not self._headers:
-            self._headers, self.size = answer.headers, length
-        self._must_be_the_same(answer, length)
+            self._headers, self.size = answer.headers, size
+        self._must_be_the_same(answer, size)
         return answer
 
     def resume(self, position: int) -> Answer:
         """The object from `position` on; or all of it, from a server that ignores ranges."""
-        if not position or "etag" not in self._headers:
+        if not position:
             return self.open()
         answer = self._get({"Range": f"bytes={position}-", "If-Match": self._headers["etag"]})
-        total = self._total(answer, position) if is_partial(answer) else self._length(answer)
-        self._must_be_the_same(answer, total)
+        self._must_be_the_same(answer, self._size(answer, position))
         return answer
 
     def check(self) -> Check:
@@ -88,6 +87,10 @@ class Source:
         known = self._settings.dialect.checksums == "when_supported"
         signed = {"x-amz-checksum-mode": "ENABLED"} if known else {}
         return send(Request("GetObject", self.bucket, self.key, signed=signed, plain=plain), self._settings)
+
+    def _size(self, answer: Answer, position: int) -> int:
+        """Return the size of the whole object, by a response that begins at `position` or holds all of it."""
+        return self._total(answer, position) if is_partial(answer) else self._length(answer)
 
     def _length(self, answer: Answer) -> int:
         if answer.length is None:

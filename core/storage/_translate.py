@@ -14,18 +14,24 @@ from core.storage._codes import (
     CODES,
     NO_CREDENTIALS,
     NO_NAME,
+    NOT_S3,
     PASSING,
     PASSING_STATUS,
     PROXY,
     SILENCE,
     TLS,
 )
-from core.storage._errors import StorageConfigError, StorageError, StoreUnreachableError
+from core.storage._errors import InvalidResponseError, StorageConfigError, StorageError, StoreUnreachableError
 from core.storage._hint import hint
 from core.storage._proxy import ProxyError
+from core.storage._response import first_words, leaves, root_of
 
 #: Seconds. A smaller difference is only the time that the answer took.
 _VISIBLE_SKEW = 60
+
+_NOT_FOUND = 404
+#: Characters of a Content-Type that are shown.
+_LONGEST_TYPE = 60
 
 #: What looks like an access key id: a message of a store may quote it.
 _KEY_ID = re.compile(r"\b(AKIA|ASIA|GOOG)[A-Z0-9]{8,}\b")
@@ -61,6 +67,13 @@ class Refusal(NamedTuple):
 def refusal(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt) -> Refusal:
     """The error in an answer that is none of success."""
     said = leaves(body)
+    if (
+        status == _NOT_FOUND
+        and tried.operation != "HeadObject"
+        and not (root_of(body) == "Error" and said.get("Code"))
+    ):
+        # Of a proxy. Absence is believed from S3 alone: callers create, replace and delete because of it.
+        return not_s3(status, headers, body, "no error code of S3", tried)
     answer = {
         "Error": said,
         "ResponseMetadata": {
@@ -71,6 +84,32 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt
     }
     passing = said.get("Code") in PASSING or status in PASSING_STATUS
     return Refusal(_from_answer(answer, tried), passing, headers=headers)
+
+
+def not_s3(
+    status: int, headers: Mapping[str, str], body: bytes, problem: str, tried: Attempt, *, passing: bool = False
+) -> Refusal:
+    """Return the error for a response that no S3 API gives.
+
+    Args:
+        status: of the response.
+        headers: of the response.
+        body: of the response, or its beginning.
+        problem: how the response differs from S3's, as `header_problem` says it.
+        tried: the request.
+        passing: whether the same request is worth another attempt.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip()[:_LONGEST_TYPE]
+    words = first_words(headers, body)
+    sentence = NOT_S3.format(
+        status=status,
+        kind=f"Content-Type {kind}" if kind else "no Content-Type",
+        words=f" ({words!r})" if words else "",
+        problem=problem,
+    )
+    error = _unanswered_error(InvalidResponseError, sentence, tried)
+    error.request_id = headers.get("x-amz-request-id")
+    return Refusal(error, passing, headers=headers)
 
 
 def from_connection(error: OSError, tried: Attempt) -> Refusal:
@@ -86,19 +125,6 @@ def from_connection(error: OSError, tried: Attempt) -> Refusal:
         sentence = sentence.format(error=str(error) or type(error).__name__)
         kind, passing = StoreUnreachableError, True
     return Refusal(_unanswered_error(kind, sentence, tried), passing, error)
-
-
-def leaves(body: bytes) -> dict[str, str]:
-    """The leaves of an error document; nothing for an answer that is none."""
-    if not body:
-        return {}
-    from xml.etree import ElementTree as ET  # noqa: PLC0415  # botocore has it by now
-
-    try:
-        root = ET.fromstring(body)  # noqa: S314  # expat limits the expansion of entities
-    except ET.ParseError:
-        return {}
-    return {one.tag.rpartition("}")[2]: one.text or "" for one in root.iter()}
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from core.storage import _env_file
+from core.storage._endpoints import AWS, Dialect, dialect_of, no_region, region_for
 from core.storage._errors import StorageConfigError
 from core.storage._validate import bucket_name_problem, endpoint_problem, region_problem
 
@@ -46,32 +46,6 @@ class Variable:
 def _variable(*names: str, reason: str, secret: bool = False, group: str = "", **default: Any) -> Any:
     row = Variable(names, reason, secret, group or names[0])
     return field(metadata={"variable": row}, repr=not (secret or group), **default)
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """What a kind of S3 endpoint needs of its client."""
-
-    #: ``request_checksum_calculation`` and ``response_checksum_validation`` of botocore. Only AWS is sure to
-    #: take the trailing checksums that ``when_supported`` sends over TLS (boto3#4392, boto3#4400).
-    checksums: Literal["when_supported", "when_required"]
-    #: ``virtual`` puts the bucket in the host name, ``path`` in the path.
-    addressing: Literal["path", "virtual"]
-    #: Whether PutObject heeds ``If-None-Match: *``. Google's storage documents that condition for reads alone
-    #: (https://docs.cloud.google.com/storage/docs/request-preconditions), and refuses its own,
-    #: ``x-goog-if-generation-match``, beside the ``x-amz-`` headers of a signature (carrierwave#2356).
-    creates: bool = True
-
-
-#: By the end of the endpoint's host name, decided on the parsed host and never on a part of the URL.
-#: ``virtual`` on AWS makes presigned URLs regional (botocore#2798).
-_AWS = Dialect("when_supported", "virtual")
-_DIALECTS = (
-    (".amazonaws.com", _AWS),
-    (".amazonaws.com.cn", _AWS),
-    ("storage.googleapis.com", Dialect("when_required", "path", creates=False)),
-)
-_OTHER = Dialect("when_required", "path")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +80,10 @@ class Settings:
     region: str = _variable(
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
-        reason="the region to sign for; boto3 reads only the second",
+        reason=(
+            "the region to sign for; boto3 reads only the second. Optional with an endpoint: us-east-1, auto for "
+            "Google Cloud Storage and Cloudflare R2, on AWS the region in the endpoint's host name"
+        ),
     )
     access_key_id: str | None = _variable(
         "AWS_ACCESS_KEY_ID", default=None, group="keys", reason="without keys, boto3's own chain applies"
@@ -150,7 +127,9 @@ class Settings:
             layer = next((one for one in layers if any(_read(one, row) for row in group.values())), {})
             values |= {name: value for name, row in group.items() if (value := _read(layer, row))}
         if "region" not in values:
-            raise StorageConfigError(f"AWS_REGION is not set. {HOW_TO_GET_ONE}")
+            values["region"] = region_for(values.get("endpoint_url"))
+            if not values["region"]:
+                raise StorageConfigError(f"{no_region(values.get('endpoint_url'))} {HOW_TO_GET_ONE}")
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks what the strings hold
 
     def to_env(self) -> dict[str, str]:
@@ -160,7 +139,7 @@ class Settings:
             value = getattr(self, name)
             if value:
                 env |= dict.fromkeys(row.names, value)
-        if self.dialect is not _AWS:
+        if self.dialect is not AWS:
             # So that the AWS CLI and other SDKs work from the same file.
             env["AWS_REQUEST_CHECKSUM_CALCULATION"] = self.dialect.checksums
             env["AWS_RESPONSE_CHECKSUM_VALIDATION"] = self.dialect.checksums
@@ -169,8 +148,7 @@ class Settings:
     @property
     def dialect(self) -> Dialect:
         """What the endpoint's kind needs of a client."""
-        host = urlsplit(self.endpoint_url).hostname or "" if self.endpoint_url else ".amazonaws.com"
-        return next((dialect for end, dialect in _DIALECTS if host.endswith(end)), _OTHER)
+        return dialect_of(self.endpoint_url)
 
     def bucket(self, role: Literal["in", "out"]) -> str:
         """The name of the bucket with this role.

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -88,8 +89,21 @@ def hanging(event: threading.Event) -> Fault:
     return fault
 
 
+@dataclass(frozen=True)
+class Page:
+    """What another server than a store responds with: a login page, a proxy, the console of a store."""
+
+    status: int = 200
+    body: bytes = b"<!DOCTYPE html><html><head><title>Sign in - Example</title></head><body>Hello</body></html>"
+    content_type: str = "text/html; charset=utf-8"
+    #: Which requests it takes, by method and path; by default all.
+    takes: Callable[[str, str], bool] = lambda _method, _path: True
+
+
 class FakeS3:
     def __init__(self) -> None:
+        #: Responds in the place of the store.
+        self.page: Page | None = None
         self.objects: dict[str, bytes] = {}
         self.headers: dict[str, str] = {}
         self.faults: deque[Fault] = deque()
@@ -128,6 +142,10 @@ def etag_of(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
+def _result(root: str, name: str, value: str) -> bytes:
+    return f"<?xml version='1.0'?>\n<{root}><{name}>{value}</{name}></{root}>".encode()
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Any
@@ -144,6 +162,23 @@ class _Handler(BaseHTTPRequestHandler):
     def finish(self) -> None:
         with suppress(OSError, ValueError):
             super().finish()
+
+    def parse_request(self) -> bool:
+        page = self.server.fake.page
+        if not super().parse_request():
+            return False
+        if page is None or not page.takes(self.command, self.path):
+            return True
+        self._note()
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.send_response(page.status)
+        if page.content_type:
+            self.send_header("Content-Type", page.content_type)
+        self.send_header("Content-Length", str(len(page.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(page.body)
+        return False
 
     def _note(self) -> str:
         url = urlsplit(self.path)
@@ -216,14 +251,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", "0")))
         if "uploads" in self.query:
             if not self._refused("CREATE"):
-                self._answer(b"<R><UploadId>an-upload</UploadId></R>")
+                self._answer(_result("InitiateMultipartUploadResult", "UploadId", "an-upload"))
         elif not self._refused("COMPLETE"):
             digests = b"".join(
                 hashlib.md5(fake.parts[n], usedforsecurity=False).digest() for n in sorted(fake.parts)
             )
             etag = fake.etag or f"{etag_of(digests)[1:-1]}-{len(fake.parts)}"
             fake.objects[path] = b"".join(fake.parts[n] for n in sorted(fake.parts))
-            self._answer(f"<R><ETag>{etag}</ETag></R>".encode())
+            self._answer(_result("CompleteMultipartUploadResult", "ETag", etag))
 
     def do_DELETE(self) -> None:
         self._note()

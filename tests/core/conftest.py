@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 
-from core.storage import FrameCache, get_s3_client
-from core.storage import _request as request_module
+from core.storage import FrameCache
 from core.storage._client import forget_clients
-from core.storage._request import Request
 from tests.conftest import Store
 from tests.core._fake_s3 import FakeS3
 from tests.core._frames import made
+from tests.core.transport import (  # noqa: F401  # fixtures
+    always_parts,
+    heads,
+    one_thread_for_parts,
+    page_size,
+    pauses,
+    read_timeout,
+    runs_are_left_over_at_once,
+    small_parts,
+    transport,
+)
+
+# Both limits measure the machine, which may be busy, and not the code.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
@@ -55,23 +70,63 @@ STORES = [
 
 
 @pytest.fixture(params=STORES)
-def store(request) -> Store:
-    """Each real store in turn."""
+def any_store(request) -> Store:
+    """Each kind of real store in turn: for tests whose result depends on the store."""
     found: Store = request.getfixturevalue(request.param)
     return found
 
 
-#: For tests that make users by the IAM API, which MinIO does not have.
-on_seaweed = pytest.mark.parametrize("store", ["seaweed"], indirect=True)
+@pytest.fixture
+def store(seaweed) -> Store:
+    """The real store of tests whose result does not depend on which it is."""
+    found: Store = seaweed
+    return found
 
 
 @pytest.fixture
-def bucket(store, use) -> str:
-    """A new bucket on each real store in turn, which the environment names."""
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    use(store.endpoint, name, key=store.access_key_id, secret=store.secret_access_key)
-    get_s3_client().create_bucket(Bucket=name)
-    return name
+def new_bucket(use, admin) -> Callable[[Store], str]:
+    """Create a bucket on a store, which the environment names from then on."""
+
+    def new_bucket(store: Store) -> str:
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        use(store.endpoint, name, key=store.access_key_id, secret=store.secret_access_key)
+        admin(store).create_bucket(Bucket=name)
+        return name
+
+    return new_bucket
+
+
+@pytest.fixture
+def bucket(store, new_bucket) -> str:
+    """A new bucket on the real SeaweedFS, which the environment names."""
+    return str(new_bucket(store))
+
+
+@pytest.fixture
+def any_bucket(any_store, new_bucket) -> str:
+    """A new bucket on each kind of real store in turn, which the environment names."""
+    return str(new_bucket(any_store))
+
+
+@pytest.fixture(scope="session")
+def admin() -> Iterator[Callable[[Store], Any]]:
+    """The client of a store's administrator; one for the whole run, because making one takes long."""
+    clients: dict[Store, Any] = {}
+
+    def admin(store: Store) -> Any:
+        if store not in clients:
+            clients[store] = boto3.session.Session().client(
+                "s3",
+                endpoint_url=store.endpoint,
+                region_name=store.region,
+                aws_access_key_id=store.access_key_id,
+                aws_secret_access_key=store.secret_access_key,
+            )
+        return clients[store]
+
+    yield admin
+    for client in clients.values():
+        client.close()
 
 
 @pytest.fixture
@@ -86,29 +141,6 @@ def iam(seaweed) -> Iterator[Any]:
     )
     yield client
     client.close()
-
-
-@pytest.fixture
-def lose_answer(monkeypatch) -> Callable[[Callable[[Request], bool]], list[int]]:
-    """Has the answer to the first request of a kind never come; the statuses that were lost."""
-
-    def lose_answer(meant: Callable[[Request], bool]) -> list[int]:
-        real = request_module._answered
-        lost: list[int] = []
-
-        def losing(settings, request):
-            answer = real(settings, request)
-            if meant(request) and not lost:
-                answer.read()
-                answer.close()
-                lost.append(answer.status)
-                raise ConnectionResetError("the answer never came")
-            return answer
-
-        monkeypatch.setattr(request_module, "_answered", losing)
-        return lost
-
-    return lose_answer
 
 
 @pytest.fixture
@@ -133,17 +165,3 @@ def cache(bucket) -> FrameCache:
 def files(tmp_path) -> list[Path]:
     """The files of 12 frames."""
     return made(tmp_path / "made", 12)
-
-
-@pytest.fixture
-def asked(monkeypatch) -> Counter[str]:
-    """The requests that this process makes from now on."""
-    found: Counter[str] = Counter()
-    real = request_module._answered
-
-    def counting(settings, request):
-        found[request.operation] += 1
-        return real(settings, request)
-
-    monkeypatch.setattr(request_module, "_answered", counting)
-    return found

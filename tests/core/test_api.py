@@ -19,7 +19,8 @@ PACKAGE = Path(core.storage.__file__).parent
 NAMES = [
     "BUCKET_IN", "BUCKET_OUT", "AccessDeniedError", "BucketNotFoundError", "BulkProgress", "CachedFrame",
     "ClockSkewError", "ExpiredCredentialsError", "FrameCache", "FrameManifest", "IntegrityError",
-    "InvalidCredentialsError", "LayoutError", "ObjectChangedError", "ObjectInfo", "ObjectNotFoundError",
+    "InvalidCredentialsError", "InvalidResponseError", "LayoutError", "ObjectChangedError", "ObjectInfo",
+    "ObjectNotFoundError",
     "Settings", "StorageConfigError", "StorageError", "StoreUnreachableError", "TransferResult", "UnsafeKeyError",
     "WrongRegionError", "download_file", "download_many", "download_to_temp", "get_presigned_url", "get_s3_client",
     "list_objects", "safe_path", "temporary_download", "upload_file", "upload_many",
@@ -58,7 +59,7 @@ def fresh(code: str) -> list[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
 
 
-def test_the_exported_names(monkeypatch):
+def test_the_exported_names_are_these(monkeypatch):
     monkeypatch.setenv("AWS_REGION", "r")
     monkeypatch.setenv("S3_BUCKET_IN", "media-in")
     monkeypatch.setenv("S3_BUCKET_OUT", "media-out")
@@ -69,7 +70,7 @@ def test_the_exported_names(monkeypatch):
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
-def test_the_signatures(name):
+def test_the_public_functions_have_these_signatures(name):
     signature = inspect.signature(getattr(core.storage, name))
     parameters = [one.replace(annotation=one.empty, default=one.empty) for one in signature.parameters.values()]
     assert str(inspect.Signature(parameters)) == SIGNATURES[name]
@@ -97,7 +98,7 @@ def test_an_import_costs_next_to_nothing():
     assert len(extra) < 10, sorted(extra)
 
 
-def test_so_does_an_import_of_every_function():
+def test_importing_every_function_costs_next_to_nothing_either():
     names = ", ".join(name for name in NAMES[2:] if name not in LARGER)
     loaded = {
         name.split(".")[0] for name in fresh(f"import sys\nfrom core.storage import {names}\nprint(*sys.modules)")

@@ -14,8 +14,9 @@ import pytest
 
 from core.storage import _check, _check_file, get_s3_client
 from core.storage.__main__ import main
+from tests.core._fake_s3 import Page
 from tests.core._tls import serving
-from tests.core.conftest import on_seaweed
+from tests.core.transport import requests_of
 
 LISTING = b'<?xml version="1.0"?><ListBucketResult></ListBucketResult>'
 
@@ -63,26 +64,25 @@ def run(*arguments, seconds=60):
     return done.returncode, done.stdout.splitlines()
 
 
-@pytest.mark.usefixtures("bucket")
-def test_all_is_well_and_nothing_is_written(bucket, store):
+@pytest.mark.usefixtures("any_bucket")
+def test_a_good_environment_passes_and_nothing_is_written(any_bucket, any_store):
     code, lines = run()
     assert code == 0
     assert [line.split()[:2] for line in lines] == [
         ["ok", one] for one in ("settings", "endpoint", "clock", "credentials", "in", "out")
     ]
-    assert f"key {store.access_key_id[:4]}..." in lines[0]
-    assert get_s3_client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert f"key {any_store.access_key_id[:4]}..." in lines[0]
+    assert get_s3_client().list_objects_v2(Bucket=any_bucket)["KeyCount"] == 0
 
 
-def test_write_puts_and_deletes(bucket, checked):
+def test_with_write_an_object_is_put_and_deleted_again(any_bucket, checked):
     code, found = checked("--write")
     assert code == 0
-    assert found["in write"] == ("ok", f"{bucket} can be written")
-    assert get_s3_client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert found["in write"] == ("ok", f"{any_bucket} can be written")
+    assert get_s3_client().list_objects_v2(Bucket=any_bucket)["KeyCount"] == 0
 
 
-@on_seaweed
-def test_read_only_is_no_failure(user, checked):
+def test_an_identity_that_may_only_read_passes(user, checked):
     user("s3:GetObject")
     code, found = checked("--write")
     assert code == 0
@@ -91,7 +91,7 @@ def test_read_only_is_no_failure(user, checked):
     assert "read-only" in found["out write"][1]
 
 
-def test_what_cannot_be_deleted_is_named(fake, checked):
+def test_an_object_that_cannot_be_deleted_again_is_named(fake, checked):
     fake.put("/bucket", LISTING)
     fake.refuse["DELETE"] = (403, "AccessDenied")
     code, found = checked("--write")
@@ -105,7 +105,7 @@ def test_what_cannot_be_deleted_is_named(fake, checked):
     assert left.startswith("/bucket/.mpr-check/")
 
 
-def test_a_store_that_refuses_a_write(fake, checked):
+def test_a_store_that_refuses_a_write_fails_the_bucket(fake, checked):
     fake.put("/bucket", LISTING)
     fake.refuse["PUT"] = (400, "QuotaExceeded")
     code, found = checked("--write")
@@ -122,7 +122,7 @@ def test_a_store_that_refuses_a_write(fake, checked):
         ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, "SignatureDoesNotMatch: the secret does not belong to"),
     ],
 )
-def test_wrong_keys(bucket, monkeypatch, checked, change, said):
+def test_a_wrong_access_key_fails_the_credentials(any_bucket, monkeypatch, checked, change, said):
     for name, value in change.items():
         monkeypatch.setenv(name, value)
     code, found = checked("--write")
@@ -133,7 +133,7 @@ def test_wrong_keys(bucket, monkeypatch, checked, change, said):
     assert "in" not in found
 
 
-def test_expired_keys(fake, checked):
+def test_an_expired_access_key_fails_the_credentials(fake, checked):
     fake.put("/bucket", b"")
     fake.always = lambda handler, _body, _start: handler.send_error_document(400, "ExpiredToken")
     code, found = checked()
@@ -142,8 +142,7 @@ def test_expired_keys(fake, checked):
     assert found["credentials"][1].endswith("have run out; fetch new ones")
 
 
-@on_seaweed
-def test_a_bucket_without_a_right_and_one_with(user, bucket, monkeypatch, checked):
+def test_each_bucket_is_reported_by_its_own_rights(user, bucket, monkeypatch, checked):
     user()
     other = f"{bucket}-other"
     monkeypatch.setenv("S3_BUCKET_OUT", other)
@@ -161,7 +160,7 @@ def test_a_bucket_without_a_right_and_one_with(user, bucket, monkeypatch, checke
     assert "--prefix out=" in found["out"][1]
 
 
-def test_a_missing_bucket(bucket, monkeypatch, checked):
+def test_a_missing_bucket_fails_alone(any_bucket, monkeypatch, checked):
     monkeypatch.setenv("S3_BUCKET_IN", "none-of-that-name")
     code, found = checked("--write")
     assert code == 1
@@ -169,11 +168,11 @@ def test_a_missing_bucket(bucket, monkeypatch, checked):
         "failed",
         "NoSuchBucket: there is no bucket none-of-that-name; check S3_BUCKET_IN and S3_BUCKET_OUT",
     )
-    assert found["out"] == ("ok", f"{bucket} can be listed")
+    assert found["out"] == ("ok", f"{any_bucket} can be listed")
     assert "in write" not in found
 
 
-def test_a_wrong_region(fake, checked):
+def test_a_wrong_region_fails_the_bucket_and_says_what_to_set(fake, checked):
     fake.put("/bucket", b"")
     fake.always = lambda handler, _body, _start: handler.send_error_document(400, "AuthorizationHeaderMalformed")
     code, found = checked()
@@ -181,7 +180,7 @@ def test_a_wrong_region(fake, checked):
     assert found["in"][1].endswith("set AWS_REGION to the region of the bucket")
 
 
-def test_a_prefix_is_all_that_is_asked_for(fake, checked):
+def test_with_a_prefix_nothing_outside_it_is_requested(fake, checked):
     fake.put("/bucket", LISTING)
     code, _ = checked("--write", "--prefix", "out=frames/a b/")
     assert code == 0
@@ -200,7 +199,7 @@ def test_a_prefix_is_all_that_is_asked_for(fake, checked):
         (3600, "failed", "3600 s behind", 1),
     ],
 )
-def test_the_clock(fake, checked, monkeypatch, seconds, status, said, wanted):
+def test_a_clock_that_differs_is_reported(fake, checked, monkeypatch, seconds, status, said, wanted):
     now = float(int(time.time()))
     monkeypatch.setattr(time, "time", lambda: now)
     fake.put("/bucket", LISTING)
@@ -212,7 +211,7 @@ def test_the_clock(fake, checked, monkeypatch, seconds, status, said, wanted):
     assert "sync it" in found["clock"][1] or not seconds
 
 
-def test_a_clock_that_the_store_refuses(fake, checked):
+def test_a_clock_that_the_store_refuses_is_a_failure(fake, checked):
     fake.put("/bucket", b"")
     fake.always = lambda handler, _body, _start: handler.send_error_document(403, "RequestTimeTooSkewed")
     code, found = checked()
@@ -221,7 +220,7 @@ def test_a_clock_that_the_store_refuses(fake, checked):
     assert "sync the clock" in found["clock"][1]
 
 
-def test_a_store_that_is_down(use):
+def test_a_store_that_is_down_is_unreachable(use):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         use(f"http://127.0.0.1:{taken.getsockname()[1]}", "bucket")
@@ -231,7 +230,7 @@ def test_a_store_that_is_down(use):
     assert lines[-1].endswith("is the store running, and S3_ENDPOINT_URL right?")
 
 
-def test_a_name_that_is_unknown(use, checked):
+def test_a_host_name_that_is_unknown_is_unreachable(use, checked):
     use("http://store.invalid", "bucket")
     code, found = checked()
     assert code == 3
@@ -239,7 +238,7 @@ def test_a_name_that_is_unknown(use, checked):
     assert found["endpoint"][1].endswith("DNS of this machine")
 
 
-def test_a_store_that_is_too_busy_is_asked_once(fake, checked):
+def test_a_store_that_is_too_busy_gets_one_request(fake, checked):
     fake.put("/bucket", b"")
     fake.always = lambda handler, _body, _start: handler.send_error_document(503, "SlowDown")
     code, found = checked()
@@ -249,7 +248,7 @@ def test_a_store_that_is_too_busy_is_asked_once(fake, checked):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_listener_that_never_answers(use, scheme):
+def test_a_server_that_never_responds_is_unreachable(use, scheme):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", "bucket")
         code, lines = run("--timeout", "1", seconds=15)  # one read alone would wait for 20
@@ -260,23 +259,34 @@ def test_a_listener_that_never_answers(use, scheme):
     assert lines[-1].endswith("?")
 
 
-@pytest.mark.parametrize("answer", [b"<html>a console</html>", b"not even that"])
-def test_what_is_no_store(fake, checked, answer):
-    fake.put("/bucket", answer)
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (Page(), "status 200, Content-Type text/html ('Sign in - Example') and no XML element ListBucketResult"),
+        (Page(404), "status 404, Content-Type text/html ('Sign in - Example') and no error code of S3"),
+        (Page(404, b"404 page not found\n", "text/plain"), "Content-Type text/plain ('404 page not found')"),
+        (Page(200, b"{}", ""), "status 200, no Content-Type and no XML element ListBucketResult"),
+    ],
+)
+def test_a_server_that_is_not_a_store_fails_the_endpoint(fake, checked, page, said):
+    fake.page = page
+    code, found = checked("--write")
+    assert code == 1
+    assert set(found) == {"settings", "endpoint"}
+    assert found["endpoint"][0] == "failed"
+    assert said in found["endpoint"][1]
+    assert "Check the host and port of S3_ENDPOINT_URL (MinIO's console is on port 9001" in found["endpoint"][1]
+    assert len(fake.requests) == 1
+
+
+def test_a_page_in_the_place_of_a_refusal_fails_the_endpoint(fake, checked):
+    fake.page = Page(403)
     code, found = checked()
     assert code == 1
-    assert "gave no listing; set S3_ENDPOINT_URL to the S3 port" in found["endpoint"][1]
+    assert "answered 403 without a reason" in found["endpoint"][1]
 
 
-def test_a_page_of_an_error_is_no_store_either(fake, checked):
-    fake.put("/bucket", b"")
-    fake.always = lambda handler, _body, _start: handler.send_error_document(404, "")
-    code, found = checked()
-    assert code == 1
-    assert "answered 404 without a reason" in found["endpoint"][1]
-
-
-def test_a_certificate_that_nobody_here_trusts(tmp_path, use, monkeypatch, checked):
+def test_a_certificate_is_trusted_by_the_file_of_aws_ca_bundle(tmp_path, use, monkeypatch, checked):
     with serving(tmp_path, "media") as store:
         use(store.endpoint, "media", key=store.access_key_id, secret=store.secret_access_key)
         code, found = checked()
@@ -294,12 +304,12 @@ def test_a_certificate_that_nobody_here_trusts(tmp_path, use, monkeypatch, check
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        (["AWS_REGION"], "AWS_REGION is not set"),
+        (["AWS_REGION", "S3_ENDPOINT_URL"], "AWS_REGION is not set"),
         (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "no credentials"),
         (["S3_BUCKET_IN", "S3_BUCKET_OUT"], "neither S3_BUCKET_IN nor S3_BUCKET_OUT"),
     ],
 )
-def test_a_configuration_that_is_wrong(use, monkeypatch, checked, missing, said):
+def test_a_variable_that_is_missing_fails_the_settings(use, monkeypatch, checked, missing, said):
     use("http://127.0.0.1:9", "bucket")
     for name in missing:
         monkeypatch.delenv(name)
@@ -315,7 +325,7 @@ def keyless(monkeypatch):
 
 
 @pytest.mark.usefixtures("bucket")
-def test_keys_that_the_chain_finds(monkeypatch, tmp_path, checked, store):
+def test_credentials_of_the_chain_of_boto3_pass(monkeypatch, tmp_path, checked, store):
     keyless(monkeypatch)
     file = tmp_path / "credentials"
     keys = {"aws_access_key_id": store.access_key_id, "aws_secret_access_key": store.secret_access_key}
@@ -328,7 +338,7 @@ def test_keys_that_the_chain_finds(monkeypatch, tmp_path, checked, store):
 
 
 @pytest.mark.usefixtures("bucket")
-def test_a_chain_that_breaks(monkeypatch, checked):
+def test_a_credential_chain_that_breaks_fails_the_settings(monkeypatch, checked):
     keyless(monkeypatch)
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     code, found = checked()
@@ -337,7 +347,7 @@ def test_a_chain_that_breaks(monkeypatch, checked):
 
 
 @pytest.mark.usefixtures("bucket")
-def test_a_chain_that_hangs(monkeypatch):
+def test_a_credential_chain_that_hangs_ends_at_the_time_limit(monkeypatch):
     keyless(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
@@ -349,7 +359,7 @@ def test_a_chain_that_hangs(monkeypatch):
 
 
 @pytest.mark.usefixtures("fake")
-def test_a_look_up_that_hangs(monkeypatch, checked):
+def test_a_name_lookup_that_hangs_ends_at_the_time_limit(monkeypatch, checked):
     ended = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: ended.wait(20) and [])
     try:
@@ -363,7 +373,7 @@ def test_a_look_up_that_hangs(monkeypatch, checked):
     assert "the name 127.0.0.1 was not resolved within 1 s; check S3_ENDPOINT_URL" in found["endpoint"][1]
 
 
-def test_a_folder_is_no_env_file(tmp_path, monkeypatch, checked):
+def test_a_folder_in_the_place_of_the_env_file_fails_the_settings(tmp_path, monkeypatch, checked):
     monkeypatch.setenv("S3_ENV_FILE", str(tmp_path))
     code, found = checked()
     assert code == 2
@@ -384,14 +394,14 @@ def env_file(tmp_path, bucket, monkeypatch):
     return file
 
 
-def test_a_private_env_file(env_file, checked):
+def test_an_env_file_that_only_its_owner_may_read_passes(env_file, checked):
     code, found = checked()
     assert code == 0
     assert found["env file"] == ("ok", f"only its owner may read {env_file} (mode 0600)")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
-def test_an_env_file_of_ours_that_others_reach(env_file, checked, mode):
+def test_an_env_file_of_this_user_that_others_can_open_fails(env_file, checked, mode):
     env_file.chmod(mode)
     code, found = checked()
     assert code == 1
@@ -403,7 +413,7 @@ def test_an_env_file_of_ours_that_others_reach(env_file, checked, mode):
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0o600, "warning"), (0o644, "warning"), (0o664, "failed")])
-def test_an_env_file_of_somebody_else(env_file, monkeypatch, mode, status):
+def test_an_env_file_of_another_user_is_a_warning_or_fails_if_others_write_it(env_file, monkeypatch, mode, status):
     env_file.chmod(mode)
     monkeypatch.setattr(os, "geteuid", lambda: env_file.stat().st_uid + 1)
     found, said = _check_file.judged(str(env_file))
@@ -411,7 +421,7 @@ def test_an_env_file_of_somebody_else(env_file, monkeypatch, mode, status):
     assert f"chmod 600 '{env_file}'" in said
 
 
-def test_a_read_only_mount_is_as_it_was_made(tmp_path):
+def test_an_env_file_on_a_read_only_mount_passes_whatever_its_mode(tmp_path):
     secret = tmp_path / "secret"
     secret.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(secret)]
@@ -432,7 +442,7 @@ def test_a_read_only_mount_is_as_it_was_made(tmp_path):
         subprocess.run(["umount", str(secret)], check=True)
 
 
-def test_an_env_file_that_is_not_there(monkeypatch, checked):
+def test_an_env_file_that_does_not_exist_fails_the_settings(monkeypatch, checked):
     monkeypatch.setenv("S3_ENV_FILE", "/nowhere/app.env")
     code, found = checked()
     assert code == 2
@@ -443,7 +453,7 @@ def test_an_env_file_that_is_not_there(monkeypatch, checked):
     "arguments",
     [["--timeout", "0"], ["--timeout", "inf"], ["--timeout", "x"], ["--prefix", "x"], ["--prefix", "a=b"]],
 )
-def test_usage(arguments, capsys):
+def test_wrong_arguments_are_a_usage_error(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["check", *arguments])
     assert ended.value.code == 2
@@ -451,17 +461,14 @@ def test_usage(arguments, capsys):
 
 
 @pytest.mark.usefixtures("fake")
-def test_a_mistake_of_ours_is_a_sentence(monkeypatch, checked):
-    def broken(*_):
-        raise ZeroDivisionError("admin-secret")
-
-    monkeypatch.setattr(_check, "once", broken)
+def test_a_mistake_in_the_program_is_a_sentence_without_a_secret(transport, checked):
+    transport.fail(requests_of("ListObjectsV2"), ZeroDivisionError("admin-secret"))
     code, found = checked()
     assert code == 1
     assert "ZeroDivisionError" in found["check"][1]
 
 
-def test_an_interruption(monkeypatch, capsys):
+def test_ctrl_c_ends_the_command_with_130(monkeypatch, capsys):
     def interrupted(**_):
         raise KeyboardInterrupt
 

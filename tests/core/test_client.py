@@ -44,13 +44,13 @@ def test_what_the_client_is_set_to(settings, checksums, addressing):
     assert config.region_name == settings.region
 
 
-def test_the_addressing_may_be_set():
+def test_the_addressing_style_may_be_set():
     settings = Settings(endpoint_url="http://h", region="r", addressing_style="virtual")
     config: Any = get_s3_client(settings).meta.config
     assert config.s3["addressing_style"] == "virtual"
 
 
-def test_nothing_around_diverts_it(monkeypatch, tmp_path):
+def test_other_variables_and_files_of_aws_do_not_change_the_client(monkeypatch, tmp_path):
     elsewhere = "http://127.0.0.1:2"
     config = tmp_path / "config"
     config.write_text(
@@ -73,7 +73,7 @@ def test_nothing_around_diverts_it(monkeypatch, tmp_path):
     assert get_s3_client(AWS).meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"
 
 
-def test_a_file_of_the_user_is_not_even_read(monkeypatch, tmp_path):
+def test_a_broken_aws_config_file_is_not_read(monkeypatch, tmp_path):
     broken = tmp_path / "broken"
     broken.write_text("[default\nno config at all")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
@@ -103,15 +103,17 @@ def test_one_client_for_the_same_settings(monkeypatch, use):
     assert get_s3_client(LOCAL) is get_s3_client(LOCAL)
 
 
-def test_no_more_clients_are_kept_than_are_of_use():
-    for number in range(12):
+def test_no_more_clients_are_kept_than_are_of_use(monkeypatch):
+    assert _client._KEPT == 8
+    monkeypatch.setattr(_client, "_KEPT", 2)  # to make a client takes long
+    for number in range(3):
         get_s3_client(Settings(endpoint_url="http://h", region=f"r-{number}"))
         _client.presign_client(Settings(endpoint_url="http://h", region=f"r-{number}"))
-    assert len(_client._sessions) == 8
-    assert len(_client._clients) == 16
+    assert [settings.region for settings in _client._sessions] == ["r-1", "r-2"]
+    assert len(_client._clients) == 4
 
 
-def test_without_settings_it_says_what_is_missing():
+def test_without_variables_the_error_says_what_is_missing():
     with pytest.raises(StorageConfigError, match="AWS_REGION is not set"):
         get_s3_client()
 
@@ -166,7 +168,7 @@ print(len(list(list_objects("BUCKET"))), status)
 """
 
 
-def test_a_forked_process_makes_its_own(bucket):
+def test_a_forked_process_makes_its_own_client(bucket):
     get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"")
     done = subprocess.run(
         [sys.executable, "-c", FORK.replace("BUCKET", bucket)],
@@ -178,27 +180,27 @@ def test_a_forked_process_makes_its_own(bucket):
     assert done.stdout.split() == ["1", "1", "0"], done.stderr
 
 
-def test_the_methods_of_boto3_are_there(bucket, tmp_path):
+def test_the_client_has_the_transfer_methods_of_boto3(any_bucket, tmp_path):
     client = get_s3_client()
     config = TransferConfig(preferred_transfer_client="classic")
-    client.upload_fileobj(io.BytesIO(b"data"), bucket, "k", Config=config)
+    client.upload_fileobj(io.BytesIO(b"data"), any_bucket, "k", Config=config)
     out = io.BytesIO()
-    client.download_fileobj(bucket, "k", out, Config=config)
+    client.download_fileobj(any_bucket, "k", out, Config=config)
     assert out.getvalue() == b"data"
     (tmp_path / "f").write_bytes(b"file")
-    client.upload_file(str(tmp_path / "f"), bucket, "f", Config=config)
-    client.download_file(bucket, "f", str(tmp_path / "g"), Config=config)
-    client.copy({"Bucket": bucket, "Key": "f"}, bucket, "h", Config=config)
+    client.upload_file(str(tmp_path / "f"), any_bucket, "f", Config=config)
+    client.download_file(any_bucket, "f", str(tmp_path / "g"), Config=config)
+    client.copy({"Bucket": any_bucket, "Key": "f"}, any_bucket, "h", Config=config)
     assert (tmp_path / "g").read_bytes() == b"file"
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=any_bucket)
     assert [row["Key"] for page in pages for row in page["Contents"]] == ["f", "h", "k"]
-    client.get_waiter("object_exists").wait(Bucket=bucket, Key="k")
+    client.get_waiter("object_exists").wait(Bucket=any_bucket, Key="k")
     with pytest.raises(client.exceptions.NoSuchKey):
-        client.get_object(Bucket=bucket, Key="none")
+        client.get_object(Bucket=any_bucket, Key="none")
     assert not hasattr(client, "no_such_method")
 
 
-def test_it_knows_and_sends_what_a_stock_client_does(monkeypatch):
+def test_the_client_has_and_sends_what_a_client_of_boto3_does(monkeypatch):
     frozen = datetime(2025, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_args, **_more: frozen)
     monkeypatch.setattr("botocore.signers.get_current_datetime", lambda *_args, **_more: frozen)
@@ -245,7 +247,7 @@ def test_the_bucket_owner_goes_with_every_request_that_takes_it(fake, monkeypatc
     ]
 
 
-def test_without_an_owner_nothing_is_sent(fake):
+def test_without_a_bucket_owner_no_header_is_sent(fake):
     fake.put("/bucket/k", b"x")
     get_s3_client().get_object(Bucket="bucket", Key="k")["Body"].read()
     assert "x-amz-expected-bucket-owner" not in fake.requests[0][2]
@@ -284,10 +286,10 @@ def test_timestamps_are_what_botocore_makes_of_them(moment, digits):
 
 
 @pytest.mark.parametrize("value", [0, 1_700_000_000, 1.5, "1700000000", "20250101"])
-def test_so_are_seconds(value):
+def test_timestamps_in_seconds_are_what_botocore_makes_of_them(value):
     assert parse_timestamp(value) == DEFAULT_TIMESTAMP_PARSER(value)
 
 
-def test_what_is_no_time_is_refused_as_by_botocore():
+def test_text_that_is_no_timestamp_is_refused_as_by_botocore():
     with pytest.raises(ValueError, match="Invalid timestamp"):
         parse_timestamp("not a time")

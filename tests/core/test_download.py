@@ -60,13 +60,13 @@ def whole(target: Path, body: bytes = BODY) -> bool:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1024 * 1024, 5_000_003])
-def test_a_download_is_what_was_uploaded(bucket, target, tmp_path_factory, size):
+def test_a_download_is_what_was_uploaded(any_bucket, target, tmp_path_factory, size):
     source = tmp_path_factory.mktemp("source") / "f"
     source.write_bytes(os.urandom(size))
-    sent = upload_file(source, bucket, "in/video.mp4")
+    sent = upload_file(source, any_bucket, "in/video.mp4")
     reports: list[int] = []
 
-    info = download_file(bucket, "in/video.mp4", target, progress=reports.append)
+    info = download_file(any_bucket, "in/video.mp4", target, progress=reports.append)
 
     assert whole(target, source.read_bytes())
     assert (info.key, info.size, info.etag, info.verified_by) == ("in/video.mp4", size, sent.etag, "md5")
@@ -78,16 +78,16 @@ def test_a_download_is_what_was_uploaded(bucket, target, tmp_path_factory, size)
 @pytest.mark.parametrize(
     "key", ["a b+c&d?e#f.mp4", "%41%2F.mp4", "\u00e9.mp4", "e\u0301.mp4", "🎬/x.mp4", "a'\"b"]
 )
-def test_odd_keys_arrive(bucket, target, key):
-    get_s3_client().put_object(Bucket=bucket, Key=key, Body=b"odd")
-    assert download_file(bucket, key, target).key == key
+def test_odd_keys_arrive(any_bucket, target, key):
+    get_s3_client().put_object(Bucket=any_bucket, Key=key, Body=b"odd")
+    assert download_file(any_bucket, key, target).key == key
     assert target.read_bytes() == b"odd"
 
 
-def test_a_missing_object_leaves_the_target_alone(bucket, target):
+def test_a_missing_object_leaves_the_target_alone(any_bucket, target):
     with pytest.raises(ObjectNotFoundError) as caught:
-        download_file(bucket, "none.mp4", target)
-    assert (caught.value.bucket, caught.value.key, caught.value.code) == (bucket, "none.mp4", "NoSuchKey")
+        download_file(any_bucket, "none.mp4", target)
+    assert (caught.value.bucket, caught.value.key, caught.value.code) == (any_bucket, "none.mp4", "NoSuchKey")
     assert caught.value.operation == "GetObject"
     assert caught.value.request_id
     assert untouched(target)
@@ -221,7 +221,7 @@ def test_an_object_that_is_replaced_midway_is_an_error(served, target):
     assert untouched(target)
 
 
-def test_so_is_one_on_a_server_that_ignores_conditions(served, target):
+def test_a_replaced_object_is_an_error_on_a_server_that_ignores_conditions_too(served, target):
     served.faults.extend([faults.swapping(BODY[::-1], 1_000_000)])
     original = faults.etag_of
     with pytest.MonkeyPatch.context() as patch:
@@ -284,7 +284,9 @@ def test_where_the_etag_is_no_md5_a_stored_checksum_is_checked(served, target, m
         {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-type": "COMPOSITE"},
     ],
 )
-def test_otherwise_only_the_size_is_and_the_result_says_so(served, target, monkeypatch, headers):
+def test_without_a_usable_hash_the_result_says_that_only_the_size_was_checked(
+    served, target, monkeypatch, headers
+):
     _multipart_etag(monkeypatch)
     served.headers |= headers
     assert download_file("bucket", "k.mp4", target).verified_by == "size"
@@ -303,7 +305,7 @@ def test_under_a_key_of_kms_or_of_the_customer_the_etag_is_no_hash(served, targe
     assert download_file("bucket", "k.mp4", target).verified_by == "size"
 
 
-def test_a_busy_store_is_asked_again(served, target):
+def test_a_busy_store_gets_another_request(served, target):
     served.faults.extend([faults.busy, faults.busy])
     download_file("bucket", "k.mp4", target)
     assert whole(target)
@@ -318,8 +320,8 @@ def test_a_store_that_stays_busy_is_an_error(served, target):
     assert untouched(target)
 
 
-def test_a_stall_is_noticed_and_resumed(served, target, monkeypatch):
-    monkeypatch.setattr(_client, "READ_TIMEOUT", 0.3)
+def test_a_stall_is_noticed_and_resumed(served, target, read_timeout):
+    read_timeout(0.3)
     over = threading.Event()
     served.faults.append(faults.hanging(over))
     download_file("bucket", "k.mp4", target)
@@ -486,9 +488,7 @@ def test_pauses_grow_and_differ(monkeypatch):
         assert bound / 2 <= taken <= bound
 
 
-def test_a_connection_that_breaks_is_taken_up_after_growing_pauses(served, target, monkeypatch):
-    pauses: list[int] = []
-    monkeypatch.setattr(_retry, "pause", pauses.append)
+def test_a_connection_that_breaks_is_taken_up_after_growing_pauses(served, target, pauses):
     served.faults.extend([faults.reset(100)] * 3)
     download_file("bucket", "k.mp4", target)
     assert pauses == [1, 2, 3]
@@ -499,7 +499,7 @@ def test_a_connection_that_breaks_is_taken_up_after_growing_pauses(served, targe
     ("status", "code"),
     [(403, "AccessDenied"), (404, "NoSuchKey"), (403, "InvalidAccessKeyId"), (412, "PreconditionFailed")],
 )
-def test_what_cannot_succeed_is_asked_for_once(served, target, status, code):
+def test_a_request_that_cannot_succeed_is_sent_once(served, target, status, code):
     served.always = lambda handler, _body, _start: handler.send_error_document(status, code)
     with pytest.raises(StorageError):
         download_file("bucket", "k.mp4", target)

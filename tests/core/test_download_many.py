@@ -196,7 +196,7 @@ def test_a_broken_transfer_among_many_is_mended_like_a_single_one(fake, tmp_path
     assert files_in(tmp_path) == contents
 
 
-def test_a_result_tells_what_it_is_of(tmp_path, bucket):
+def test_a_result_names_its_item_file_and_object(tmp_path, bucket):
     (result,) = download_many([(bucket, "absent")], tmp_path)
     assert isinstance(result, TransferResult)
     assert (result.item, result.path, result.info, result.ok) == (

@@ -30,7 +30,8 @@ values = st.one_of(
     # One odd character amid plain ones: the nearest miss.
     st.tuples(st.text(PLAIN, max_size=5), st.characters(), st.text(PLAIN, max_size=5)).map("".join),
 )
-environments = st.dictionaries(st.from_regex(r"X[A-Z_0-9]{0,8}", fullmatch=True), values, max_size=6)
+names = st.text(string.ascii_uppercase + string.digits + "_", max_size=8).map("X{}".format)
+environments = st.dictionaries(names, values, max_size=6)
 
 
 def by_shell(text: str, tmp_path: Path, shell: str = "sh") -> dict[str, str]:

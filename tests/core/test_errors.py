@@ -28,12 +28,10 @@ from core.storage import (
     upload_file,
 )
 from core.storage import _translate as module
-from tests.core.conftest import on_seaweed
 
 CODES = [
     (404, "NoSuchBucket", BucketNotFoundError),
     (404, "NoSuchKey", ObjectNotFoundError),
-    (404, "", ObjectNotFoundError),
     (403, "AccessDenied", AccessDeniedError),
     (403, "", AccessDeniedError),
     (403, "InvalidAccessKeyId", InvalidCredentialsError),
@@ -80,7 +78,7 @@ def test_each_code_has_its_error(fake, error_of, status, code, kind):
 
 
 @pytest.mark.usefixtures("fake")
-def test_an_answer_without_a_body_goes_by_its_status():
+def test_a_response_without_a_body_is_translated_by_its_status():
     with pytest.raises(ObjectNotFoundError) as caught, module.translated("HeadObject", "bucket", "none"):
         get_s3_client().head_object(Bucket="bucket", Key="none")
     assert (caught.value.code, caught.value.operation) == ("404", "HeadObject")
@@ -98,10 +96,12 @@ UNKNOWN_KEY = {"InvalidAccessKeyId", "XAdminUserNotFound"}
         ({}, ObjectNotFoundError, {"NoSuchKey"}),
     ],
 )
-def test_a_real_store_tells_them_apart(bucket, monkeypatch, error_of, change, kind, codes):
+def test_a_real_store_tells_wrong_credentials_from_a_missing_object(
+    any_bucket, monkeypatch, error_of, change, kind, codes
+):
     for name, value in change.items():
         monkeypatch.setenv(name, value)
-    error = error_of(bucket)
+    error = error_of(any_bucket)
     assert type(error) is kind
     assert error.code in codes
     assert error.request_id
@@ -110,8 +110,7 @@ def test_a_real_store_tells_them_apart(bucket, monkeypatch, error_of, change, ki
         assert secret not in str(error.__cause__)
 
 
-@on_seaweed
-def test_a_real_store_denies(bucket, iam, monkeypatch, error_of, tmp_path_factory):
+def test_a_missing_right_is_access_denied_on_a_real_store(bucket, iam, monkeypatch, error_of, tmp_path_factory):
     user = f"user-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=user)
     key = iam.create_access_key(UserName=user)["AccessKey"]
@@ -130,13 +129,13 @@ def test_a_real_store_denies(bucket, iam, monkeypatch, error_of, tmp_path_factor
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_real_store_refuses_a_clock_that_is_wrong(bucket, monkeypatch, error_of, hours):
+def test_a_real_store_refuses_a_clock_that_is_wrong(any_bucket, monkeypatch, error_of, hours):
     real = botocore.compat.get_current_datetime
     off = dt.timedelta(hours=hours)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *args, **more: real(*args, **more) + off)
     clock = time.time
     monkeypatch.setattr(time, "time", lambda: clock() + off.total_seconds())
-    error = error_of(bucket)
+    error = error_of(any_bucket)
     assert type(error) is ClockSkewError
     assert error.code == "RequestTimeTooSkewed"
     assert "sync the clock" in str(error)
@@ -160,7 +159,7 @@ def test_a_key_id_in_a_message_of_the_store_is_cut():
     assert said == "the store said X: key AKIA... and GOOG... is gone"
 
 
-def test_nobody_answers(use, error_of):
+def test_a_port_without_a_server_is_an_unreachable_store(use, error_of):
     use("http://127.0.0.1:9", "bucket")
     error = error_of()
     assert type(error) is StoreUnreachableError
@@ -168,14 +167,14 @@ def test_nobody_answers(use, error_of):
     assert isinstance(error, ConnectionError)
 
 
-def test_no_tls_there(fake, use, error_of):
+def test_https_to_a_server_without_tls_is_an_unreachable_store(fake, use, error_of):
     use(fake.endpoint.replace("http:", "https:"), "bucket")
     error = error_of()
     assert type(error) is StoreUnreachableError
     assert "write https in S3_ENDPOINT_URL only where" in str(error)
 
 
-def test_no_proxy_there(use, error_of, monkeypatch):
+def test_a_proxy_that_is_down_is_named(use, error_of, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     for name in ("NO_PROXY", "no_proxy", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -186,7 +185,7 @@ def test_no_proxy_there(use, error_of, monkeypatch):
     assert "proxy" in str(error)
 
 
-def test_no_credentials(monkeypatch, error_of):
+def test_missing_credentials_are_a_configuration_error(monkeypatch, error_of):
     monkeypatch.setenv("AWS_REGION", "r")
     monkeypatch.setenv("S3_ENDPOINT_URL", "http://127.0.0.1:9")
     error = error_of()

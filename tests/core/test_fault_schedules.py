@@ -23,9 +23,6 @@ from core.storage import (
     StorageError,
     TransferResult,
     _client,
-    _multipart,
-    _retry,
-    _upload,
     download_file,
     download_many,
     get_s3_client,
@@ -33,7 +30,7 @@ from core.storage import (
 )
 from tests.core._fault_proxy import Fault, FaultProxy
 
-SCHEDULES = int(os.environ.get("FAULT_SCHEDULES", "40"))
+SCHEDULES = int(os.environ.get("FAULT_SCHEDULES", "8"))
 #: Around the bounds of pieces, parts and buffers.
 SIZES = (0, 1, 1000, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1, 3 * 1024 * 1024)
 PART = 5 * 1024 * 1024
@@ -105,9 +102,12 @@ def contents():
 
 
 @pytest.fixture
-def rig(bucket, proxy, seaweed, use, contents, tmp_path, monkeypatch):
-    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
-    monkeypatch.setattr(_client, "READ_TIMEOUT", 2)
+def impatient(pauses, read_timeout):
+    read_timeout(2)
+
+
+@pytest.fixture
+def rig(bucket, proxy, seaweed, use, contents, tmp_path, impatient):
     return Rig(proxy, seaweed.endpoint, bucket, tmp_path, use, contents)
 
 
@@ -138,7 +138,8 @@ def flipped(schedule: list[Fault]) -> bool:
 
 @pytest.mark.parametrize("answer", [True, False])
 @pytest.mark.parametrize("at", [0, 100, 500_000])
-def test_a_connection_that_falls_silent_is_given_up_for_another(rig, at, answer):
+def test_a_connection_that_falls_silent_is_given_up_for_another(rig, read_timeout, at, answer):
+    read_timeout(1)
     size = 1024 * 1024
     source = rig.file(size)
     rig.disturb([Fault("stall", at, answer=answer)] * 2)
@@ -155,11 +156,9 @@ def test_an_upload_is_the_file_or_an_error(schedule, size, rig):
 
 @settings(thorough, max_examples=max(10, SCHEDULES // 10))
 @given(schedule=st.lists(faults, max_size=12))
+@pytest.mark.usefixtures("small_parts")
 def test_an_upload_in_parts_is_the_file_or_an_error(schedule, rig):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_upload, "THRESHOLD", PART)
-        patch.setattr(_multipart, "_PART", PART)
-        upload_and_look(rig, schedule, LARGE)
+    upload_and_look(rig, schedule, LARGE)
 
 
 def upload_and_look(rig: Rig, schedule: list[Fault], size: int) -> None:

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,24 +20,22 @@ from core.storage import (
     BulkProgress,
     FrameCache,
     IntegrityError,
+    InvalidResponseError,
     LayoutError,
     ObjectNotFoundError,
     StorageConfigError,
     StorageError,
-    _multipart,
-    _published,
-    _upload,
     get_s3_client,
     keys,
-    temporary_download,
 )
 from core.storage import _frame_write as writing
 from infra.stores import iam
 from tests.core._frames import child, contents, made, stored
-from tests.core.conftest import on_seaweed
+from tests.core.transport import Answer, Request, requests_of, response
 from tests.infra.conftest import fresh, policy_of, seaweed_store  # noqa: F401  # one is a fixture
 
 MANIFEST = "frames/match-01/manifest.json"
+DENIED = b"<Error><Code>AccessDenied</Code></Error>"
 
 
 @pytest.fixture
@@ -94,7 +91,7 @@ def test_the_manifest_gives_keys_sizes_and_hashes(cache, bucket, files):
     assert head["ContentType"] == "image/jpeg"
 
 
-def test_it_is_written_once(bucket, files, tmp_path):
+def test_a_cache_is_written_once(bucket, files, tmp_path):
     first = FrameCache("match-01").write_once(lambda: files)
     before = stored(bucket)
     assert FrameCache("match-01").write_once(lambda: pytest.fail("they are there")) == first
@@ -104,7 +101,8 @@ def test_it_is_written_once(bucket, files, tmp_path):
     assert FrameCache("match-01").manifest() == first
 
 
-def test_requests_are_few(cache, files, tmp_path, asked):
+def test_requests_are_few(cache, files, tmp_path, transport):
+    asked = transport.requests
     cache.write_once(lambda: files)
     assert asked == {"GetObject": 2, "PutObject": 13}  # is it there; what is there now
     for know, request in ((cache.exists, "ListObjectsV2"), (cache.manifest, "GetObject")):
@@ -119,7 +117,7 @@ def test_requests_are_few(cache, files, tmp_path, asked):
     assert asked == {"GetObject": 13}
 
 
-def test_a_download_goes_on_where_it_ended(cache, files, tmp_path, asked):
+def test_a_download_goes_on_where_it_ended(cache, files, tmp_path, transport):
     cache.write_once(lambda: files)
     paths = cache.get(tmp_path)
     (tmp_path / "another.txt").write_bytes(b"mine")
@@ -127,9 +125,9 @@ def test_a_download_goes_on_where_it_ended(cache, files, tmp_path, asked):
     paths[4].write_bytes(paths[4].read_bytes()[:-1])
     paths[5].write_bytes(bytes(paths[5].stat().st_size))
     untouched = paths[6].stat().st_ino
-    asked.clear()
+    transport.requests.clear()
     assert contents(cache.get(tmp_path)) == contents(files)
-    assert asked == {"GetObject": 4}
+    assert transport.requests == {"GetObject": 4}
     assert paths[6].stat().st_ino == untouched
     assert (tmp_path / "another.txt").read_bytes() == b"mine"
 
@@ -151,7 +149,7 @@ def test_frames_without_a_cache_are_something_else(cache, bucket, files, tmp_pat
     assert get_s3_client().get_object(Bucket=bucket, Key=key)["Body"].read() == b"plain"
 
 
-def test_progress_is_told_both_ways(cache, files, tmp_path):
+def test_progress_is_reported_of_uploads_and_downloads(cache, files, tmp_path):
     seen: list[BulkProgress] = []
     cache.write_once(lambda: files, progress=seen.append)
     size = sum(one.stat().st_size for one in files)
@@ -172,11 +170,10 @@ def test_frames_go_up_while_more_are_made(cache, bucket, files):
     assert len(cache.write_once(make).frames) == 12
 
 
-def test_a_frame_that_goes_in_parts_has_its_own_hash(cache, bucket, tmp_path, monkeypatch):
-    monkeypatch.setattr(_upload, "THRESHOLD", 5 * 1024**2)
-    monkeypatch.setattr(_multipart, "_PART", 5 * 1024**2)
+@pytest.mark.usefixtures("small_parts")
+def test_a_frame_that_goes_in_parts_has_its_own_hash(cache, bucket, tmp_path):
     large = tmp_path / "0.npy"
-    large.write_bytes(os.urandom(6 * 1024**2))
+    large.write_bytes(os.urandom(7 * 1024**2))
     (frame,) = cache.write_once(lambda: [large]).frames
     assert "-" in get_s3_client().head_object(Bucket=bucket, Key=frame.key)["ETag"]
     assert frame.md5 == hashlib.md5(large.read_bytes(), usedforsecurity=False).hexdigest()
@@ -222,7 +219,7 @@ def test_what_is_no_set_of_frames_is_refused_and_leaves_nothing(cache, bucket, t
     assert stored(bucket) == []
 
 
-def test_an_error_of_whoever_makes_them_is_theirs_and_leaves_nothing(cache, bucket, files):
+def test_an_error_of_the_callable_that_makes_frames_is_raised_and_leaves_nothing(cache, bucket, files):
     def make():
         yield from files
         raise ZeroDivisionError
@@ -241,15 +238,12 @@ def test_a_file_that_is_not_there_is_an_error_and_leaves_nothing(cache, bucket, 
     assert len(cache.write_once(lambda: files).frames) == 12
 
 
-def test_what_cannot_be_removed_after_a_failure_is_said(cache, files, monkeypatch, caplog):
-    def unreachable(*_args):
-        raise StorageError("the store is gone")
-
-    monkeypatch.setattr(writing, "_remove", unreachable)
+def test_what_cannot_be_removed_after_a_failure_is_logged(cache, files, transport, caplog):
+    transport.refuse(requests_of("DeleteObject"), 403, "AccessDenied")
     files[5].unlink()
     with pytest.raises(FileNotFoundError):
         cache.write_once(lambda: files)
-    assert "frames of timeline match-01 that are no cache are left to be swept: the store is gone" in caplog.text
+    assert "frames of timeline match-01 that are no cache are left to be swept: the key may not" in caplog.text
 
 
 @pytest.mark.parametrize("look", [7, 14])
@@ -304,21 +298,21 @@ def test_what_a_killed_writer_left_is_no_cache(killed, files, tmp_path):
     assert contents(cache.get(folder)) == contents(files)
 
 
-def test_what_it_left_is_swept_when_it_is_old(killed, files, tmp_path, monkeypatch):
+def test_what_it_left_is_swept_when_it_is_old(killed, files, tmp_path, runs_are_left_over_at_once):
     cache = FrameCache("match-01")
     assert cache.sweep() == 0  # it may be going on
     cache.write_once(lambda: files)
     assert cache.sweep() == 0
     assert len(stored(killed)) == 18
-    monkeypatch.setattr(writing, "_LEFT_OVER", -1)
+    runs_are_left_over_at_once()
     assert cache.sweep() == 5
     assert len(stored(killed)) == 13
     assert contents(cache.get(tmp_path)) == contents(files)
     assert cache.sweep() == 0
 
 
-def test_sweeping_takes_nothing_of_others(cache, bucket, files, monkeypatch):
-    monkeypatch.setattr(writing, "_LEFT_OVER", -1)
+def test_sweeping_takes_nothing_of_others(cache, bucket, files, runs_are_left_over_at_once):
+    runs_are_left_over_at_once()
     run = "0123456789abcdef"
     theirs = [
         "frames/match-01/00000001.jpg",
@@ -333,8 +327,36 @@ def test_sweeping_takes_nothing_of_others(cache, bucket, files, monkeypatch):
     assert sorted(stored(bucket)) == sorted(theirs)
 
 
-def test_nothing_is_swept_where_the_manifest_cannot_be_read(cache, bucket, files, monkeypatch):
-    monkeypatch.setattr(writing, "_LEFT_OVER", -1)
+#: What responds 404 in the place of a store: no error document, or none of S3.
+NOT_FOUND_ELSEWHERE = [
+    b"<html><head><title>404 Not Found</title></head><body>nginx</body></html>",
+    b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><Code>NoSuchKey</Code></html>",
+    b"404 page not found",
+    b"",
+    b"<Error><Message>gone</Message></Error>",
+]
+
+
+@pytest.mark.parametrize("body", NOT_FOUND_ELSEWHERE)
+def test_a_404_that_is_not_of_s3_sweeps_nothing(cache, bucket, files, transport, runs_are_left_over_at_once, body):
+    cache.write_once(lambda: files)
+    runs_are_left_over_at_once()
+    transport.respond(requests_of("GetObject", key=MANIFEST), 404, body, {"Content-Type": "text/html"})
+    with pytest.raises(InvalidResponseError, match=r"status 404, Content-Type text/html.* no error code of S3"):
+        cache.sweep()
+    assert transport.requests["DeleteObject"] == 0
+    assert len(stored(bucket)) == 13
+
+
+@pytest.mark.parametrize("body", NOT_FOUND_ELSEWHERE)
+def test_a_404_that_is_not_of_s3_is_no_reason_to_write_frames(cache, transport, body):
+    transport.respond(requests_of("GetObject", key=MANIFEST), 404, body)
+    with pytest.raises(InvalidResponseError):
+        cache.write_once(lambda: pytest.fail("whether there are frames is not known"))
+
+
+def test_nothing_is_swept_where_the_manifest_cannot_be_read(cache, bucket, files, runs_are_left_over_at_once):
+    runs_are_left_over_at_once()
     cache.write_once(lambda: files)
     get_s3_client().put_object(Bucket=bucket, Key=MANIFEST, Body=b"{}")
     with pytest.raises(LayoutError):
@@ -342,19 +364,19 @@ def test_nothing_is_swept_where_the_manifest_cannot_be_read(cache, bucket, files
     assert len(stored(bucket)) == 13
 
 
-def test_what_is_discarded_is_no_cache_and_is_written_anew(cache, bucket, files, tmp_path, monkeypatch):
+def test_what_is_discarded_is_no_cache_and_is_written_again(cache, files, tmp_path, runs_are_left_over_at_once):
     cache.discard()  # there is none
     first = cache.write_once(lambda: files)
     cache.discard()
     assert not cache.exists()
     second = cache.write_once(lambda: files[:3])
     assert first.run != second.run
-    monkeypatch.setattr(writing, "_LEFT_OVER", -1)
+    runs_are_left_over_at_once()
     assert cache.sweep() == 12
     assert contents(cache.get(tmp_path)) == contents(files[:3])
 
 
-def test_what_is_interrupted_is_left_to_be_swept(cache, bucket, files, monkeypatch):
+def test_what_is_interrupted_is_left_to_be_swept(cache, bucket, files, runs_are_left_over_at_once):
     def make():
         yield from files[:4]
         wait_until(lambda: len(stored(bucket)) == 4)
@@ -363,7 +385,7 @@ def test_what_is_interrupted_is_left_to_be_swept(cache, bucket, files, monkeypat
     with pytest.raises(KeyboardInterrupt):
         cache.write_once(make)
     assert len(stored(bucket)) == 4
-    monkeypatch.setattr(writing, "_LEFT_OVER", -1)
+    runs_are_left_over_at_once()
     assert cache.sweep() == 4
 
 
@@ -391,8 +413,7 @@ def test_a_reader_sees_none_until_it_sees_all(bucket, files, tmp_path):
     assert contents(cache.get(folder)) == contents(files)
 
 
-@on_seaweed
-def test_who_may_only_read_reads(viewer, files, tmp_path):
+def test_an_identity_that_may_only_read_reads(viewer, files, tmp_path):
     admin, use_viewer = viewer
     FrameCache("match-01").write_once(lambda: files)
     get_s3_client().put_object(Bucket=admin, Key="frames/match-02/0123456789abcdef/00000001.jpg", Body=b"x")
@@ -408,45 +429,42 @@ def test_who_may_only_read_reads(viewer, files, tmp_path):
             forbidden()
 
 
-@on_seaweed
-def test_who_may_only_read_sweeps_nothing(viewer, monkeypatch):
+def test_an_identity_that_may_only_read_sweeps_nothing(viewer, runs_are_left_over_at_once):
     admin, use_viewer = viewer
     get_s3_client().put_object(Bucket=admin, Key="frames/match-02/0123456789abcdef/00000001.jpg", Body=b"x")
-    monkeypatch.setattr(writing, "_LEFT_OVER", -1)
+    runs_are_left_over_at_once()
     use_viewer()
     with pytest.raises(PermissionError):
         FrameCache("match-02").sweep()
     assert stored(admin) == ["frames/match-02/0123456789abcdef/00000001.jpg"]
 
 
-def test_who_is_held_to_a_prefix_is_told_like_everybody(cache, bucket, files, tmp_path, monkeypatch):
-    # AWS answers them 403 for what does not exist; whether it does they may list, below the prefix.
-    @contextmanager
-    def hiding(bucket, key):
-        try:
-            with temporary_download(bucket, key) as path:
-                yield path
-        except ObjectNotFoundError:
-            raise AccessDeniedError("or must not learn that it does not exist") from None
+def test_an_identity_that_is_held_to_a_prefix_finds_no_manifest_where_there_is_none(
+    cache, files, tmp_path, transport
+):
+    # AWS answers it 403 for what does not exist; whether it does the identity may list, below the prefix.
+    def deny_what_is_absent(request: Request, send: Callable[[], Answer]) -> Answer:
+        real = send()
+        if real.status == 200:
+            return real
+        real.read()
+        real.close()
+        return response(403, DENIED, {}, request)
 
-    monkeypatch.setattr(_published, "temporary_download", hiding)
+    transport.handle(requests_of("GetObject", key=MANIFEST), deny_what_is_absent)
     (tmp_path / "there").mkdir()
     assert there_is_none(cache, tmp_path / "there")
     assert len(cache.write_once(lambda: files).frames) == 12
 
 
-def test_who_may_list_and_not_read_is_denied(cache, files, monkeypatch):
+def test_an_identity_that_may_list_and_not_read_is_denied(cache, files, transport):
     cache.write_once(lambda: files)
-
-    def denied(*_place):
-        raise AccessDeniedError("the key may not do GetObject")
-
-    monkeypatch.setattr(_published, "temporary_download", denied)
+    transport.respond(requests_of("GetObject"), 403, DENIED)
     with pytest.raises(AccessDeniedError):
         cache.manifest()
 
 
-def test_a_disk_that_fills_up_is_said_and_what_fitted_is_kept(cache, bucket, small_disk, tmp_path, asked):
+def test_a_disk_that_fills_up_is_an_error_and_what_fitted_is_kept(cache, small_disk, tmp_path, transport):
     paths = made(tmp_path / "made", 10)
     for path in paths:
         path.write_bytes(os.urandom(200_000))
@@ -459,9 +477,9 @@ def test_a_disk_that_fills_up_is_said_and_what_fitted_is_kept(cache, bucket, sma
     assert all(one.read_bytes() == paths[int(one.stem)].read_bytes() for one in small_disk.iterdir())
     for one in small_disk.iterdir():
         (tmp_path / one.name).write_bytes(one.read_bytes())
-    asked.clear()
+    transport.requests.clear()
     assert contents(cache.get(tmp_path)) == contents(paths)
-    assert asked == {"GetObject": 11 - len(kept)}
+    assert transport.requests == {"GetObject": 11 - len(kept)}
 
 
 # --- what was changed behind its back -------------------------------------------------------------------
@@ -499,7 +517,7 @@ def test_where_the_store_has_no_hash_the_manifests_is_checked(fake, tmp_path, bo
         cache.get(tmp_path)
 
 
-def test_a_frame_that_is_gone_is_said(bucket, files, tmp_path):
+def test_a_frame_that_is_gone_is_an_error(bucket, files, tmp_path):
     cache = FrameCache("match-01")
     frame = cache.write_once(lambda: files).frames[5]
     get_s3_client().delete_object(Bucket=bucket, Key=frame.key)

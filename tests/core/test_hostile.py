@@ -20,9 +20,6 @@ from core.storage import (
     ExpiredCredentialsError,
     InvalidCredentialsError,
     StoreUnreachableError,
-    _multipart,
-    _retry,
-    _upload,
     download_file,
     download_many,
     list_objects,
@@ -30,6 +27,7 @@ from core.storage import (
 )
 from tests.core._fake_s3 import Fault, truncated
 from tests.core._fault_proxy import FaultProxy
+from tests.core.transport import requests_of
 
 MIB = 1024 * 1024
 BODY = os.urandom(3 * MIB)
@@ -155,7 +153,7 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(served, tmp_path, 
     assert {one.name for one in tmp_path.iterdir()} == {"k.mp4", *parts}
 
 
-def test_so_it_is_by_many(served, tmp_path, parts):
+def test_a_bulk_download_sweeps_what_a_killed_process_left_and_nothing_else(served, tmp_path, parts):
     assert [one.ok for one in download_many([("bucket", "k.mp4")], tmp_path)] == [True]
     assert {one.name for one in tmp_path.iterdir()} == {"k.mp4", *parts}
 
@@ -176,7 +174,7 @@ def refusing(status: int, code: str) -> Fault:
         (403, "RequestTimeTooSkewed", ClockSkewError),
     ],
 )
-def test_a_key_that_dies_in_the_middle_is_said_at_once(served, tmp_path, status, code, kind):
+def test_credentials_that_end_in_the_middle_are_an_error_at_once(served, tmp_path, status, code, kind):
     served.faults.extend([truncated(MIB), refusing(status, code)])
     with pytest.raises(kind):
         download_file("bucket", "k.mp4", tmp_path / "k.mp4")
@@ -187,13 +185,13 @@ def test_a_key_that_dies_in_the_middle_is_said_at_once(served, tmp_path, status,
 # --- connections ----------------------------------------------------------------------------------------
 
 
-def test_connections_that_the_store_has_closed_are_no_failure(served, use, tmp_path, monkeypatch):
+def test_connections_that_the_store_has_closed_are_no_failure(served, use, tmp_path, pauses):
     proxy = FaultProxy("127.0.0.1", int(served.endpoint.rpartition(":")[2]))
     use(proxy.endpoint, "bucket")
-    monkeypatch.setattr(_retry, "pause", lambda _failure: pytest.fail("this was no failure"))
     for _ in range(3):
         download_file("bucket", "k.mp4", tmp_path / "k.mp4")
         proxy.drop_all()
+    assert pauses == []
     assert (tmp_path / "k.mp4").read_bytes() == BODY
     proxy.close()
 
@@ -219,7 +217,7 @@ def test_a_forked_process_uses_none_of_its_parents(bucket, tmp_path):
     assert [one.key for one in list_objects(bucket)] == ["k"]
 
 
-def test_threads_share_connections_and_never_an_answer(bucket, tmp_path):
+def test_threads_share_connections_and_never_a_response(bucket, tmp_path):
     contents = {f"{number}": os.urandom(2000) for number in range(40)}
     for key, content in contents.items():
         (tmp_path / key).write_bytes(content)
@@ -242,17 +240,15 @@ def test_threads_share_connections_and_never_an_answer(bucket, tmp_path):
     assert wrong == []
 
 
-def test_an_upload_whose_last_answer_was_lost_is_found_complete(bucket, tmp_path, monkeypatch, lose_answer):
-    monkeypatch.setattr(_upload, "THRESHOLD", 6 * MIB)
-    monkeypatch.setattr(_multipart, "_PART", 5 * MIB)
-    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
+@pytest.mark.usefixtures("small_parts", "pauses")
+def test_an_upload_whose_last_response_was_lost_is_found_complete(any_bucket, tmp_path, transport):
     source = tmp_path / "large"
     source.write_bytes(os.urandom(11 * MIB))
-    lost = lose_answer(lambda request: request.operation == "CompleteMultipartUpload")
-    info = upload_file(source, bucket, "large")
+    lost = transport.lose(requests_of("CompleteMultipartUpload"))
+    info = upload_file(source, any_bucket, "large")
     assert lost == [200]
     assert (info.size, info.verified_by) == (11 * MIB, "md5")
-    assert [one.size for one in list_objects(bucket)] == [11 * MIB]
+    assert [one.size for one in list_objects(any_bucket)] == [11 * MIB]
 
 
 # --- proxies --------------------------------------------------------------------------------------------
@@ -297,11 +293,11 @@ def test_a_proxy_of_plain_http_is_given_the_whole_address(use, monkeypatch, tmp_
     assert "Proxy-Authorization: Basic bWU6cGFzcyE=" in lines
 
 
+@pytest.mark.usefixtures("pauses")
 def test_a_proxy_for_tls_is_asked_for_a_tunnel(use, monkeypatch, tmp_path, proxy_server):
     port, asked, answers = proxy_server
     answers.append(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     use("https://store.example", "bucket")
-    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
     for name in ("no_proxy", "NO_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
@@ -312,7 +308,7 @@ def test_a_proxy_for_tls_is_asked_for_a_tunnel(use, monkeypatch, tmp_path, proxy
     assert asked[0].startswith("CONNECT store.example:443 HTTP/1.")
 
 
-def test_what_needs_no_proxy_gets_none(served, monkeypatch, tmp_path):
+def test_a_host_in_no_proxy_is_reached_directly(served, monkeypatch, tmp_path):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     assert download_file("bucket", "k.mp4", tmp_path / "k").size == len(BODY)

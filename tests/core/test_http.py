@@ -132,7 +132,7 @@ def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(to
     far.close()
 
 
-def test_one_that_is_not_read_to_its_end_is_not_kept():
+def test_a_connection_whose_response_is_not_read_to_its_end_is_not_kept():
     released = []
     with answering(framed(b"much")) as connection:
         got = connection.request(HEAD, b"")
@@ -155,7 +155,7 @@ def test_what_comes_before_the_answer_is_passed_over():
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nConte"])
-def test_no_whole_answer_is_no_answer(answer):
+def test_a_head_that_ends_early_is_an_error(answer):
     with answering(answer) as connection, pytest.raises(BrokenError) as caught:
         connection.request(HEAD, b"")
     assert not isinstance(caught.value, StaleError)
@@ -209,7 +209,7 @@ def test_a_transfer_that_trickles_is_given_up(monkeypatch):
             read_slowly()
 
 
-def test_one_that_moves_enough_is_not(monkeypatch):
+def test_a_slow_transfer_that_moves_enough_is_not_given_up(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     body = b"x" * (_http.LEAST * 20)

@@ -16,7 +16,7 @@ ODD = ["/a", "//a", "a//b", "..", "../a", "a/../../b", "a/..", "./a", "a/.", "a\
 
 
 @pytest.mark.parametrize("key", BAD)
-def test_what_names_no_object(key, tmp_path):
+def test_a_key_that_names_no_object_is_refused(key, tmp_path):
     for function in (check_key, check_new_key, lambda key: safe_path(tmp_path, key)):
         with pytest.raises(UnsafeKeyError) as caught:
             function(key)
@@ -24,7 +24,7 @@ def test_what_names_no_object(key, tmp_path):
 
 
 @pytest.mark.parametrize("key", ODD)
-def test_what_can_be_read_and_is_no_path(key, tmp_path):
+def test_a_key_that_is_no_safe_path_may_be_read_but_not_become_a_path(key, tmp_path):
     assert check_key(key) == key
     with pytest.raises(UnsafeKeyError):
         safe_path(tmp_path, key)
@@ -33,7 +33,7 @@ def test_what_can_be_read_and_is_no_path(key, tmp_path):
 @pytest.mark.parametrize(
     "key", ["a/b.mp4", "a b+c&d", "...", "..a", "a..", ".hidden", "C:x", "~", "$HOME", "é" * 127]
 )
-def test_what_is_both(key, tmp_path):
+def test_a_key_that_is_an_object_and_a_path_is_accepted_as_both(key, tmp_path):
     assert check_new_key(key) == key
     assert safe_path(tmp_path, key) == tmp_path / key
 

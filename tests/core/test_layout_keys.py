@@ -184,7 +184,7 @@ def test_any_text_is_a_key_of_the_layout_or_refused(parts):
         "clips/2025-04-15/a.mp4",
     ],
 )
-def test_what_is_not_in_the_layout(text):
+def test_a_key_outside_the_layout_is_refused(text):
     assert parsed(text) is None
     with pytest.raises(ValueError, match="is not in the layout of the buckets"):
         parse(text)
@@ -209,7 +209,7 @@ def test_what_is_not_in_the_layout(text):
         (lambda: FrameKey("a", 1, "jpg"), "a dot and 1 to 8 of a-z and 0-9, such as .jpg, got 'jpg'"),
     ],
 )
-def test_what_cannot_be_part_of_a_key(make, said):
+def test_a_value_that_cannot_be_part_of_a_key_is_refused(make, said):
     with pytest.raises(LayoutError) as caught:
         make()
     assert said in str(caught.value)

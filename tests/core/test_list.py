@@ -3,28 +3,35 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.storage import BucketNotFoundError, ObjectInfo, StorageError, get_s3_client, list_objects
-from core.storage import _list as module
+from core.storage import (
+    BucketNotFoundError,
+    InvalidResponseError,
+    ObjectInfo,
+    StorageError,
+    get_s3_client,
+    list_objects,
+)
 from core.storage._page import parsed
-from core.storage._request import Reply, Request, call
+from tests.core.transport import requests_of, response
 
 
 @pytest.fixture
-def filled(bucket):
+def filled(any_bucket):
     client = get_s3_client()
     for key in ("a/1.mp4", "a/2.MP4", "a/3.jpg", "b/é ü+%.mp4", "c.mov"):
-        client.put_object(Bucket=bucket, Key=key, Body=key.encode())
-    return bucket
+        client.put_object(Bucket=any_bucket, Key=key, Body=key.encode())
+    return any_bucket
 
 
 class Pages:
-    """Answers instead of a store's, and the requests for them."""
+    """Responses instead of a store's, and the requests for them."""
 
     def __init__(self) -> None:
         self.answers: list[bytes] = []
@@ -35,9 +42,9 @@ class Pages:
             page(*names, token=token, truncated=token is not None if truncated is None else truncated)
         )
 
-    def __call__(self, request: Request) -> Reply:
+    def respond(self, request: Any, _send: object) -> Any:
         self.requests.append(dict(parse_qsl(request.query)))
-        return Reply({}, self.answers[len(self.requests) - 1])
+        return response(200, self.answers[len(self.requests) - 1], {}, request)
 
 
 def page(*names: str, token: str | None, truncated: bool) -> bytes:
@@ -54,9 +61,10 @@ def page(*names: str, token: str | None, truncated: bool) -> bytes:
 
 
 @pytest.fixture
-def pages(monkeypatch):
+def pages(transport, use):
+    use("http://127.0.0.1:9", "bucket")
     made = Pages()
-    monkeypatch.setattr(module, "call", made)
+    transport.handle(requests_of("ListObjectsV2"), made.respond)
     return made
 
 
@@ -72,7 +80,7 @@ def test_everything_is_listed_with_what_is_known_of_it(filled):
     assert abs(first.last_modified - datetime.now(UTC)) < timedelta(minutes=5)
 
 
-def test_prefix_suffixes_and_limit(filled):
+def test_a_listing_is_narrowed_by_prefix_suffixes_and_limit(filled):
     assert keys(list_objects(filled, "a/")) == ["a/1.mp4", "a/2.MP4", "a/3.jpg"]
     assert keys(list_objects(filled, suffixes=(".mp4", ".mov"))) == ["a/1.mp4", "a/2.MP4", "b/é ü+%.mp4", "c.mov"]
     assert keys(list_objects(filled, suffixes=".MOV")) == ["c.mov"]
@@ -81,18 +89,18 @@ def test_prefix_suffixes_and_limit(filled):
     assert not keys(list_objects(filled, "none/"))
 
 
-def test_more_than_one_page(filled, monkeypatch):
-    monkeypatch.setattr(module, "_PAGE", 2)
+def test_a_listing_of_more_than_one_page_is_complete(filled, page_size):
+    page_size(2)
     assert len(keys(list_objects(filled))) == 5
     assert len(keys(list_objects(filled, limit=4))) == 4
 
 
 def test_folder_markers_are_left_out(pages):
     pages.add("a/", "a/1", "b/")
-    assert keys(list_objects("b")) == ["a/1"]
+    assert keys(list_objects("bucket")) == ["a/1"]
 
 
-def test_it_is_lazy(pages):
+def test_pages_are_requested_when_the_iteration_gets_there(pages):
     pages.add("a", token="t")
     pages.add("b")
     listing = list_objects("bucket")
@@ -109,14 +117,14 @@ def test_it_is_lazy(pages):
 )
 def test_no_more_is_asked_for_than_can_be_used(pages, arguments, size):
     pages.add()
-    assert not list(list_objects("b", "p/", **arguments))
+    assert not list(list_objects("bucket", "p/", **arguments))
     asked = {"list-type": "2", "encoding-type": "url", "prefix": "p/", "max-keys": str(size)}
     assert pages.requests == [asked]
 
 
 def test_the_limit_ends_the_listing_without_another_request(pages):
     pages.add("a", "b", token="t")
-    assert keys(list_objects("b", limit=2)) == ["a", "b"]
+    assert keys(list_objects("bucket", limit=2)) == ["a", "b"]
     assert len(pages.requests) == 1
 
 
@@ -131,11 +139,11 @@ def test_a_listing_that_cannot_go_on_is_an_error_and_no_short_listing(pages, sec
     pages.add("a", token="same")
     pages.add("a", token=second, truncated=True)
     with pytest.raises(StorageError, match="cannot be completed"):
-        list(list_objects("b"))
+        list(list_objects("bucket"))
     assert len(pages.requests) == 2
 
 
-@pytest.mark.usefixtures("bucket")
+@pytest.mark.usefixtures("any_bucket")
 def test_a_missing_bucket_is_named():
     with pytest.raises(BucketNotFoundError) as caught:
         next(list_objects("absent-bucket"))
@@ -143,10 +151,45 @@ def test_a_missing_bucket_is_named():
     assert caught.value.operation == "ListObjectsV2"
 
 
-def test_what_is_no_listing_is_an_error(pages):
-    pages.answers = [b"<html>welcome"]
-    with pytest.raises(StorageError, match=r"is no XML .* is a proxy in the way\?"):
-        list(list_objects("bucket"))
+ROW = (
+    "<Contents><Key>a</Key><Size>1</Size><LastModified>2025-01-01T00:00:00.000Z</LastModified></Contents>",
+    "<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes>",
+)
+
+
+@pytest.mark.timeout(30)  # a listing that waits for a thread which has ended would never return
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize(
+    ("listing", "said"),
+    [
+        ("<ListBucketResult><Contents>", "the listing is not XML"),
+        (ROW[0].replace("<Key>a</Key>", ""), "an object without the XML element Key"),
+        (ROW[0].replace("<Size>1</Size>", ""), "an object without the XML element Size"),
+        (ROW[0].replace("2025-01-01T00:00:00.000Z", ""), "whose Size or LastModified has no value"),
+        (ROW[0].replace("<Size>1", "<Size>one"), "whose Size or LastModified has no value"),
+    ],
+)
+def test_a_listing_that_cannot_be_parsed_is_an_error(transport, use, workers, listing, said):
+    use("http://127.0.0.1:9", "bucket")
+    whole = "<ListBucketResult>{}</ListBucketResult>"
+    damaged = listing if listing.startswith("<ListBucketResult>") else whole.format(listing)
+    transport.respond(requests_of("ListObjectsV2", query="delimiter"), 200, whole.format(ROW[1]).encode())
+    transport.respond(requests_of("ListObjectsV2"), 200, damaged.encode())
+    with pytest.raises(InvalidResponseError, match=said):
+        list(list_objects("bucket", workers=workers))
+    assert listing_threads() == []
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("kind", [KeyError, ValueError, ZeroDivisionError, MemoryError])
+def test_whatever_a_listing_thread_raises_is_raised_to_the_caller(transport, use, kind):
+    use("http://127.0.0.1:9", "bucket")
+    folders = f"<ListBucketResult>{ROW[1]}</ListBucketResult>".encode()
+    transport.respond(requests_of("ListObjectsV2", query="delimiter"), 200, folders)
+    transport.fail(requests_of("ListObjectsV2"), kind("a mistake"))
+    with pytest.raises(kind, match="a mistake"):
+        list(list_objects("bucket", workers=4))
+    assert listing_threads() == []
 
 
 @given(name=st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20))
@@ -162,7 +205,16 @@ def test_every_key_is_listed_as_it_is(name):
 
 @pytest.fixture
 def folders(bucket):
-    """Objects in folders and between them, with names that sort unlike their folders."""
+    return fill_folders(bucket)
+
+
+@pytest.fixture
+def any_folders(any_bucket):
+    return fill_folders(any_bucket)
+
+
+def fill_folders(bucket: str) -> str:
+    """Put objects into folders and between them, with names that sort unlike their folders."""
     names = [f"{folder}/{number}" for folder in ("a", "b", "b-c", "d") for number in range(7)]
     names += ["a.first", "b0", "c", "z/deep/er/1"]
     for name in names:
@@ -171,16 +223,16 @@ def folders(bucket):
 
 
 @pytest.mark.parametrize("workers", [2, 3, 50])
-def test_folders_listed_side_by_side_come_in_order(folders, monkeypatch, workers):
+def test_folders_listed_side_by_side_come_in_order(any_folders, page_size, workers):
     # SeaweedFS lists a folder before what sorts before its slash; S3, and folders side by side, go by the bytes.
-    expected = sorted(keys(list_objects(folders, "top/")), key=str.encode)
+    expected = sorted(keys(list_objects(any_folders, "top/")), key=str.encode)
     assert len(expected) == 32
-    monkeypatch.setattr(module, "_PAGE", 3)
-    assert keys(list_objects(folders, "top/", workers=workers)) == expected
-    assert keys(list_objects(folders, "top/", workers=workers, suffixes="/1")) == [
+    page_size(3)
+    assert keys(list_objects(any_folders, "top/", workers=workers)) == expected
+    assert keys(list_objects(any_folders, "top/", workers=workers, suffixes="/1")) == [
         key for key in expected if key.endswith("/1")
     ]
-    assert keys(list_objects(folders, "top/", workers=workers, limit=9)) == expected[:9]
+    assert keys(list_objects(any_folders, "top/", workers=workers, limit=9)) == expected[:9]
     assert listing_threads() == []
 
 
@@ -192,16 +244,8 @@ def listing_threads() -> list[threading.Thread]:
     return [one for one in found if one.is_alive()]
 
 
-def test_an_error_in_one_folder_is_raised_in_its_place(folders, monkeypatch):
-    real = call
-
-    def failing(request: Request) -> Reply:
-        if "prefix=top%2Fb%2F" in request.query:
-            raise StorageError("broken")
-        answer: Reply = real(request)
-        return answer
-
-    monkeypatch.setattr(module, "call", failing)
+def test_an_error_in_one_folder_is_raised_in_its_place(folders, transport):
+    transport.fail(requests_of("ListObjectsV2", query="prefix=top%2Fb%2F"), StorageError("broken"))
     before = ["top/a.first", *(f"top/{folder}/{number}" for folder in ("a", "b-c") for number in range(7))]
     listing = list_objects(folders, "top/", workers=4)
     assert [next(listing).key for _ in before] == before
@@ -210,21 +254,17 @@ def test_an_error_in_one_folder_is_raised_in_its_place(folders, monkeypatch):
     assert listing_threads() == []
 
 
-def test_an_error_ahead_is_raised_in_its_place(pages, monkeypatch):
-    pages.add("a", token="1")
-    pages.add("b", token="2")
-    third = pages.__call__
-
-    def failing(request: Request) -> Reply:
-        if "continuation-token=2" in request.query:
-            raise StorageError("broken")
-        answer: Reply = third(request)
-        return answer
-
-    monkeypatch.setattr(module, "call", failing)
+@pytest.mark.parametrize("error", [StorageError("broken"), KeyError("broken"), ValueError("broken")], ids=repr)
+def test_an_error_of_the_page_ahead_is_raised_in_its_place(transport, use, error):
+    use("http://127.0.0.1:9", "bucket")
+    made = Pages()
+    made.add("a", token="1")
+    made.add("b", token="2")
+    transport.fail(requests_of("ListObjectsV2", query="continuation-token=2"), error)
+    transport.handle(requests_of("ListObjectsV2"), made.respond)
     listing = list_objects("bucket")
     assert [next(listing).key, next(listing).key] == ["a", "b"]
-    with pytest.raises(StorageError, match="broken"):
+    with pytest.raises(type(error), match="broken"):
         next(listing)
 
 

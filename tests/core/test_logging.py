@@ -38,20 +38,20 @@ def served(fake):
     return fake
 
 
-def test_a_verification(served, said, tmp_path):
+def test_a_verified_download_is_logged_as_debug(served, said, tmp_path):
     download_file("bucket", "k", tmp_path / "k")
     assert said() == [("DEBUG", f"'bucket/k' is whole: {len(BODY)} bytes, verified by md5")]
     with temporary_download("bucket", "k"):
         assert len(said()) == 2
 
 
-def test_a_verification_by_size_alone_says_so(served, said, tmp_path):
+def test_a_download_verified_by_size_alone_is_logged_so(served, said, tmp_path):
     served.headers["ETag"] = '"no hash"'
     download_file("bucket", "k", tmp_path / "k")
     assert said()[-1][1].endswith("verified by size")
 
 
-def test_a_retry(served, said, tmp_path):
+def test_a_retried_request_is_logged_as_info(served, said, tmp_path):
     served.faults += [busy, busy]
     download_file("bucket", "k", tmp_path / "k")
     levels, sentences = zip(*said(), strict=True)
@@ -61,7 +61,7 @@ def test_a_retry(served, said, tmp_path):
         assert re.fullmatch(form, sentence)
 
 
-def test_a_retry_without_an_answer(use, said, monkeypatch):
+def test_a_retry_without_a_response_is_logged_with_its_cause(use, said, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     use("http://127.0.0.1:9", "bucket")
     with pytest.raises(StoreUnreachableError):
@@ -71,7 +71,7 @@ def test_a_retry_without_an_answer(use, said, monkeypatch):
     assert all("ListObjectsV2 on 'bucket' failed" in one and "refused" in one for one in sentences)
 
 
-def test_a_resumed_download(served, said, tmp_path):
+def test_a_resumed_download_is_logged_as_info(served, said, tmp_path):
     served.faults.append(truncated(1_000_000))
     download_file("bucket", "k", tmp_path / "k")
     level, sentence = said()[0]
@@ -81,7 +81,7 @@ def test_a_resumed_download(served, said, tmp_path):
     )
 
 
-def test_a_damaged_download(served, said, tmp_path):
+def test_a_damaged_download_is_logged_as_a_warning(served, said, tmp_path):
     served.faults.append(flipped)
     download_file("bucket", "k", tmp_path / "k")
     level, sentence = said()[0]
@@ -93,7 +93,7 @@ def test_a_damaged_download(served, said, tmp_path):
     assert [one for one, _ in said()].count("WARNING") == 2
 
 
-def test_swept_parts(said, tmp_path):
+def test_removed_parts_are_logged_as_info(said, tmp_path):
     for name in ("a", "b"):
         part = tmp_path / f".mpr-{name}.part"
         part.touch()
@@ -103,7 +103,7 @@ def test_swept_parts(said, tmp_path):
     assert said() == [("INFO", f"removed 2 parts of downloads that had been killed from {str(tmp_path)!r}")]
 
 
-def test_a_key_breaks_no_line(fake, said, tmp_path):
+def test_a_line_break_in_a_key_breaks_no_line_of_the_log(fake, said, tmp_path):
     fake.put("/bucket/a%0AINFO forged", b"x")
     fake.faults.append(busy)
     download_file("bucket", "a\nINFO forged", tmp_path / "k")
@@ -111,7 +111,7 @@ def test_a_key_breaks_no_line(fake, said, tmp_path):
     assert not any("\n" in sentence for _, sentence in said())
 
 
-def test_it_is_silent_by_default(served, tmp_path):
+def test_without_configured_logging_nothing_is_printed(served, tmp_path):
     """A library that nobody configured writes nothing anywhere, warnings included."""
     served.faults.append(flipped)
     code = "import sys; from core.storage import download_file; download_file('bucket', 'k', sys.argv[1])"
@@ -121,7 +121,7 @@ def test_it_is_silent_by_default(served, tmp_path):
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
-def test_it_leaves_handlers_to_the_program():
+def test_the_library_configures_no_log_handler():
     (handler,) = [one for one in _log.logger().handlers if not type(one).__module__.startswith("_pytest")]
     assert type(handler) is logging.NullHandler
     assert _log.logger().level == logging.NOTSET

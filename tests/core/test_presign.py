@@ -31,27 +31,27 @@ def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str
         return answer.headers, answer.read()
 
 
-def test_get_head_and_put_on_a_real_store(bucket):
-    ask(get_presigned_url(bucket, "a é.mp4", method="PUT"), "PUT", b"film")
-    assert ask(get_presigned_url(bucket, "a é.mp4"))[1] == b"film"
-    headers, _ = ask(get_presigned_url(bucket, "a é.mp4", method="HEAD"), "HEAD")
+def test_get_head_and_put_on_a_real_store(any_bucket):
+    ask(get_presigned_url(any_bucket, "a é.mp4", method="PUT"), "PUT", b"film")
+    assert ask(get_presigned_url(any_bucket, "a é.mp4"))[1] == b"film"
+    headers, _ = ask(get_presigned_url(any_bucket, "a é.mp4", method="HEAD"), "HEAD")
     assert headers["Content-Length"] == "4"
     with pytest.raises(HTTPError, match="403"):
-        ask(get_presigned_url(bucket, "a é.mp4").replace("film", "") + "0")
+        ask(get_presigned_url(any_bucket, "a é.mp4").replace("film", "") + "0")
 
 
-def test_a_signed_content_type_must_be_sent(bucket):
-    url = get_presigned_url(bucket, "k", method="PUT", content_type="video/mp4")
+def test_a_signed_content_type_must_be_sent(any_bucket):
+    url = get_presigned_url(any_bucket, "k", method="PUT", content_type="video/mp4")
     assert query(url)["X-Amz-SignedHeaders"] == "content-type;host"
     with pytest.raises(HTTPError, match="403"):
         ask(url, "PUT", b"x", **{"Content-Type": "text/html"})
     ask(url, "PUT", b"x", **{"Content-Type": "video/mp4"})
-    assert get_s3_client().head_object(Bucket=bucket, Key="k")["ContentType"] == "video/mp4"
+    assert get_s3_client().head_object(Bucket=any_bucket, Key="k")["ContentType"] == "video/mp4"
 
 
-def test_what_the_browser_is_told(bucket):
-    get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
-    headers, _ = ask(get_presigned_url(bucket, "k", filename='Spiel "1" é.mp4', content_type="video/mp4"))
+def test_content_type_and_file_name_are_in_the_response_to_the_browser(any_bucket):
+    get_s3_client().put_object(Bucket=any_bucket, Key="k", Body=b"x")
+    headers, _ = ask(get_presigned_url(any_bucket, "k", filename='Spiel "1" é.mp4', content_type="video/mp4"))
     assert headers["Content-Type"] == "video/mp4"
     assert headers["Content-Disposition"] == (
         "attachment; filename=\"Spiel _1_ _.mp4\"; filename*=UTF-8''Spiel%20%221%22%20%C3%A9.mp4"
@@ -59,7 +59,7 @@ def test_what_the_browser_is_told(bucket):
 
 
 @pytest.mark.usefixtures("aws")
-def test_it_is_version_4_regional_and_needs_no_header(monkeypatch):
+def test_a_presigned_url_is_version_4_regional_and_needs_no_header(monkeypatch):
     monkeypatch.setenv("S3_BUCKET_OWNER", "123456789012")
     for method in ("GET", "HEAD", "PUT"):
         url = get_presigned_url("bucket", "k", method=method)
@@ -77,7 +77,7 @@ def test_a_dotted_bucket_stays_out_of_the_host_name():
     assert (parts.hostname, parts.path) == ("s3.eu-west-1.amazonaws.com", "/dotted.bucket/k")
 
 
-def test_it_is_signed_for_the_public_endpoint(bucket, monkeypatch, store):
+def test_a_presigned_url_is_signed_for_the_public_endpoint(bucket, monkeypatch, store):
     get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
     monkeypatch.setenv("S3_PUBLIC_ENDPOINT_URL", store.endpoint.replace("127.0.0.1", "localhost"))
     url = get_presigned_url(bucket, "k")
@@ -87,7 +87,7 @@ def test_it_is_signed_for_the_public_endpoint(bucket, monkeypatch, store):
     assert get_s3_client().meta.endpoint_url == store.endpoint
 
 
-def test_its_client_is_made_once(bucket):
+def test_the_client_that_presigns_is_made_once(bucket):
     get_presigned_url(bucket, "k")
     assert presign_client(current_settings()) is presign_client(current_settings())
     assert presign_client(current_settings()) is not get_s3_client()
@@ -100,13 +100,13 @@ def test_a_life_that_no_store_grants_is_refused(bucket, expires):
 
 
 @pytest.mark.parametrize("expires", [1, 604_800])
-def test_the_bounds_are_granted(bucket, expires):
-    get_s3_client().put_object(Bucket=bucket, Key="k", Body=b"x")
-    assert ask(get_presigned_url(bucket, "k", expires))[1] == b"x"
+def test_the_shortest_and_the_longest_life_are_granted(any_bucket, expires):
+    get_s3_client().put_object(Bucket=any_bucket, Key="k", Body=b"x")
+    assert ask(get_presigned_url(any_bucket, "k", expires))[1] == b"x"
 
 
 @pytest.mark.usefixtures("aws")
-def test_other_arguments_that_are_refused():
+def test_a_wrong_method_or_file_name_is_refused():
     with pytest.raises(ValueError, match="GET, HEAD, PUT"):
         get_presigned_url("b", "k", method="DELETE")
     for bad in ("", "a\r\nSet-Cookie: x", "a\0", "\x7f"):
@@ -137,7 +137,7 @@ def test_temporary_credentials_are_warned_of(monkeypatch, caplog):
     assert "temporary" in caplog.text
 
 
-def test_so_are_those_of_the_chain(monkeypatch, caplog, tmp_path):
+def test_temporary_credentials_of_the_chain_are_warned_of(monkeypatch, caplog, tmp_path):
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     file = tmp_path / "credentials"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))

@@ -13,16 +13,19 @@ from core.storage import (
     FrameCache,
     FrameManifest,
     ObjectNotFoundError,
-    StorageError,
-    _published,
-    _retry,
-    settings,
+    Settings,
+    StoreUnreachableError,
+    get_s3_client,
 )
+from core.storage._endpoints import Dialect
 from core.storage._frame_read import download
 from core.storage._manifest import encoded
 from tests.core._frames import child, contents, made, stored
+from tests.core.transport import Transport, requests_of
 
 MANIFEST = "frames/match-01/manifest.json"
+PUBLISHING = requests_of("PutObject", key=MANIFEST)
+LATER = "0123456789abcdef"
 
 WRITER = """
     import sys
@@ -75,28 +78,29 @@ def at_once(count: int, tmp_path: Path) -> tuple[list[FrameManifest], list[list[
         return list(pool.map(work, frames)), [contents(paths) for paths in frames]
 
 
-def test_many_threads_at_once_make_one_cache(bucket, tmp_path):
+def test_many_threads_at_once_make_one_cache(any_bucket, tmp_path):
     found, made_by = at_once(6, tmp_path)
     assert len({one.run for one in found}) == 1
     assert contents(FrameCache("match-01").get(tmp_path)) in made_by
-    assert len(stored(bucket)) == 9
+    assert len(stored(any_bucket)) == 9
 
 
 @pytest.fixture
 def unconditional(monkeypatch):
     """The store of the test, as one that takes no condition for PutObject."""
-    monkeypatch.setattr(settings, "_OTHER", settings.Dialect("when_required", "path", creates=False))
+    dialect = Dialect("when_required", "path", creates=False)
+    monkeypatch.setattr(Settings, "dialect", property(lambda _self: dialect))
 
 
 def test_googles_storage_takes_no_condition():
-    def dialect(endpoint: str) -> settings.Dialect:
-        return settings.Settings(region="auto", endpoint_url=endpoint).dialect
+    def dialect(endpoint: str) -> Dialect:
+        return Settings(region="auto", endpoint_url=endpoint).dialect
 
     assert not dialect("https://storage.googleapis.com").creates
     assert dialect("http://minio:9000").creates
 
 
-def test_without_the_condition_every_reader_still_sees_a_whole_cache(bucket, unconditional, tmp_path, asked):
+def test_without_the_condition_every_reader_still_sees_a_whole_cache(bucket, unconditional, tmp_path):
     found, made_by = at_once(4, tmp_path)
     cache = FrameCache("match-01")
     assert cache.manifest().run in {one.run for one in found}
@@ -107,17 +111,16 @@ def test_without_the_condition_every_reader_still_sees_a_whole_cache(bucket, unc
     assert contents(cache.get(tmp_path)) in made_by
 
 
-def test_who_is_overtaken_leaves_its_frames_to_their_readers(cache, bucket, unconditional, files, monkeypatch):
-    real = _published._send
+def test_a_writer_that_is_overtaken_leaves_its_frames_to_their_readers(
+    cache, bucket, unconditional, files, transport
+):
+    def overtake():
+        first = cache.manifest()
+        get_s3_client().put_object(Bucket=bucket, Key=MANIFEST, Body=encoded(replace(first, run=LATER)))
 
-    def overtaken(manifest, body, condition):
-        real(manifest, body, condition)
-        later = replace(manifest, run="0123456789abcdef")
-        real(later, encoded(later), condition)
-
-    monkeypatch.setattr(_published, "_send", overtaken)
-    assert cache.write_once(lambda: files).run == "0123456789abcdef"
-    assert len(stored(bucket)) == 13  # somebody may have read the manifest that was there for a moment
+    transport.after(PUBLISHING, overtake)
+    assert cache.write_once(lambda: files).run == LATER
+    assert len(stored(bucket)) == 13  # another process may have read the manifest that was there for a moment
 
 
 def test_without_the_condition_a_cache_that_is_there_stays(cache, bucket, unconditional, files, tmp_path):
@@ -129,63 +132,46 @@ def test_without_the_condition_a_cache_that_is_there_stays(cache, bucket, uncond
     assert len(stored(bucket)) == 4
 
 
-def test_a_store_that_refuses_the_condition_is_written_without_it(cache, bucket, files, monkeypatch):
-    real, conditions = _published._send, []
+def conditions(transport: Transport) -> list[str | None]:
+    """Return the condition of every attempt to put the manifest."""
+    return [one.signed.get("If-None-Match") for one in transport.sent if PUBLISHING(one)]
 
-    def refusing(manifest, body, condition):
-        conditions.append(condition)
-        if condition:
-            raise StorageError("a header implies what is not implemented", code="NotImplemented")
-        real(manifest, body, condition)
 
-    monkeypatch.setattr(_published, "_send", refusing)
+def test_a_store_that_refuses_the_condition_is_written_without_it(cache, files, transport):
+    transport.refuse(PUBLISHING, 501, "NotImplemented", times=1)
     assert cache.write_once(lambda: files) == cache.manifest()
-    assert conditions == [{"If-None-Match": "*"}, {}]
+    assert conditions(transport) == ["*", None]
 
 
-def test_a_condition_that_is_being_decided_for_another_is_tried_again(cache, files, monkeypatch):
-    real, tries = _published._send, []
-
-    def conflicting(manifest, body, condition):
-        tries.append(condition)
-        if len(tries) < 3:
-            raise StorageError("a conflicting request is in progress", code="ConditionalRequestConflict")
-        real(manifest, body, condition)
-
-    monkeypatch.setattr(_published, "_send", conflicting)
-    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
+@pytest.mark.usefixtures("pauses")
+def test_a_condition_that_is_being_decided_for_another_is_tried_again(cache, files, transport):
+    transport.refuse(PUBLISHING, 409, "ConditionalRequestConflict", times=2)
     assert cache.write_once(lambda: files) == cache.manifest()
-    assert tries == [{"If-None-Match": "*"}] * 3
+    assert conditions(transport) == ["*"] * 3
 
 
-def test_a_refusal_that_never_becomes_a_cache_is_an_error(cache, bucket, files, monkeypatch):
-    def refusing(*_args):
-        raise StorageError("a conflicting request is in progress", code="ConditionalRequestConflict")
-
-    monkeypatch.setattr(_published, "_send", refusing)
-    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
+@pytest.mark.usefixtures("pauses")
+def test_a_refusal_that_never_becomes_a_cache_is_an_error(cache, bucket, files, transport):
+    transport.refuse(PUBLISHING, 409, "ConditionalRequestConflict")
     with pytest.raises(ObjectNotFoundError, match="no run has written all frames"):
         cache.write_once(lambda: files)
-    assert len(stored(bucket)) == 12  # nobody knows what the store will do with the requests: `sweep` will
+    assert len(stored(bucket)) == 12  # what the store makes of the requests is not known: `sweep` removes them
 
 
-def test_a_manifest_whose_answer_was_lost_is_ours(cache, bucket, files, monkeypatch, lose_answer):
-    monkeypatch.setattr(_retry, "pause", lambda _failure: None)
-    lost = lose_answer(lambda request: request.operation == "PutObject" and request.key == MANIFEST)
+@pytest.mark.usefixtures("pauses")
+def test_a_manifest_whose_response_was_lost_is_ours(any_bucket, files, transport):
+    cache = FrameCache("match-01")
+    lost = transport.lose(PUBLISHING)
     written = cache.write_once(lambda: files)
     assert lost == [200]
     assert cache.manifest() == written
-    assert len(stored(bucket)) == 13
+    assert len(stored(any_bucket)) == 13
 
 
-def test_a_failure_after_the_manifest_removes_nothing(cache, bucket, files, tmp_path, monkeypatch):
-    real = _published._send
-
-    def broken(*arguments):
-        real(*arguments)
-        raise StorageError("the answer never came, however often")
-
-    monkeypatch.setattr(_published, "_send", broken)
-    with pytest.raises(StorageError, match="the answer never came"):
+@pytest.mark.usefixtures("pauses")
+def test_a_failure_after_the_manifest_removes_nothing(cache, files, tmp_path, transport):
+    transport.lose(PUBLISHING, times=1)
+    transport.fail(PUBLISHING, ConnectionResetError("no response, however often"))
+    with pytest.raises(StoreUnreachableError, match="no response, however often"):
         cache.write_once(lambda: files)
     assert contents(cache.get(tmp_path)) == contents(files)

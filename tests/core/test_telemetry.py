@@ -20,7 +20,6 @@ from core.storage import (
     ObjectNotFoundError,
     StorageError,
     _telemetry,
-    _upload,
     download_file,
     download_many,
     download_to_temp,
@@ -29,9 +28,8 @@ from core.storage import (
     upload_file,
     upload_many,
 )
-from core.storage._http import Connection
-from tests.core import _fake_s3 as faults
 from tests.core._fake_s3 import busy, truncated
+from tests.core.transport import MIB, requests_of
 
 DELTA: dict[type, AggregationTemporality] = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
 
@@ -99,7 +97,7 @@ def test_each_operation_is_a_span(bucket, source, spans, tmp_path):
         assert one.status.status_code is StatusCode.UNSET
 
 
-def test_a_span_is_a_child_of_the_programs(bucket, source, spans):
+def test_a_span_is_a_child_of_the_span_of_the_program(bucket, source, spans):
     for number in range(3):
         upload_file(source, bucket, f"{number}/k")
     for workers in (1, 2):
@@ -113,7 +111,7 @@ def test_a_span_is_a_child_of_the_programs(bucket, source, spans):
         }
 
 
-def test_pages_ahead_are_children_too(fake, spans):
+def test_spans_of_pages_ahead_are_children_of_the_span_of_the_program(fake, spans):
     page = "<ListBucketResult><IsTruncated>%s</IsTruncated>%s</ListBucketResult>"
     answers = [page % ("true", f"<NextContinuationToken>{n}</NextContinuationToken>") for n in range(3)]
     answers.append(page % ("false", ""))
@@ -129,7 +127,7 @@ def test_pages_ahead_are_children_too(fake, spans):
     assert parents == [work.get_span_context().span_id] * 4
 
 
-def test_what_a_bulk_transfer_comes_to(bucket, source, spans, points, tmp_path):
+def test_a_bulk_transfer_is_a_span_with_its_counts(bucket, source, spans, points, tmp_path):
     items = [(source, bucket, "1"), (source, bucket, "2"), (tmp_path / "none", bucket, "3")]
     assert len(list(upload_many(items))) == 3
     for _ in range(2):
@@ -146,7 +144,7 @@ def test_what_a_bulk_transfer_comes_to(bucket, source, spans, points, tmp_path):
     assert moved == {"transmit": 2000, "receive": 2000}
 
 
-def test_a_bulk_transfer_that_is_left(bucket, source, spans, collector):
+def test_a_bulk_transfer_that_is_left_early_ends_its_span(bucket, source, spans, collector):
     results = upload_many((source, bucket, str(number)) for number in range(1000))
     assert not collector[0].get_finished_spans()
     next(results)
@@ -157,7 +155,7 @@ def test_a_bulk_transfer_that_is_left(bucket, source, spans, collector):
     assert one.status.status_code is StatusCode.UNSET
 
 
-def test_a_bulk_transfer_whose_items_raise(spans):
+def test_a_bulk_transfer_whose_items_raise_is_a_failed_span(spans):
     def items():
         yield from ()
         raise ZeroDivisionError
@@ -169,7 +167,7 @@ def test_a_bulk_transfer_whose_items_raise(spans):
     assert one.status.status_code is StatusCode.ERROR
 
 
-def test_a_failure(bucket, spans, points, tmp_path):
+def test_a_failure_is_in_the_span_and_the_metrics(bucket, spans, points, tmp_path):
     with pytest.raises(ObjectNotFoundError) as caught:
         download_file(bucket, "none", tmp_path / "target")
     ((_, one),) = spans()
@@ -184,7 +182,7 @@ def test_a_failure(bucket, spans, points, tmp_path):
     assert "bytes" not in found
 
 
-def test_metrics_of_single_operations(bucket, source, points, tmp_path):
+def test_single_operations_are_counted_and_measured(bucket, source, points, tmp_path):
     for _ in range(2):
         upload_file(source, bucket, "k")
     download_file(bucket, "k", tmp_path / "target")
@@ -213,9 +211,9 @@ def test_retries_are_counted_and_events(fake, spans, points, tmp_path):
 
 
 def round_trip(bucket, folder, monkeypatch):
-    """One of everything, and a failure; the secrets that were used on the way."""
+    """Run every kind of transfer, and a failure; return the secrets that were used on the way."""
     source = folder / "source"
-    source.write_bytes(b"x" * (_upload.THRESHOLD + 1))
+    source.write_bytes(b"x" * (6 * MIB + 1))
     upload_file(source, bucket, "k")
     upload_file(__file__, bucket, "small")
     list(list_objects(bucket))
@@ -238,14 +236,8 @@ def round_trip(bucket, folder, monkeypatch):
     ]
 
 
-def test_nothing_secret_is_ever_told(bucket, tmp_path, monkeypatch, caplog, spans, points):
-    heads, real = [], Connection.request
-
-    def request(connection, head, *arguments, **more):
-        heads.append(head.decode())
-        return real(connection, head, *arguments, **more)
-
-    monkeypatch.setattr(Connection, "request", request)
+@pytest.mark.usefixtures("small_parts")
+def test_logs_spans_and_metrics_never_hold_a_secret(bucket, tmp_path, monkeypatch, caplog, spans, points, heads):
     caplog.set_level(logging.DEBUG)
     secrets = {*round_trip(bucket, tmp_path, monkeypatch)}
     secrets |= {found for head in heads for found in re.findall("Signature=([0-9a-f]{64})", head)}
@@ -265,7 +257,7 @@ def alone(code, *arguments):
     ).stdout
 
 
-def test_it_is_not_imported_for_anybody(fake):
+def test_the_library_never_imports_opentelemetry_itself(fake):
     fake.put("/bucket/k", b"x")
     code = (
         "import sys; from core.storage import download_to_temp; download_to_temp('bucket', 'k').unlink()\n"
@@ -293,7 +285,7 @@ print(len(spans.get_finished_spans()))
     assert alone(code) == "1\n"
 
 
-def test_without_it_a_hook_is_nothing(monkeypatch):
+def test_without_opentelemetry_a_hook_does_nothing(monkeypatch):
     monkeypatch.setattr(_telemetry, "_api", None)
     monkeypatch.setattr(_telemetry, "sys", type("sys", (), {"modules": {}}))
     assert _telemetry.span("download_file", "b", "k") is _telemetry.measured("upload", "b") is _telemetry._NOTHING
@@ -312,7 +304,7 @@ def test_durations_are_counted_in_seconds(bucket, source, collector):
     assert point.explicit_bounds[-1] == 1800
 
 
-def test_an_api_of_before_the_bounds_does_without():
+def test_an_opentelemetry_api_without_bucket_boundaries_works():
     class Old:
         def create_histogram(self, name, unit, description):
             return (name, unit, description)
@@ -320,18 +312,9 @@ def test_an_api_of_before_the_bounds_does_without():
     assert _telemetry._histogram(Old(), "n", "s", "d") == ("n", "s", "d")
 
 
-def test_retries_in_threads_are_events_of_their_upload(fake, spans, source, monkeypatch):
-    monkeypatch.setattr(_upload, "THRESHOLD", 0)
-    busy_once = iter([True])
-    real = faults._Handler._refused
-
-    def refused(handler, what):
-        if what == "PUT" and next(busy_once, False):
-            handler.send_error_document(503, "SlowDown")
-            return True
-        return real(handler, what)
-
-    monkeypatch.setattr(faults._Handler, "_refused", refused)
+@pytest.mark.usefixtures("fake", "always_parts")
+def test_retries_in_threads_are_events_of_their_upload(spans, source, transport):
+    transport.refuse(requests_of("UploadPart"), 503, "SlowDown", times=1)
     upload_file(source, "bucket", "k")
     ((_, span),) = spans()
     assert [event.attributes["rpc.method"] for event in span.events] == ["S3/UploadPart"]

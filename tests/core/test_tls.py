@@ -145,7 +145,7 @@ def test_only_the_first_of_the_two_decides_over_uploads(monkeypatch, name):
 
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("operation", ["list", "upload", "download"])
-def test_a_certificate_that_nobody_here_trusts(monkeypatch, tmp_path, env_file, operation):
+def test_a_certificate_of_an_unknown_authority_is_refused(monkeypatch, tmp_path, env_file, operation):
     monkeypatch.delenv("AWS_CA_BUNDLE")
     calls = {
         "list": lambda: list(list_objects(IN)),
@@ -159,7 +159,7 @@ def test_a_certificate_that_nobody_here_trusts(monkeypatch, tmp_path, env_file, 
 
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("content", [None, "", "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"])
-def test_a_file_that_holds_no_authority(monkeypatch, tmp_path, content):
+def test_a_ca_bundle_without_certificates_is_a_configuration_error(monkeypatch, tmp_path, content):
     file = tmp_path / "authority.pem"
     if content is not None:
         file.write_text(content)
@@ -169,20 +169,20 @@ def test_a_file_that_holds_no_authority(monkeypatch, tmp_path, content):
 
 
 @pytest.mark.usefixtures("loaded")
-def test_an_empty_name_of_that_file(monkeypatch):
+def test_an_empty_aws_ca_bundle_is_a_configuration_error(monkeypatch):
     monkeypatch.setenv("AWS_CA_BUNDLE", "")
     with pytest.raises(StorageConfigError, match="AWS_CA_BUNDLE"):
         list(list_objects(IN))
 
 
 @pytest.mark.usefixtures("sourced")
-def test_a_certificate_of_another_host(monkeypatch, store):
+def test_a_certificate_of_another_host_is_refused(monkeypatch, store):
     monkeypatch.setenv("S3_ENDPOINT_URL", store.endpoint.replace("127.0.0.1", "localhost"))
     with pytest.raises(StoreUnreachableError, match=r"certificate is for another host .* S3_ENDPOINT_URL"):
         list(list_objects(IN))
 
 
-def test_a_certificate_that_has_run_out():
+def test_an_expired_certificate_is_refused():
     # Said by a double: to have a server with one would be to wait for it, or to turn the clock.
     said = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired"
     with pytest.raises(StoreUnreachableError, match="has run out"), _translate.translated("GetObject", IN, KEY):

@@ -25,13 +25,6 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def small_parts(monkeypatch):
-    """Parts of 5 MiB, the least that stores take, so that a test needs no large file."""
-    monkeypatch.setattr(_upload, "THRESHOLD", 6 * MIB)
-    monkeypatch.setattr(_multipart, "_PART", 5 * MIB)
-
-
-@pytest.fixture
 def small(tmp_path):
     path = tmp_path / "small.mp4"
     path.write_bytes(os.urandom(1000))
@@ -45,34 +38,36 @@ def large(tmp_path, small_parts):  # a fixture cannot use usefixtures
     return path
 
 
-def test_one_request_for_a_small_file(bucket, small):
+def test_a_small_file_goes_in_one_request(any_bucket, small):
     reports: list[int] = []
-    info = upload_file(small, bucket, "out/a.mp4", metadata={"Match": "01"}, progress=reports.append)
+    info = upload_file(small, any_bucket, "out/a.mp4", metadata={"Match": "01"}, progress=reports.append)
     assert info.etag == hashlib.md5(small.read_bytes(), usedforsecurity=False).hexdigest()
     assert (info.key, info.size, info.verified_by) == ("out/a.mp4", 1000, "md5")
     assert info.last_modified.tzinfo is not None
     assert reports == [1000]
-    found = get_s3_client().head_object(Bucket=bucket, Key="out/a.mp4")
+    found = get_s3_client().head_object(Bucket=any_bucket, Key="out/a.mp4")
     assert found["ContentType"] == "video/mp4"
     assert found["Metadata"] == {"match": "01"}
     assert found["ETag"] == f'"{info.etag}"'
 
 
-def test_parts_for_a_large_one(bucket, large, tmp_path):
+def test_a_large_file_goes_in_parts(any_bucket, large, tmp_path):
     reports: list[int] = []
-    info = upload_file(large, bucket, "a.bin", content_type="x/y", metadata={"a": "b"}, progress=reports.append)
+    info = upload_file(
+        large, any_bucket, "a.bin", content_type="x/y", metadata={"a": "b"}, progress=reports.append
+    )
     assert info.verified_by == "md5"
     assert info.etag.endswith("-3")
     assert sorted(reports) == [2 * MIB + 5, 5 * MIB, 5 * MIB]
-    found = get_s3_client().head_object(Bucket=bucket, Key="a.bin")
+    found = get_s3_client().head_object(Bucket=any_bucket, Key="a.bin")
     assert (found["ContentType"], found["Metadata"]) == ("x/y", {"a": "b", "mpr-part-size": str(5 * MIB)})
-    download_file(bucket, "a.bin", tmp_path / "back")
+    download_file(any_bucket, "a.bin", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == large.read_bytes()
 
 
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("size", [0, 6 * MIB, 6 * MIB + 1, 10 * MIB])
-def test_sizes_at_the_edges(bucket, tmp_path, size):
+def test_files_just_below_and_above_the_threshold_are_uploaded_whole(bucket, tmp_path, size):
     path = tmp_path / "f"
     path.write_bytes(os.urandom(size))
     info = upload_file(path, bucket, "k")
@@ -95,12 +90,12 @@ def test_every_request_carries_its_md5_and_no_acl(fake, small, large):
     assert fake.objects["/bucket/b"] == large.read_bytes()
 
 
-def test_the_real_store_refuses_a_flipped_bit(bucket, small, monkeypatch):
+def test_the_real_store_refuses_a_flipped_bit(any_bucket, small, monkeypatch):
     monkeypatch.setattr(_upload, "content_md5", lambda _digest: b64encode(b"0" * 16).decode())
     with pytest.raises(IntegrityError) as caught:
-        upload_file(small, bucket, "k")
+        upload_file(small, any_bucket, "k")
     assert caught.value.code in {"BadDigest", "InvalidDigest"}
-    assert get_s3_client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert get_s3_client().list_objects_v2(Bucket=any_bucket)["KeyCount"] == 0
 
 
 @pytest.mark.parametrize("which", ["small", "large"])
@@ -148,16 +143,16 @@ def test_when_discarding_fails_too_the_first_error_is_raised(fake, large, caplog
     assert "parts of k may be left" in caplog.text
 
 
-def test_an_interrupt_discards_the_parts(bucket, large, monkeypatch):
+def test_an_interrupt_discards_the_parts(any_bucket, large, monkeypatch):
     def interrupted(_futures):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_multipart, "_first_failure", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        upload_file(large, bucket, "k")
+        upload_file(large, any_bucket, "k")
     client = get_s3_client()
-    assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
-    assert client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert not client.list_multipart_uploads(Bucket=any_bucket).get("Uploads")
+    assert client.list_objects_v2(Bucket=any_bucket)["KeyCount"] == 0
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mpr-upload")]
 
 
@@ -210,7 +205,7 @@ def test_what_is_no_file_is_refused(fake, tmp_path):
     assert not fake.requests
 
 
-@pytest.mark.usefixtures("bucket")
+@pytest.mark.usefixtures("any_bucket")
 def test_a_missing_bucket_is_named(small):
     with pytest.raises(BucketNotFoundError, match="no bucket absent-bucket"):
         upload_file(small, "absent-bucket", "k")
@@ -238,5 +233,5 @@ def test_parts_grow_so_that_there_are_never_too_many():
         ("a.tar.gz", "application/octet-stream"), ("a.mp4/b", "application/octet-stream"),
     ],
 )  # fmt: skip
-def test_content_types(name, expected):
+def test_the_content_type_goes_by_the_suffix_of_the_key(name, expected):
     assert content_type_of(name) == expected

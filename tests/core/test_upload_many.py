@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.storage import BulkProgress, _multipart, _upload, get_s3_client, list_objects, upload_many
+from core.storage import BulkProgress, get_s3_client, list_objects, upload_many
 
 MIB = 1024 * 1024
 
@@ -47,9 +47,8 @@ def test_to_resume_leaves_out_what_is_there(bucket, frames, items, tmp_path):
     assert all(one.info and one.info.size == one.item[0].stat().st_size for one in results)
 
 
-def test_to_resume_knows_what_was_put_in_parts(bucket, tmp_path, monkeypatch):
-    monkeypatch.setattr(_upload, "THRESHOLD", 6 * MIB)
-    monkeypatch.setattr(_multipart, "_PART", 5 * MIB)
+@pytest.mark.usefixtures("small_parts")
+def test_to_resume_knows_what_was_put_in_parts(bucket, tmp_path):
     large = tmp_path / "large.mp4"
     large.write_bytes(os.urandom(11 * MIB))
     (first,) = upload_many([(large, bucket, "large.mp4")], resume=True)
