@@ -8,8 +8,8 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof example check test test-rest test-all test-changed coverage faults bench minio \
-	minio-server seaweedfs-server versitygw actionlint s3fs audit requirements clean
+.PHONY: help up down status proof example check test test-rest test-all test-changed coverage faults bench \
+	bench-compare minio minio-server seaweedfs-server versitygw actionlint s3fs audit requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,11 +55,15 @@ test-changed: .venv/dev ## the tests nearest to what differs from main, or from 
 faults: .venv/dev ## 2,000 random schedules of network faults (minutes)
 	@FAULT_SCHEDULES=2000 $(PYTEST) --timeout 3600 tests/core/test_fault_schedules.py
 
-bench: .venv/dev .local/s3fs/made ## figures as ratios, beside the peers; writes docs/bench.md and docs/bench.svg
-	@$(BIN)/python bench/startup.py
-	@$(BIN)/python bench/transfers.py --tls --write
-	@$(BIN)/python bench/scale.py
-	@$(BIN)/python bench/up.py
+bench: .venv/dev .local/s3fs/made ## compare with other clients; writes docs/bench.json, .md and .svg; ARGS="--rounds 5"
+	@$(BIN)/python -m bench.transfers --tls --json docs/bench.json $(ARGS)
+	@$(BIN)/python -m bench.startup --json docs/bench.json
+	@$(BIN)/python -m bench.scale --json docs/bench.json
+	@$(BIN)/python -m bench.up --json docs/bench.json
+	@$(BIN)/python -m bench.report
+
+bench-compare: .venv/dev ## compare two files of figures: OLD=a.json NEW=b.json
+	@$(BIN)/python -m bench.compare $(OLD) $(NEW)
 
 minio: ## build the MinIO server into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c

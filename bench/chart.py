@@ -1,27 +1,27 @@
-"""Bars for the figures of `transfers.py`, as SVG."""
+"""The figures of `transfers` as bars, in SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
+from bench.results import Row
+
 _WIDTH, _NAMES, _ROW = 760, 190, 22
-_OURS, _THEIRS = "#0b7285", "#ced4da"
-
-Table = tuple[str, str, Mapping[str, Mapping[str, float]]]
+_OURS, _OTHERS = "#0b7285", "#ced4da"
 
 
-def picture(tables: Iterable[Table]) -> str:
-    """One group of bars for each table, the shortest time first."""
+def picture(charts: Iterable[tuple[str, str, Sequence[Row]]]) -> str:
+    """Return one group of bars for each title, reference client and its rows."""
     parts: list[str] = []
     y = 10
-    for title, limit, found in tables:
-        parts.append(f'<text x="0" y="{y + 16}" font-weight="bold">{escape(title)} (s; x {escape(limit)})</text>')
+    for title, reference, rows in charts:
+        heading = f"{escape(title)} (s; x {escape(reference)})"
+        parts.append(f'<text x="0" y="{y + 16}" font-weight="bold">{heading}</text>')
         y += 28
-        longest = max(one["wall"] for one in found.values())
-        base = found.get(limit, {"wall": float("nan")})["wall"]
-        for client, one in sorted(found.items(), key=lambda row: row[1]["wall"]):
-            parts.append(_bar(y, client, one["wall"], longest, base))
+        longest = max(row.wall for row in rows)
+        for row in rows:
+            parts.append(_bar(y, row, longest))
             y += _ROW
         y += 14
     size = f'viewBox="0 0 {_WIDTH} {y}" width="{_WIDTH}" height="{y}"'
@@ -32,11 +32,12 @@ def picture(tables: Iterable[Table]) -> str:
     )
 
 
-def _bar(y: int, client: str, seconds: float, longest: float, base: float) -> str:
-    width = max(1.0, (_WIDTH - _NAMES - 110) * seconds / longest)
-    colour = _OURS if client == "core.storage" else _THEIRS
+def _bar(y: int, row: Row, longest: float) -> str:
+    width = max(1.0, (_WIDTH - _NAMES - 110) * row.wall / longest)
+    colour = _OURS if row.client == "core.storage" else _OTHERS
+    ratio = "" if row.wall_ratio is None else f" ({row.wall_ratio:.2f})"
     return (
-        f'<text x="{_NAMES - 8}" y="{y + 14}" text-anchor="end">{escape(client)}</text>'
+        f'<text x="{_NAMES - 8}" y="{y + 14}" text-anchor="end">{escape(row.client)}</text>'
         f'<rect x="{_NAMES}" y="{y + 2}" width="{width:.1f}" height="{_ROW - 6}" fill="{colour}"/>'
-        f'<text x="{_NAMES + width + 6:.1f}" y="{y + 14}">{seconds:.2f} ({seconds / base:.2f})</text>'
+        f'<text x="{_NAMES + width + 6:.1f}" y="{y + 14}">{row.wall:.2f}{ratio}</text>'
     )

@@ -1,59 +1,80 @@
-"""Whether time is linear in the number of objects, and memory flat: many small ones down, and their listing.
+"""Show whether time is linear in the number of small objects to list and download, and memory constant.
 
-python bench/scale.py [most]
+python -m bench.scale [--most N] [--json FILE]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from store import KEYS, MEMORY, store
+from bench.report import markdown
+from bench.results import JSON_HELP, part, save
+from bench.store import MEMORY, environment, store
 
-REPO = Path(__file__).parent.parent
 SIZE = 1000
 RUN = """
 import json, resource, sys, time
 from core.storage import download_many, list_objects
-count, start = 0, time.perf_counter()
+start = time.perf_counter()
 for result in download_many(list_objects("scale", "small/", limit=int(sys.argv[1])), sys.argv[2]):
-    assert result.ok
-    count += 1
+    if result.error:
+        raise result.error
 wall = time.perf_counter() - start
-print(json.dumps({"count": count, "wall": wall, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+print(json.dumps({"wall": wall, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
 FILL = """
-import os, sys
+import sys
 from core.storage import get_s3_client, upload_many
 get_s3_client().create_bucket(Bucket="scale")
-source = sys.argv[2]
-open(source, "wb").write(os.urandom(int(sys.argv[3])))
-for result in upload_many((source, "scale", f"small/{n // 1000:03}/{n:06}") for n in range(int(sys.argv[1]))):
-    assert result.ok
+keys = (f"small/{number // 1000:03}/{number:06}" for number in range(int(sys.argv[2])))
+for result in upload_many((sys.argv[1], "scale", key) for key in keys):
+    if result.error:
+        raise result.error
 """
 
 
 def main() -> None:
-    most = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    with tempfile.TemporaryDirectory(dir=MEMORY) as name, store() as endpoints:
-        region = {"AWS_REGION": "us-east-1", "PYTHONPATH": str(REPO)}
-        environment = {**os.environ, **KEYS, **region, "S3_ENDPOINT_URL": endpoints["http"]}
-        python(FILL, environment, str(most), f"{name}/source", str(SIZE))
-        print(f"{'objects':>9}{'s':>8}{'us each':>9}{'peak MiB':>10}")
-        for count in (most // 8, most // 4, most // 2, most):
-            with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-                found = json.loads(python(RUN, environment, str(count), folder))
-            each = 1e6 * found["wall"] / found["count"]
-            print(f"{found['count']:9}{found['wall']:8.1f}{each:9.0f}{found['mib']:10.0f}", flush=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--most", type=int, default=20_000)
+    parser.add_argument("--json", type=Path, help=JSON_HELP)
+    asked = parser.parse_args()
+    figures = part(["core.storage", "SeaweedFS"], object_bytes=SIZE, runs=measured(asked.most))
+    print(markdown({"scale": figures}))
+    if asked.json:
+        save(asked.json, "scale", figures)
 
 
-def python(code: str, environment: dict[str, str], *arguments: str) -> str:
+def measured(most: int) -> list[dict[str, Any]]:
+    """Download an eighth, a quarter, half and all of the objects, each into a folder of its own."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder, store() as endpoints:
+        source = Path(folder, "source")
+        source.write_bytes(os.urandom(SIZE))
+        _python(FILL, endpoints["http"], str(source), str(most))
+        return [_download(endpoints["http"], most // share) for share in (8, 4, 2, 1)]
+
+
+def _download(endpoint: str, count: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        figures = json.loads(_python(RUN, endpoint, str(count), folder))
+        files = [path for path in Path(folder).rglob("*") if path.is_file()]
+        if [path.stat().st_size for path in files] != [SIZE] * count:
+            raise RuntimeError(
+                f"{len(files):,} files of {count:,} are there, or some have another size than {SIZE}"
+            )
+    return {"objects": count, "wall": round(figures["wall"], 3), "mib": round(figures["mib"], 1)}
+
+
+def _python(code: str, endpoint: str, *arguments: str) -> str:
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    done = subprocess.run(command, env=environment(endpoint), check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
 
 
 if __name__ == "__main__":

@@ -1,78 +1,66 @@
-"""What the library costs before its first answer, beside boto3 alone. Prints figures, asserts nothing.
+"""Measure what the library costs before its first result, compared with boto3 alone.
 
-    python bench/startup.py [rounds]
+    python -m bench.startup [--rounds N] [--json FILE]
 
-Every figure is the median over fresh processes whose kinds take turns, so that a slow moment of the machine
-hits them alike. The first uses end with the same request to one real SeaweedFS, started here.
+Every figure is the median over new processes whose kinds take turns. The first listings send the same request to
+one real SeaweedFS, started here.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
+import argparse
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from store import KEYS, store
+from bench.report import markdown
+from bench.results import JSON_HELP, part, save
+from bench.store import boto3_client, environment, store
 
-REPO = Path(__file__).parent.parent
 BUCKET = "bench-startup"
 NAMES = "get_s3_client, list_objects, download_file, download_to_temp, upload_file, get_presigned_url"
 
+#: The code of each process; the first is what the others are compared with.
 KINDS = {
-    "bare python": "pass",
-    "import core.storage": "import core.storage",
-    "from core.storage import (every function)": f"from core.storage import {NAMES}",
-    "import boto3": "import boto3",
-    "first use, core.storage": f"from core.storage import list_objects; list(list_objects('{BUCKET}', limit=1))",
-    "first use, boto3 as it is": (
+    "bare Python": "pass",
+    "`import core.storage`": "import core.storage",
+    "`from core.storage import` every function": f"from core.storage import {NAMES}",
+    "`import boto3`": "import boto3",
+    "first listing, `core.storage`": (
+        f"from core.storage import list_objects; list(list_objects('{BUCKET}', limit=1))"
+    ),
+    "first listing, boto3": (
         "import boto3, os; boto3.client('s3', endpoint_url=os.environ['S3_ENDPOINT_URL'])"
         f".list_objects_v2(Bucket='{BUCKET}', MaxKeys=1)"
     ),
 }
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    with store() as endpoints:
-        environment = {
-            **os.environ,
-            **KEYS,
-            "PYTHONPATH": str(REPO),
-            "S3_ENDPOINT_URL": endpoints["http"],
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-        setup = f"from core.storage import get_s3_client; get_s3_client().create_bucket(Bucket='{BUCKET}')"
-        subprocess.run([sys.executable, "-c", setup], env=environment, check=True)
-        report(measured(environment, rounds), rounds)
-
-
-def measured(environment: dict[str, str], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of every run of every kind; a round that only warms the caches comes first."""
+def measured(variables: dict[str, str], rounds: int) -> dict[str, list[float]]:
+    """Return the milliseconds of every run of every kind; a first round fills the caches and does not count."""
     times: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for number in range(rounds + 1):
         for kind, code in KINDS.items():
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+            subprocess.run([sys.executable, "-c", code], env=variables, check=True)
             if number:
-                times[kind].append(1000 * (time.perf_counter() - start))
+                times[kind].append(round(1000 * (time.perf_counter() - start), 2))
     return times
 
 
-def report(times: dict[str, list[float]], rounds: int) -> None:
-    medians = {kind: statistics.median(values) for kind, values in times.items()}
-    bare = medians["bare python"]
-    print(f"medians of {rounds} fresh processes each, ms")
-    print(f"{'':44}{'whole':>8}{'over bare':>11}{'least':>8}")
-    for kind, median in medians.items():
-        print(f"{kind:44}{median:8.1f}{median - bare:11.1f}{min(times[kind]):8.1f}")
-    ours, theirs = medians["first use, core.storage"], medians["first use, boto3 as it is"]
-    print(f"first use / boto3's own, whole process: {ours / theirs:.2f}")
-    print(f"first use / boto3's own, over bare:     {(ours - bare) / (theirs - bare):.2f}")
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--json", type=Path, help=JSON_HELP)
+    asked = parser.parse_args()
+    with store() as endpoints:
+        boto3_client(endpoints["http"]).create_bucket(Bucket=BUCKET)
+        times = measured(environment(endpoints["http"]), asked.rounds)
+    figures = part(["core.storage", "boto3", "SeaweedFS"], rounds=asked.rounds, milliseconds=times)
+    print(markdown({"startup": figures}))
+    if asked.json:
+        save(asked.json, "startup", figures)
 
 
 if __name__ == "__main__":

@@ -1,230 +1,241 @@
-"""This library and its peers side by side, on one real SeaweedFS in memory.
+"""This library and other clients, compared on one real SeaweedFS in memory.
 
-    python bench/transfers.py [--rounds N] [--only CASE] [--clients A,B] [--tls] [--write]
+    python -m bench.transfers [--rounds N] [--only CASE] [--clients A,B] [--tls] [--quick] [--json FILE]
 
-Clients take turns in every round, each in a fresh process, so that a slow moment of the machine hits them alike;
-figures are medians. `--write` puts the tables and a picture into docs/. Nothing here is asserted.
+Every run is a process of its own. The clients take turns in every round, so that a slow moment of the machine
+hits all of them; every round starts with another client. Each run has a new folder and a new prefix. The benchmark
+looks there for the result, and a client that did not do the work has no row.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import ipaddress
 import json
 import os
-import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from chart import picture
-from clients import BIG, CLIENTS, MANY
-from store import KEYS, MEMORY, store
+from bench.cases import CASES, Case
+from bench.certificate import create_certificate
+from bench.job import BIG, MANY, MIB, QUICK, Job, Sizes, names
+from bench.libraries import LIBRARIES
+from bench.programs import PROGRAMS
+from bench.report import table
+from bench.results import JSON_HELP, Refusal, Run, part, save, without_paths
+from bench.store import MEMORY, boto3_client, environment, store
+from bench.verified import verified
+from bench.verify import Found, NotDoneError, verify_files, verify_keys, verify_objects
+from bench.versions import installed
 
-REPO = Path(__file__).parent.parent
-MIB = 1024 * 1024
+#: Seconds that one run may take.
+TIMEOUT = 300
 
 
 @dataclass(frozen=True)
-class Case:
-    """Work that clients are compared by."""
+class Place:
+    """A running store with the objects to download, and the files to upload."""
 
-    title: str
-    #: Whom the ratios are of: 1.00.
-    limit: str
-    clients: tuple[str, ...]
+    #: The endpoint that the clients use, and the one over http by which the benchmark verifies.
+    endpoint: str
+    plain: str
+    authority: Path | None
+    #: Folder of the files to upload.
+    files: Path
+    source: str
+    sizes: Sizes
+    #: The command of a client process; tests replace it.
+    command: tuple[str, ...] = (sys.executable, "-m", "bench.clients")
+
+    @property
+    def scheme(self) -> str:
+        return self.endpoint.partition(":")[0]
 
 
-_LIBRARIES = ("core.storage", "boto3", "boto3, tuned", "obstore", "minio-py", "s5cmd", "rclone", "s3fs")
-CASES = {
-    "many down": Case("2,000 objects of 100 KB down", "obstore", (*_LIBRARIES, "s3transfer, one pool")),
-    "many up": Case("2,000 objects of 100 KB up", "obstore", (*_LIBRARIES, "s3transfer, one pool")),
-    "big down": Case("1 object of 512 MiB down", "plain GET", (*_LIBRARIES, "curl", "plain GET")),
-    "big down, verified": Case(
-        "The same, uploaded by this library: with a hash", "plain GET", ("core.storage", "plain GET")
-    ),
-    "big up": Case("1 object of 512 MiB up", "curl", (*_LIBRARIES, "curl")),
-    "list": Case(
-        "List 12,000 keys", "obstore", ("core.storage", "boto3", "obstore", "minio-py", "s5cmd", "rclone", "s3fs")
-    ),
-}
-#: Where TLS makes a difference that http does not show.
-OVER_TLS = ("many down", "big down", "big up")
-OBJECTS, SIZE, BIG_SIZE, KEYS_LISTED = 2000, 100_000, 512 * MIB, 12_000
-#: Figures of one client in one case: seconds, seconds of CPU, MiB of memory at its peak.
-Figures = Mapping[str, float]
+def create_files(folder: Path, wanted: Sizes) -> Path:
+    """Write the files to upload."""
+    (folder / MANY).mkdir(parents=True)
+    for name in names(wanted.objects):
+        (folder / name).write_bytes(os.urandom(wanted.object_bytes))
+    with (folder / BIG).open("wb") as file:
+        for _ in range(wanted.big_bytes // MIB):
+            file.write(os.urandom(MIB))
+    return folder
+
+
+def fill(place: Place) -> None:
+    """Create the source bucket with the objects to download and to list."""
+    boto3_client(place.plain).create_bucket(Bucket=place.source)
+    job = _job(place, prefix="", uploads="", target="")
+    command = [sys.executable, "-m", "bench.fill", job.to_json(), str(place.sizes.keys)]
+    subprocess.run(command, env=environment(place.endpoint, place.authority), check=True)
+
+
+def compare(place: Place, name: str, clients: Sequence[str], rounds: int) -> tuple[list[Run], list[Refusal]]:
+    """Run the clients of a case in turns. A client that was refused once is not run again."""
+    runs: list[Run] = []
+    refusals: dict[str, Refusal] = {}
+    for number in range(rounds):
+        first = number % len(clients) if clients else 0
+        for client in (*clients[first:], *clients[:first]):
+            if client in refusals:
+                continue
+            try:
+                runs.append(run(place, name, client, number + 1))
+            except NotDoneError as error:
+                refusals[client] = Refusal(name, client, place.scheme, without_paths(str(error)))
+    return runs, list(refusals.values())
+
+
+def run(place: Place, name: str, client: str, number: int) -> Run:
+    """Run a client once, and verify what it did. Only the client's own process measures time."""
+    if place.command == Place.command and not installed(client):
+        raise NotDoneError("it is not installed on this machine")
+    case = CASES[name]
+    with tempfile.TemporaryDirectory(dir=MEMORY) as target, _uploads(place) as uploads:
+        (Path(target) / MANY).mkdir()
+        prefix = f"{uuid.uuid4().hex}/"
+        job = replace(_job(place, prefix=prefix, uploads=uploads, target=target), big=case.big)
+        job = replace(job, **_urls(place, job))
+        figures = _run_process(place, client, case, job)
+        found = _verify(place, case, job, figures["keys"])
+    wall, cpu, mib = figures["wall"], figures["cpu"], figures["mib"]
+    return Run(name, client, place.scheme, number, wall, cpu, mib, found.objects, found.bytes)
+
+
+def _job(place: Place, *, prefix: str, uploads: str, target: str) -> Job:
+    return Job(place.endpoint, place.source, uploads, prefix, str(place.files), target, place.sizes.objects)
+
+
+@contextmanager
+def _uploads(place: Place) -> Iterator[str]:
+    """Yield a new bucket. SeaweedFS deletes a bucket with its objects, and frees their memory at once."""
+    client, bucket = boto3_client(place.plain), f"bench-{uuid.uuid4().hex[:12]}"
+    client.create_bucket(Bucket=bucket)
+    try:
+        # The first object makes SeaweedFS create the bucket's volumes.
+        client.put_object(Bucket=bucket, Key="first", Body=b"x")
+        client.delete_object(Bucket=bucket, Key="first")
+        yield bucket
+    finally:
+        client.delete_bucket(Bucket=bucket)
+
+
+def _urls(place: Place, job: Job) -> dict[str, str]:
+    client = boto3_client(place.endpoint)
+    get = {"Bucket": job.source, "Key": job.big}
+    put = {"Bucket": job.uploads, "Key": job.prefix + BIG}
+    return {
+        "get_url": client.generate_presigned_url("get_object", Params=get),
+        "put_url": client.generate_presigned_url("put_object", Params=put),
+    }
+
+
+def _run_process(place: Place, client: str, case: Case, job: Job) -> dict[str, float]:
+    command = [*place.command, client, case.work, job.to_json()]
+    variables = environment(place.endpoint, place.authority)
+    try:
+        done = subprocess.run(
+            command, env=variables, check=False, capture_output=True, text=True, errors="replace", timeout=TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        raise NotDoneError(f"it did not end within {TIMEOUT} s") from None
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:]
+        raise NotDoneError(f"it failed: {' '.join(last)[:300]}")
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def _verify(place: Place, case: Case, job: Job, keys: float | None) -> Found:
+    if case.work == "list":
+        return verify_keys(None if keys is None else int(keys), place.sizes.keys)
+    if case.work in {"many down", "many up"}:
+        expected = {name: job.file(name) for name in job.names()}
+    else:
+        expected = {case.big: job.file(BIG)}
+    if case.work in {"many up", "big up"}:
+        return verify_objects(boto3_client(place.plain), job.uploads, job.prefix, expected)
+    return verify_files(Path(job.target), expected)
+
+
+def content(
+    runs: Sequence[Run], refusals: Sequence[Refusal], chosen: Mapping[str, Case], wanted: Sizes
+) -> dict[str, Any]:
+    """Return the figures as they are kept, with all that the tables need."""
+    cases = {
+        name: {
+            "title": case.titled(wanted),
+            "reference": case.reference,
+            "verified": {scheme: verified(name, scheme) for scheme in ("http", "https")},
+        }
+        for name, case in chosen.items()
+    }
+    return {
+        "sizes": asdict(wanted),
+        "cases": cases,
+        "runs": [_rounded(asdict(run)) for run in runs],
+        "refusals": [asdict(refusal) for refusal in refusals],
+    }
+
+
+def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}
+
+
+def measure(asked: argparse.Namespace, chosen: Mapping[str, Case], wanted: Sizes) -> dict[str, Any]:
+    """Compare the clients in every chosen case, and print each table as soon as it is complete."""
+    runs: list[Run] = []
+    refusals: list[Refusal] = []
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        certificate = create_certificate(Path(folder))
+        files = create_files(Path(folder) / "files", wanted)
+        with store(certificate) as endpoints:
+            place = Place(endpoints["http"], endpoints["http"], certificate[0], files, "bench-source", wanted)
+            fill(place)
+            for scheme in ("http", "https") if asked.tls else ("http",):
+                here = replace(place, endpoint=endpoints[scheme])
+                for name, case in chosen.items():
+                    possible = case.clients if scheme == "http" else case.clients_tls
+                    clients = [client for client in possible if client in (asked.clients or possible)]
+                    more, refused = compare(here, name, clients, asked.rounds)
+                    runs += more
+                    refusals += refused
+                    if clients:
+                        print(table(content(runs, refusals, chosen, wanted), name, scheme), flush=True)
+    return content(runs, refusals, chosen, wanted)
 
 
 def main() -> None:
     asked = _arguments()
-    tables = []
-    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
-        folder = Path(name)
-        certificate = _certificate(folder)
-        fill(folder)
-        for scheme in ["http", "https"] if asked.tls else ["http"]:
-            # A store each: what is overwritten in one stays in memory for long.
-            with store(certificate) as endpoints:
-                environment = _environment(endpoints[scheme], certificate[0])
-                run("fill", "fill", folder, environment)
-                for case in [asked.only] if asked.only else OVER_TLS if scheme == "https" else CASES:
-                    found = measured(case, folder, environment, asked)
-                    tables.append((f"{CASES[case].title}, {scheme}", CASES[case].limit, found))
-                    print(table(*tables[-1]), flush=True)
-    if asked.write:
-        _write(tables, asked.rounds)
-
-
-def fill(folder: Path) -> None:
-    """The files to upload."""
-    (folder / MANY).mkdir()
-    for number in range(OBJECTS):
-        (folder / f"{MANY}{number:05}.jpg").write_bytes(os.urandom(SIZE))
-    with (folder / BIG).open("wb") as file:
-        for _ in range(BIG_SIZE // MIB):
-            file.write(os.urandom(MIB))
-
-
-def measured(
-    case: str, folder: Path, environment: Mapping[str, str], asked: argparse.Namespace
-) -> dict[str, Figures]:
-    clients = [one for one in CASES[case].clients if one in (asked.clients or CASES[case].clients) and there(one)]
-    runs: dict[str, list[Figures]] = {one: [] for one in clients}
-    for number in range(asked.rounds + 1):  # the first round only warms up
-        for client in clients:
-            with _emptied(folder):
-                figures = run(client, case, folder, environment)
-            if number and figures:
-                runs[client].append(figures)
-    return {
-        client: {name: statistics.median(one[name] for one in found) for name in found[0]}
-        for client, found in runs.items()
-        if found
-    }
-
-
-def there(client: str) -> bool:
-    """Whether the machine has what the client needs."""
-    if client == "s3fs":
-        return (REPO / ".local" / "s3fs" / "made").exists()
-    return client not in {"curl", "s5cmd", "rclone"} or shutil.which(client, path=_path()) is not None
-
-
-def run(client: str, case: str, folder: Path, environment: Mapping[str, str]) -> Figures:
-    command = [sys.executable, str(Path(__file__).with_name("clients.py")), client, case, str(folder)]
-    done = subprocess.run(command, env=environment, check=False, capture_output=True)
-    if done.returncode:
-        print(f"{client} failed at {case}: {done.stderr.decode().strip().splitlines()[-1:]}", file=sys.stderr)
-    figures: Figures = json.loads(done.stdout or b"{}")
-    return figures
-
-
-@contextmanager
-def _emptied(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        down = folder / "down"
-        shutil.rmtree(down, ignore_errors=True) if down.is_dir() else down.unlink(missing_ok=True)
-
-
-def table(title: str, limit: str, found: Mapping[str, Figures]) -> str:
-    """The figures as Markdown, the fastest first."""
-    base = found.get(limit, {"wall": float("nan"), "cpu": float("nan")})
-    lines = [f"### {title}", "", f"| client | s | x {limit} | CPU s | x | peak MiB |", "|---|---|---|---|---|---|"]
-    for client, one in sorted(found.items(), key=lambda row: row[1]["wall"]):
-        name = f"**{client}**" if client == "core.storage" else client
-        lines.append(
-            f"| {name} | {one['wall']:.2f} | {one['wall'] / base['wall']:.2f} | {one['cpu']:.2f} | "
-            f"{one['cpu'] / base['cpu']:.2f} | {one['mib']:.0f} |"
-        )
-    return "\n".join([*lines, ""])
-
-
-def _write(tables: list[tuple[str, str, dict[str, Figures]]], rounds: int) -> None:
-    docs = REPO / "docs"
-    (docs / "bench.svg").write_text(picture(tables))
-    start = (
-        "# Measured beside its peers\n\n"
-        f"`make bench` on {os.cpu_count()} cores: medians of {rounds} rounds; store and files in memory, on "
-        "loopback.\nRatios are to the client that heads the column. What a program takes to start counts; what a "
-        "library takes\nto be imported does not. Of many objects, `core.storage` and rclone check the hashes; "
-        "of a big one in parts,\nnobody can, unless this library uploaded it. [How](../bench/)\n\n"
-        "![The same as bars](bench.svg)\n\n"
-    )
-    (docs / "bench.md").write_text(start + "\n".join(table(*one) for one in tables))
-
-
-def _environment(endpoint: str, authority: Path) -> dict[str, str]:
-    bundle = {"AWS_CA_BUNDLE": str(authority)} if endpoint.startswith("https") else {}
-    region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "us-east-1")
-    return {
-        "PATH": _path(),
-        "HOME": os.environ.get("HOME", "/"),
-        "PYTHONPATH": str(REPO),
-        "S3_ENDPOINT_URL": endpoint,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "BENCH_OBJECTS": str(OBJECTS),
-        "BENCH_LISTED": str(KEYS_LISTED),
-        **KEYS,
-        **region,
-        **bundle,
-    }
-
-
-def _path() -> str:
-    return f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for loopback that is its own authority, and its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bench")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "bench.crt", folder / "bench.key"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return files
+    chosen = {name: case for name, case in CASES.items() if asked.only in {None, name}}
+    figures = measure(asked, chosen, QUICK if asked.quick else Sizes())
+    if asked.json:
+        used = [*dict.fromkeys(run["client"] for run in figures["runs"]), "SeaweedFS"]
+        save(asked.json, "transfers", part(used, rounds=asked.rounds, **figures))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=CASES)
-    parser.add_argument("--clients", type=lambda text: text.split(","))
-    parser.add_argument("--tls", action="store_true", help="once more over https")
-    parser.add_argument("--write", action="store_true", help="write docs/bench.md and docs/bench.svg")
+    parser.add_argument("--only", choices=CASES, help="measure this case alone")
+    parser.add_argument(
+        "--clients", type=lambda text: text.split(";"), help="these clients alone, separated by semicolons"
+    )
+    parser.add_argument("--tls", action="store_true", help="measure once more over https")
+    parser.add_argument("--quick", action="store_true", help="small sizes: a test, not a measurement")
+    parser.add_argument("--json", type=Path, help=JSON_HELP)
     asked = parser.parse_args()
-    unknown = set(asked.clients or ()) - set(CLIENTS)
+    known = (*LIBRARIES, *PROGRAMS)
+    unknown = set(asked.clients or ()) - set(known)
     if unknown:
-        parser.error(f"no such client: {', '.join(unknown)}; there are {', '.join(CLIENTS)}")
+        parser.error(f"unknown client: {', '.join(unknown)}. Clients: {'; '.join(known)}")
     return asked
 
 

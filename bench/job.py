@@ -1,0 +1,86 @@
+"""The work of one client process in one run, and the names of the files and objects that it works on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+MIB = 1024 * 1024
+#: Folder and prefix of the small objects.
+MANY = "many/"
+#: Uploaded in parts by boto3: its ETag is no hash of the content that another client can compute.
+BIG = "big.bin"
+#: The same content uploaded by `core.storage`, which stores the part size, so that it can verify the ETag.
+HASHED = "hashed.bin"
+#: Prefix of the keys to list.
+LISTED = "list/"
+#: Objects transferred at the same time, by the clients that have a setting for it.
+WORKERS = 16
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is transferred and listed."""
+
+    objects: int = 2000
+    object_bytes: int = 100_000
+    #: 256 MiB: above the multipart threshold of every client, and the whole benchmark ends in 12 minutes.
+    big_bytes: int = 256 * MIB
+    keys: int = 12_000
+
+
+#: Sizes of a run that only shows that everything works.
+QUICK = Sizes(objects=20, object_bytes=10_000, big_bytes=40 * MIB, keys=1200)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The buckets, keys and folders of one run."""
+
+    endpoint: str
+    #: Bucket of the objects to download and to list.
+    source: str
+    #: Bucket that receives uploads.
+    uploads: str
+    #: Prefix of the uploads of this run, with a slash at its end; there are no objects below it before the run.
+    prefix: str
+    #: Folder of the files to upload.
+    files: str
+    #: Folder for the downloads of this run; it holds an empty folder `many` and nothing else.
+    target: str
+    #: Number of small objects.
+    objects: int
+    #: Key of the big object to download.
+    big: str = BIG
+    #: Presigned URLs of the big objects, for clients that do not sign.
+    get_url: str = ""
+    put_url: str = ""
+
+    def names(self) -> list[str]:
+        """Return the keys of the small objects, which are also their paths below `files`."""
+        return names(self.objects)
+
+    def file(self, name: str) -> Path:
+        return Path(self.files, name)
+
+    def into(self, name: str) -> Path:
+        return Path(self.target, name)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        return cls(**json.loads(text))
+
+
+def names(objects: int) -> list[str]:
+    return [f"{MANY}{number:05}.jpg" for number in range(objects)]
+
+
+#: The work of a client by its name. A function returns the number of keys if its work is a listing.
+Cases = dict[str, Callable[[Job], object]]

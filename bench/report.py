@@ -1,0 +1,150 @@
+"""Write the tables of docs/bench.md and the picture docs/bench.svg from docs/bench.json, without measuring.
+
+python -m bench.report [results as JSON] [folder of bench.md and bench.svg]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.chart import picture
+from bench.results import RESULTS, Name, Part, groups, load, rows
+
+#: What stands between these lines of docs/bench.md is replaced.
+BEGIN, END = "<!-- figures: written by `python -m bench.report` -->", "<!-- end of the figures -->"
+
+
+def table(transfers: Mapping[str, Any], case: str, scheme: str) -> str:
+    """Return one case as Markdown, the fastest client first, and the reasons of those without a row."""
+    about = transfers["cases"][case]
+    reference = about["reference"]
+    lines = [
+        f"### {about['title']}, {scheme}",
+        "",
+        f"| client | s | x {reference} | CPU s | x {reference} | peak MiB | verified by the client |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows(transfers, case, scheme):
+        name = f"**{row.client}**" if row.client == "core.storage" else row.client
+        lines.append(
+            f"| {name} | {row.wall:.2f} | {_ratio(row.wall_ratio)} | {row.cpu:.2f} | {_ratio(row.cpu_ratio)} | "
+            f"{row.mib:.0f} | {about['verified'][scheme].get(row.client, '')} |"
+        )
+    lines.append("")
+    for refusal in transfers["refusals"]:
+        if (refusal["case"], refusal["scheme"]) == (case, scheme):
+            lines += [f"No row for {refusal['client']}: {refusal['reason']}.", ""]
+    return "\n".join(lines)
+
+
+def markdown(parts: Mapping[Name, Part]) -> str:
+    """Return the figures of all parts as Markdown."""
+    sections: dict[Name, Callable[[Part], str]] = {
+        "transfers": _transfers,
+        "startup": _startup,
+        "scale": _scale,
+        "up": _up,
+    }
+    return "\n".join(section(parts[name]) for name, section in sections.items() if name in parts)
+
+
+def write(results: Path, docs: Path) -> None:
+    parts = load(results)
+    page = docs / "bench.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n\n{markdown(parts)}\n{END}{after}")
+    if "transfers" in parts:
+        transfers = parts["transfers"]
+        charts = [
+            (f"{transfers['cases'][case]['title']}, {scheme}", transfers["cases"][case]["reference"], found)
+            for case, scheme in groups(transfers)
+            if (found := rows(transfers, case, scheme))
+        ]
+        (docs / "bench.svg").write_text(picture(charts))
+
+
+def _transfers(part: Part) -> str:
+    tables = (table(part, case, scheme) for case, scheme in groups(part))
+    rounds = "1 round" if part["rounds"] == 1 else f"{part['rounds']} rounds"
+    return "\n".join([f"## Transfers and listings\n\nMedians of {rounds}. {_measured_on(part)}\n", *tables])
+
+
+def _startup(part: Part) -> str:
+    lines = [
+        "## Start of a process",
+        "",
+        f"Medians of {part['rounds']} processes. {_measured_on(part)}",
+        "",
+        "| process | ms | ms over bare Python |",
+        "|---|---|---|",
+    ]
+    medians = {kind: statistics.median(values) for kind, values in part["milliseconds"].items()}
+    bare = next(iter(medians.values()), 0.0)
+    lines += [f"| {kind} | {median:.0f} | {median - bare:.0f} |" for kind, median in medians.items()]
+    return "\n".join([*lines, ""])
+
+
+def _scale(part: Part) -> str:
+    lines = [
+        "## Number of objects",
+        "",
+        f"One process lists and downloads objects of {part['object_bytes']:,} bytes. {_measured_on(part)}",
+        "",
+        "| objects | s | µs an object | peak MiB |",
+        "|---|---|---|---|",
+    ]
+    for run in part["runs"]:
+        each = 1e6 * run["wall"] / run["objects"]
+        lines.append(f"| {run['objects']:,} | {run['wall']:.1f} | {each:.0f} | {run['mib']:.0f} |")
+    return "\n".join([*lines, ""])
+
+
+def _up(part: Part) -> str:
+    lines = ["## `pulumi up`", ""]
+    if "absent" in part:
+        return "\n".join([*lines, f"Not measured: {part['absent']}.", ""])
+    lines += [
+        f"Medians of {part['rounds']} rounds in seconds, and the ratio to the empty program. {_measured_on(part)}",
+        "",
+        "| program | first `up` | x | `up` without a change | x |",
+        "|---|---|---|---|---|",
+    ]
+    medians = {
+        program: [statistics.median(seconds[run]) for run in ("fresh", "no-op")]
+        for program, seconds in part["seconds"].items()
+    }
+    fresh, same = medians["empty"]
+    lines += [
+        f"| {program} | {first:.2f} | {first / fresh:.2f} | {again:.2f} | {again / same:.2f} |"
+        for program, (first, again) in medians.items()
+    ]
+    targets = part["targets"]
+    lines += ["", f"Targets of `mpr-storage`: at most {targets['fresh']:g} and {targets['no-op']:g}."]
+    return "\n".join([*lines, ""])
+
+
+def _measured_on(part: Part) -> str:
+    machine = part["machine"]
+    named = ", ".join(f"{name} {version}" for name, version in part["versions"].items())
+    return (
+        f"Measured on {part['date']}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"{machine['os']}, Python {machine['python']}; {named}."
+    )
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def main() -> None:
+    results, docs = (*map(Path, sys.argv[1:]), *(RESULTS, RESULTS.parent)[len(sys.argv) - 1 :])
+    write(results, docs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from bench.cases import CASES
+from bench.report import table
+from bench.store import boto3_client
+from bench.transfers import compare, content
+
+
+def test_a_client_that_uploads_nothing_has_no_row_and_a_reason(place):
+    runs, refusals = compare(place, "many up", ["honest", "idle"], rounds=2)
+
+    assert [(run.client, run.round, run.objects, run.bytes) for run in runs] == [
+        ("honest", 1, 6, 6000),
+        ("honest", 2, 6, 6000),
+    ]
+    assert [(refusal.client, refusal.reason) for refusal in refusals] == [
+        ("idle", "0 of 6 objects are there, and 0 others")
+    ]
+    figures = content(runs, refusals, CASES, place.sizes)
+    text = table(figures, "many up", "http")
+    assert "| honest |" in text
+    assert "| idle |" not in text
+    assert "No row for idle: 0 of 6 objects are there, and 0 others." in text
+
+
+def test_a_client_that_uploads_one_wrong_byte_is_refused(place):
+    runs, refusals = compare(place, "many up", ["wrong byte"], rounds=1)
+
+    assert not runs
+    assert [refusal.reason for refusal in refusals] == ["object many/00005.jpg has other content than its source"]
+
+
+def test_a_client_that_downloads_half_of_the_files_is_refused(place):
+    runs, refusals = compare(place, "many down", ["half", "honest"], rounds=1)
+
+    assert [run.client for run in runs] == ["honest"]
+    assert [(refusal.client, refusal.reason) for refusal in refusals] == [
+        ("half", "3 of 6 files are there, and 0 others")
+    ]
+
+
+def test_a_client_that_does_not_return_the_number_of_keys_is_refused(place):
+    runs, refusals = compare(place, "list", ["honest", "idle"], rounds=1)
+
+    assert [(run.client, run.objects) for run in runs] == [("honest", 7)]
+    assert [refusal.reason for refusal in refusals] == ["it listed None keys instead of 7"]
+
+
+def test_the_reason_of_a_failure_names_no_folder_of_this_machine(place):
+    _, (refusal,) = compare(place, "many up", ["failing"], rounds=1)
+
+    assert refusal.reason == "it failed: OSError: cannot open 00000.jpg"
+
+
+def test_uploads_are_deleted_after_every_run(place):
+    client = boto3_client(place.plain)
+    before = [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
+
+    compare(place, "many up", ["honest", "idle", "failing"], rounds=1)
+
+    assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == before
