@@ -1,4 +1,4 @@
-"""docs/applications.md says what is so: the blocks of each section are the files and commands of an application."""
+"""Check docs/applications.md: the blocks of each section are the files and commands of an application."""
 
 from __future__ import annotations
 

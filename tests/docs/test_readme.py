@@ -1,4 +1,4 @@
-"""The README says what is so: the output that it shows, the configurations that it names, how it installs."""
+"""Check the README: the output that it shows, its configurations, its installation and its sequence of commands."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ class TestAsUsersRunIt:
         assert {one: one.read_bytes() for one in project.environments.iterdir()} == before
         proven = project.run("check", configured.name)  # no administrator needed
         assert (proven.returncode, proven.stderr) == (0, "")
-        assert "80 access checks passed" in proven.stdout
+        assert "access checks passed" in proven.stdout
 
         file = configured.file("app")
         file.write_text(file.read_text().replace("media", "medium") + "MORE=1\n")
