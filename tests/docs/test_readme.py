@@ -1,4 +1,4 @@
-"""Check the README: the output that it shows, its configurations, its installation and its sequence of commands."""
+"""Check the README: the output that it shows, its configurations, its installation, its order of commands."""
 
 from __future__ import annotations
 
