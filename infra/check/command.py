@@ -43,12 +43,10 @@ def prove(config: EnvironmentConfig, values: dict[str, object], *, as_json: bool
         Console().print(table(config, findings))
     if surprises:
         raise InfraError(
-            f"{len(surprises)} of {len(findings)} probes surprised: " + "; ".join(map(told, surprises))
+            f"{len(surprises)} of {len(findings)} access checks failed: " + "; ".join(map(told, surprises))
         )
     if not as_json:
-        click.echo(
-            f"{len(findings)} probes, no surprise: each identity can do what it must and nothing else tried"
-        )
+        click.echo(f"{len(findings)} access checks passed: every identity has exactly the expected permissions")
 
 
 def _warn_of_old_keys(config: EnvironmentConfig) -> None:

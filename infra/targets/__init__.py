@@ -71,6 +71,6 @@ def provision(config: EnvironmentConfig, values: Mapping[str, object]) -> Mappin
         extra = TARGETS[config.target].extra
         raise UsageError(
             f"target {config.target} needs {error.name}: install it with `make .venv/{extra}` "
-            f"(or `pip install 'mpr-storage[{extra}]'` into the environment that runs Pulumi)"
+            f"(or `pip install '.[{extra}]'` into the environment that runs Pulumi)"
         ) from error
     return cast("Provision", module.provision)(config, values)

@@ -96,5 +96,5 @@ def test_the_environment_is_made_on_it_and_proven(store, image: Image):
     ]
     done = image.run(command, **admin_variables(store))
     assert done.returncode == 0, done.stderr
-    assert "80 probes, no surprise" in done.stdout
+    assert "80 access checks passed" in done.stdout
     assert "changed" not in image.run(command[:-1], **admin_variables(store)).stdout.replace("unchanged", "")

@@ -127,7 +127,7 @@ def test_it_makes_the_keys_of_the_secrets_work_and_proves_it(cluster):
     done = cluster.job()
     assert done.returncode == 0, done.stderr
     assert "bucket mpr-minio-in: created" in done.stdout
-    assert "80 probes, no surprise" in done.stdout
+    assert "80 access checks passed" in done.stdout
     for name in IDENTITIES:
         assert is_accepted(cluster.store, cluster.keys(name))
         assert cluster.keys(name).secret_access_key not in done.stdout + done.stderr

@@ -56,7 +56,7 @@ def test_from_nothing_to_proven_storage_and_back(clone):
     first = clone.run("up")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "deploying local with Pulumi" in first.stdout
-    assert "no surprise" in first.stdout
+    assert "20 access checks passed" in first.stdout
     env = (clone.root / "environments/local.env").read_bytes()
     assert (clone.root / "environments/Pulumi.local.yaml").read_bytes() == shared, "the clone stays clean"
 

@@ -129,7 +129,7 @@ def test_the_jobs_do_what_they_say(project, stack, tmp_path, monkeypatch):
 
     job = Runner(project, stack, JOBS["deploy"], tmp_path / "deploy")
     deployed = job.step("Deploy, and prove what the keys may do")
-    assert "no surprise" in deployed.output
+    assert "access checks passed" in deployed.output
     env = stack.env()
     assert env["AWS_SECRET_ACCESS_KEY"] not in deployed.output
 

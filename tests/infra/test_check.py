@@ -136,7 +136,7 @@ class TestOnSeaweed:
             prove(pair.config, pair.values)
         assert caught.value.exit_code == 1
         said = str(caught.value)
-        assert said.startswith("6 of 40 probes surprised: viewer, in: put is allowed, must be denied; ")
+        assert said.startswith("6 of 40 access checks failed: viewer, in: put is allowed, must be denied; ")
         assert "viewer, out: delete is allowed, must be denied" in said
         assert "app, " not in said
         assert "allowed (!)" in capsys.readouterr().out
@@ -258,7 +258,7 @@ class TestOnSeaweed:
             "multipart",
             "presign",
             "change own rights",
-            "40 probes, no surprise",
+            "40 access checks passed: every identity has exactly the expected permissions",
             "other bucket",
         ):
             assert word in out

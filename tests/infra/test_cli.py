@@ -118,7 +118,7 @@ class TestInProcess:
         assert out.startswith(f'{{"bucket {name}-in": "unchanged"')
         assert len(out.splitlines()) == 1
         assert cli.run(["check", name]) == 0
-        assert "20 probes, no surprise" in capsys.readouterr().out
+        assert "20 access checks passed" in capsys.readouterr().out
         assert cli.run(["check", name, "--json"]) == 0
         assert capsys.readouterr().out.startswith('[{"identity": "app"')
 
@@ -171,7 +171,7 @@ class TestAsUsersRunIt:
         assert {one: one.read_bytes() for one in project.environments.iterdir()} == before
         proven = project.run("check", configured.name)  # no administrator needed
         assert (proven.returncode, proven.stderr) == (0, "")
-        assert "no surprise" in proven.stdout
+        assert "access checks passed" in proven.stdout
 
         file = configured.file("app")
         file.write_text(file.read_text().replace("media", "medium") + "MORE=1\n")

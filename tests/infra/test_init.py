@@ -237,7 +237,7 @@ def test_the_command_uses_the_endpoint_option_and_checks_what_it_made(seaweed_en
     seaweed_environment.save()
     assert cli.run(["init", seaweed_environment.name]) == 3
     assert cli.run(["init", seaweed_environment.name, "--endpoint", where, "--check"]) == 0
-    assert "20 probes, no surprise" in capsys.readouterr().out
+    assert "20 access checks passed" in capsys.readouterr().out
     found = Settings.from_env(read_env_file(seaweed_environment.file("app")))
     assert (found.endpoint_url, found.public_endpoint_url) == (where, None)
 

@@ -66,7 +66,7 @@ def test_up_ends_with_proven_storage_and_a_second_one_changes_nothing(machine, c
     assert cli.run(["up"]) == 0
     first = capsys.readouterr()
     assert "`python -m infra init` does it; a later `pulumi up` adopts it" in first.out
-    assert "no surprise" in first.out
+    assert "access checks passed" in first.out
     assert "ready: S3_ENV_FILE=environments/local.env" in first.out
     assert machine.buckets == {"test-in", "test-out"}
     before = machine.env_file.read_bytes()
