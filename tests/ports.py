@@ -44,7 +44,11 @@ def _turns() -> cycle[int]:
 
 def _bound(port: int) -> socket.socket:
     listener = socket.socket()
-    listener.bind(("127.0.0.1", port))
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

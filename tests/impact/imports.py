@@ -16,9 +16,17 @@ class Source:
     origins: Mapping[str, str]
 
 
+def parsed(path: Path) -> ast.Module:
+    """Parse one file; one with a syntax error counts as empty, because pytest reports the error better."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError:
+        return ast.Module([], [])
+
+
 def read(path: Path, package: str) -> Source:
-    """Parse one file; `package` is the package that its relative imports start from."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    """Return what one file imports; `package` is the package that its relative imports start from."""
+    nodes = list(ast.walk(parsed(path)))
     # Imports for type checkers are no dependency of a run, but say where a package's lazy name is defined.
     typing = {
         inner

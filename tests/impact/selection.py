@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.impact.imports import parsed
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -39,7 +41,7 @@ def candidates(
     found = []
     for path, distance in _distances(root, graph, changed).items():
         if is_test(path) and (root / path).exists():
-            tree = ast.parse((root / path).read_text(encoding="utf-8"))
+            tree = parsed(root / path)
             if not _markers(tree) & set(excluded):
                 shared = max(len({*Path(path).parts[1:-1]} & {*Path(other).parts[:-1]}) for other in changed)
                 found.append(Candidate(path, distance, shared, len(graph[path]), _count(tree)))

@@ -50,7 +50,7 @@ PROJECT = {
 
 
 @pytest.fixture
-def project(tmp_path) -> Path:
+def project(tmp_path: Path) -> Path:
     for path, text in PROJECT.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(textwrap.dedent(text), encoding="utf-8")
@@ -106,6 +106,11 @@ def test_a_deleted_module_selects_the_tests_that_import_it(project):
     assert nearest(project, "core/storage/_list.py")["core/test_api.py"] == 1
 
 
+def test_a_module_with_a_syntax_error_selects_the_tests_that_import_it(project):
+    (project / "core/storage/_list.py").write_text("def list_objects(:")
+    assert nearest(project, "core/storage/_list.py")["core/test_api.py"] == 1
+
+
 def test_another_kind_of_file_selects_the_tests_that_name_it_or_else_its_folder(project):
     assert nearest(project, "README.md") == {"infra/test_readme.py": 1}
     assert nearest(project, "docs/clouds.md") == {"infra/test_docs.py": 1}
@@ -141,7 +146,7 @@ def git(root: Path, *arguments: str) -> None:
 
 
 @pytest.fixture
-def repository(project) -> Path:
+def repository(project: Path) -> Path:
     (project / ".gitignore").write_text("__pycache__\n.pytest_cache\n")
     (project / "pytest.ini").write_text(
         "[pytest]\naddopts = -p no:randomly -p no:cacheprovider\nmarkers = engine\n"
