@@ -8,14 +8,18 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.chart import picture
+from bench.job import Sizes
 from bench.results import RESULTS, Name, Part, groups, load, rows
 
 #: What stands between these lines of docs/bench.md is replaced.
 BEGIN, END = "<!-- figures: written by `python -m bench.report` -->", "<!-- end of the figures -->"
+
+REDUCED = "**Sizes are reduced: these figures show that every client works, and compare nothing.**\n"
 
 
 def table(transfers: Mapping[str, Any], case: str, scheme: str) -> str:
@@ -32,7 +36,7 @@ def table(transfers: Mapping[str, Any], case: str, scheme: str) -> str:
         name = f"**{row.client}**" if row.client == "core.storage" else row.client
         lines.append(
             f"| {name} | {row.wall:.2f} | {_ratio(row.wall_ratio)} | {row.cpu:.2f} | {_ratio(row.cpu_ratio)} | "
-            f"{row.mib:.0f} | {about['verified'][scheme].get(row.client, '')} |"
+            f"{row.mib:.0f} | {about['verified'][scheme].get(row.client, '-')} |"
         )
     lines.append("")
     for refusal in transfers["refusals"]:
@@ -71,7 +75,8 @@ def write(results: Path, docs: Path) -> None:
 def _transfers(part: Part) -> str:
     tables = (table(part, case, scheme) for case, scheme in groups(part))
     rounds = "1 round" if part["rounds"] == 1 else f"{part['rounds']} rounds"
-    return "\n".join([f"## Transfers and listings\n\nMedians of {rounds}. {_measured_on(part)}\n", *tables])
+    head = f"## Transfers and listings\n\nMedians of {rounds}. {_measured_on(part)}\n"
+    return "\n".join([head, *([] if part["sizes"] == asdict(Sizes()) else [REDUCED]), *tables])
 
 
 def _startup(part: Part) -> str:

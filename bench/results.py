@@ -79,7 +79,7 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
-        "os": f"{platform.system()} {platform.release()}",
+        "os": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
     }
 
@@ -113,7 +113,7 @@ def save(path: Path, name: Name, content: Part) -> None:
     temporary.replace(path)
 
 
-def groups(transfers: Part) -> list[tuple[str, str]]:
+def groups(transfers: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the cases and schemes that were measured, in the order of their first run or refusal."""
     records = (*transfers["runs"], *transfers["refusals"])
     order = {name: number for number, name in enumerate(transfers["cases"])}
@@ -121,7 +121,7 @@ def groups(transfers: Part) -> list[tuple[str, str]]:
     return [(case, scheme) for scheme, _, case in sorted(found)]
 
 
-def rows(transfers: Part, case: str, scheme: str) -> list[Row]:
+def rows(transfers: Mapping[str, Any], case: str, scheme: str) -> list[Row]:
     """Return the clients of a case, the fastest first, without those that were refused."""
     refused = {record["client"] for record in transfers["refusals"] if _is(record, case, scheme)}
     runs: dict[str, list[Mapping[str, Any]]] = {}

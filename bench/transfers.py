@@ -102,7 +102,7 @@ def run(place: Place, name: str, client: str, number: int) -> Run:
         (Path(target) / MANY).mkdir()
         prefix = f"{uuid.uuid4().hex}/"
         job = replace(_job(place, prefix=prefix, uploads=uploads, target=target), big=case.big)
-        job = replace(job, **_urls(place, job))
+        job = _presigned(place, job)
         figures = _run_process(place, client, case, job)
         found = _verify(place, case, job, figures["keys"])
     wall, cpu, mib = figures["wall"], figures["cpu"], figures["mib"]
@@ -127,14 +127,15 @@ def _uploads(place: Place) -> Iterator[str]:
         client.delete_bucket(Bucket=bucket)
 
 
-def _urls(place: Place, job: Job) -> dict[str, str]:
+def _presigned(place: Place, job: Job) -> Job:
     client = boto3_client(place.endpoint)
     get = {"Bucket": job.source, "Key": job.big}
     put = {"Bucket": job.uploads, "Key": job.prefix + BIG}
-    return {
-        "get_url": client.generate_presigned_url("get_object", Params=get),
-        "put_url": client.generate_presigned_url("put_object", Params=put),
-    }
+    return replace(
+        job,
+        get_url=client.generate_presigned_url("get_object", Params=get),
+        put_url=client.generate_presigned_url("put_object", Params=put),
+    )
 
 
 def _run_process(place: Place, client: str, case: Case, job: Job) -> dict[str, float]:
@@ -170,11 +171,7 @@ def content(
 ) -> dict[str, Any]:
     """Return the figures as they are kept, with all that the tables need."""
     cases = {
-        name: {
-            "title": case.titled(wanted),
-            "reference": case.reference,
-            "verified": {scheme: verified(name, scheme) for scheme in ("http", "https")},
-        }
+        name: {"title": case.titled(wanted), "reference": case.reference, "verified": _verified(name, case)}
         for name, case in chosen.items()
     }
     return {
@@ -182,6 +179,15 @@ def content(
         "cases": cases,
         "runs": [_rounded(asdict(run)) for run in runs],
         "refusals": [asdict(refusal) for refusal in refusals],
+    }
+
+
+def _verified(name: str, case: Case) -> dict[str, dict[str, str]]:
+    by_scheme = {"http": case.clients, "https": case.clients_tls}
+    texts = {scheme: verified(name, scheme) for scheme in by_scheme}
+    return {
+        scheme: {client: texts[scheme][client] for client in clients if client in texts[scheme]}
+        for scheme, clients in by_scheme.items()
     }
 
 

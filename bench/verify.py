@@ -49,8 +49,10 @@ def verify_objects(client: S3Client, bucket: str, prefix: str, expected: Mapping
 
 def verify_keys(reported: int | None, expected: int) -> Found:
     """Compare the number of keys that a listing returned."""
+    if reported is None:
+        raise NotDoneError("it returned no number of keys")
     if reported != expected:
-        raise NotDoneError(f"it listed {reported} keys instead of {expected:,}")
+        raise NotDoneError(f"it listed {reported:,} keys instead of {expected:,}")
     return Found(expected, 0)
 
 

@@ -57,10 +57,13 @@ def version(name: str) -> str | None:
 
 
 def _own_version() -> str:
-    """Return the version of this project, with its commit in a git checkout."""
+    """Return the version of this project; in a git checkout, with its commit and whether the code was changed."""
     number: str = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["version"]
-    commit = _output("git", "-C", str(REPO), "describe", "--always", "--dirty", "--exclude=*")
-    return f"{number} ({commit})" if commit else number
+    commit = _output("git", "-C", str(REPO), "rev-parse", "--short", "HEAD")
+    if commit is None:
+        return number
+    changed = _output("git", "-C", str(REPO), "status", "--porcelain", "--", "core", "infra")
+    return f"{number} ({commit}{', changed' if changed else ''})"
 
 
 def _output(*command: str) -> str | None:

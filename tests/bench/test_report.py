@@ -4,6 +4,7 @@ import copy
 import json
 import platform
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,12 @@ from tests.conftest import REPO
 MACHINE = {"cpu": "a CPU", "cores": 2, "memory_gib": 8.0, "os": "Linux 6", "python": "3.11.7"}
 
 
-def run(client: str, number: int, wall: float, *, case: str = "list") -> dict[str, object]:
+def run(client: str, number: int, wall: float, *, case: str = "list") -> dict[str, Any]:
     figures = {"wall": wall, "cpu": wall / 2, "mib": 40.0, "objects": 12, "bytes": 0}
     return {"case": case, "client": client, "scheme": "http", "round": number, **figures}
 
 
-def transfers() -> dict[str, object]:
+def transfers() -> dict[str, Any]:
     return {
         "date": "2026-11-27",
         "machine": MACHINE,
@@ -57,7 +58,7 @@ def test_tables_and_picture_are_written_from_the_stored_figures(results, tmp_pat
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "\nold\n" not in text
-    assert "| **core.storage** | 2.00 | 0.50 | 1.00 | 0.50 | 40 |  |" in text
+    assert "| **core.storage** | 2.00 | 0.50 | 1.00 | 0.50 | 40 | - |" in text
     assert "| obstore | 4.00 | 1.00 | 2.00 | 1.00 | 40 | size |" in text
     assert "| rclone |" not in text
     assert "No row for rclone: it listed 0 keys." in text

@@ -39,11 +39,14 @@ def test_a_client_that_downloads_half_of_the_files_is_refused(place):
     ]
 
 
-def test_a_client_that_does_not_return_the_number_of_keys_is_refused(place):
-    runs, refusals = compare(place, "list", ["honest", "idle"], rounds=1)
+def test_a_client_that_lists_fewer_keys_or_returns_no_number_is_refused(place):
+    runs, refusals = compare(place, "list", ["honest", "idle", "half"], rounds=1)
 
     assert [(run.client, run.objects) for run in runs] == [("honest", 7)]
-    assert [refusal.reason for refusal in refusals] == ["it listed None keys instead of 7"]
+    assert [refusal.reason for refusal in refusals] == [
+        "it returned no number of keys",
+        "it listed 3 keys instead of 7",
+    ]
 
 
 def test_the_reason_of_a_failure_names_no_folder_of_this_machine(place):
