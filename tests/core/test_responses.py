@@ -207,7 +207,9 @@ def test_an_error_after_white_space_with_status_200_is_retried(fake, source, tra
     assert fake.objects["/bucket/k"] == source.read_bytes()
 
 
-@pytest.mark.parametrize("start", [b"", b"\n  ", b'<?xml version="1.0"?>' + b" \n" * 500, b"<!-- a -->\n"])
+@pytest.mark.parametrize(
+    "start", [b"", b"\n  ", b' \n<?xml version="1.0"?>', b'<?xml version="1.0"?>' + b" \n" * 500, b"<!-- a -->\n"]
+)
 @pytest.mark.usefixtures("always_parts", "fake")
 def test_a_completion_counts_whatever_stands_before_its_root_element(source, transport, start):
     space = "http://s3.amazonaws.com/doc/2006-03-01/"
