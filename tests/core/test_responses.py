@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,14 +44,14 @@ def page(request, fake: FakeS3) -> Page:
 
 
 @pytest.fixture
-def source(tmp_path) -> Path:
+def source(tmp_path: Path) -> Path:
     path = tmp_path / "source.mp4"
     path.write_bytes(b"x" * 1000)
     return path
 
 
 @pytest.fixture
-def target(tmp_path) -> Path:
+def target(tmp_path: Path) -> Path:
     """A good file in a folder of its own."""
     path = tmp_path / "downloads" / "video.mp4"
     path.parent.mkdir()
@@ -167,7 +168,7 @@ NOT_COMPLETE = {
 def test_an_upload_whose_completion_got_a_page_for_response_is_found(any_bucket, tmp_path, transport, times):
     source = tmp_path / "large"
     source.write_bytes(os.urandom(7 * MIB))
-    completed = []
+    completed: list[Any] = []
 
     def complete_and_lose(request, send):
         if not completed:
@@ -206,7 +207,9 @@ def test_an_error_after_white_space_with_status_200_is_retried(fake, source, tra
     assert fake.objects["/bucket/k"] == source.read_bytes()
 
 
-@pytest.mark.parametrize("start", [b"", b"\n  ", b'<?xml version="1.0"?>' + b" \n" * 500, b"<!-- a -->\n"])
+@pytest.mark.parametrize(
+    "start", [b"", b"\n  ", b' \n<?xml version="1.0"?>', b'<?xml version="1.0"?>' + b" \n" * 500, b"<!-- a -->\n"]
+)
 @pytest.mark.usefixtures("always_parts", "fake")
 def test_a_completion_counts_whatever_stands_before_its_root_element(source, transport, start):
     space = "http://s3.amazonaws.com/doc/2006-03-01/"

@@ -14,12 +14,12 @@ from core.storage import (
     IntegrityError,
     UnsafeKeyError,
     _multipart,
-    _upload,
     download_file,
     get_s3_client,
     upload_file,
 )
 from core.storage._content_types import content_type_of
+from tests.core.transport import requests_of
 
 MIB = 1024 * 1024
 
@@ -90,8 +90,11 @@ def test_every_request_carries_its_md5_and_no_acl(fake, small, large):
     assert fake.objects["/bucket/b"] == large.read_bytes()
 
 
-def test_the_real_store_refuses_a_flipped_bit(any_bucket, small, monkeypatch):
-    monkeypatch.setattr(_upload, "content_md5", lambda _digest: b64encode(b"0" * 16).decode())
+def test_the_real_store_refuses_a_flipped_bit(any_bucket, small, transport):
+    def flip(request, send):
+        return send(request._replace(body=bytes([request.body[0] ^ 1]) + request.body[1:]))
+
+    transport.handle(requests_of("PutObject"), flip)
     with pytest.raises(IntegrityError) as caught:
         upload_file(small, any_bucket, "k")
     assert caught.value.code in {"BadDigest", "InvalidDigest"}
@@ -143,11 +146,8 @@ def test_when_discarding_fails_too_the_first_error_is_raised(fake, large, caplog
     assert "parts of k may be left" in caplog.text
 
 
-def test_an_interrupt_discards_the_parts(any_bucket, large, monkeypatch):
-    def interrupted(_futures):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(_multipart, "_first_failure", interrupted)
+def test_an_interrupt_discards_the_parts(any_bucket, large, transport):
+    transport.fail(requests_of("UploadPart"), KeyboardInterrupt(), times=1)
     with pytest.raises(KeyboardInterrupt):
         upload_file(large, any_bucket, "k")
     client = get_s3_client()

@@ -50,7 +50,7 @@ class Transport:
         """Send such requests and lose the responses; return the list that their statuses will be added to."""
         lost: list[int] = []
 
-        def losing(_request: Request, send: Callable[[], Answer]) -> Answer:
+        def losing(_request: Request, send: Callable[..., Answer]) -> Answer:
             response = send()
             response.read()
             response.close()
@@ -70,7 +70,7 @@ class Transport:
     ) -> None:
         """Send such requests nowhere and respond with this instead."""
 
-        def responding(request: Request, _send: Callable[[], Answer]) -> Answer:
+        def responding(request: Request, _send: Callable[..., Answer]) -> Answer:
             return response(status, body, headers or {}, request)
 
         self.handle(meant, responding, times)
@@ -78,7 +78,7 @@ class Transport:
     def change(self, meant: Meant, body: bytes, headers: Mapping[str, str], times: int | None = None) -> None:
         """Send such requests, and put this in the place of a successful response."""
 
-        def changing(request: Request, send: Callable[[], Answer]) -> Answer:
+        def changing(request: Request, send: Callable[..., Answer]) -> Answer:
             real = send()
             real.read()
             real.close()
@@ -93,7 +93,7 @@ class Transport:
     def fail(self, meant: Meant, error: BaseException, times: int | None = None) -> None:
         """Raise the error in the place of such requests."""
 
-        def failing(_request: Request, _send: Callable[[], Answer]) -> Answer:
+        def failing(_request: Request, _send: Callable[..., Answer]) -> Answer:
             raise error
 
         self.handle(meant, failing, times)
@@ -101,7 +101,7 @@ class Transport:
     def after(self, meant: Meant, action: Callable[[], object], times: int = 1) -> None:
         """Call the action once such a request has its response."""
 
-        def followed(_request: Request, send: Callable[[], Answer]) -> Answer:
+        def followed(_request: Request, send: Callable[..., Answer]) -> Answer:
             real = send()
             action()
             return real
@@ -116,14 +116,15 @@ class Transport:
         self.requests[request.operation] += 1
         self.sent.append(request)
 
-        def send() -> Answer:
-            return self._real(settings, request)
+        def send(changed: Request | None = None) -> Answer:
+            return self._real(settings, changed or request)
 
         rule = next((one for one in self._rules if one.takes(request)), None)
         return rule.handler(request, send) if rule else send()
 
 
-_Handler = Callable[[Request, Callable[[], Answer]], Answer]
+#: Gets the request, and what sends it, or a changed one, to the store.
+_Handler = Callable[[Request, Callable[..., Answer]], Answer]
 
 
 class _Rule:
@@ -185,7 +186,12 @@ def heads(monkeypatch) -> list[str]:
 def pauses(monkeypatch) -> list[int]:
     """No time passes before another attempt; the numbers of the failures that would have been waited after."""
     taken: list[int] = []
-    monkeypatch.setattr(_retry, "pause", lambda failure: taken.append(failure) or 0.0)
+
+    def pause(failure: int) -> float:
+        taken.append(failure)
+        return 0.0
+
+    monkeypatch.setattr(_retry, "pause", pause)
     return taken
 
 
