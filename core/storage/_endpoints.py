@@ -54,7 +54,8 @@ _ENDPOINT_KINDS = (
         AWS,
         r"\g<region>",
     ),
-    _EndpointKind(re.compile(r"(?:.*\.)?storage\.googleapis\.com"), _GOOGLE, "auto"),
+    # also of one location: https://docs.cloud.google.com/storage/docs/regional-endpoints
+    _EndpointKind(re.compile(r"(?:.*\.)?storage(?:\.[\w-]+\.rep)?\.googleapis\.com"), _GOOGLE, "auto"),
     _EndpointKind(re.compile(r"(?:.*\.)?r2\.cloudflarestorage\.com"), _OTHER, "auto"),
     _EndpointKind(re.compile(r".*"), _OTHER, "us-east-1"),
 )

@@ -33,6 +33,7 @@ ACCOUNT = "0123456789abcdef0123456789abcdef"
         ("https://storage.googleapis.com", "auto"),
         ("https://STORAGE.googleapis.com:443/", "auto"),
         ("https://storage.googleapis.com.", "auto"),
+        ("https://storage.europe-west3.rep.googleapis.com", "auto"),
         ("https://media.storage.googleapis.com", "auto"),
         ("https://media.example.org.storage.googleapis.com", "auto"),
         (f"https://{ACCOUNT}.r2.cloudflarestorage.com", "auto"),
