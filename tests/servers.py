@@ -1,7 +1,6 @@
-"""The real servers of the tests: each is started once for a run, by the first test that needs it.
+"""The real servers of the tests: each is started once, by the first test that needs it.
 
-Under pytest-xdist they run in the controller, and workers get their addresses from it: all workers share them, and
-they end with the run, also when a worker crashes.
+Under pytest-xdist the controller runs those that all workers share, and gives workers their addresses.
 """
 
 from __future__ import annotations

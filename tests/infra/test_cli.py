@@ -157,6 +157,7 @@ class TestAsUsersRunIt:
         refused(project.run("nonsense"), 2, "No such command 'nonsense'")
         refused(project.run(), 2, "Usage: python -m infra")
 
+    @pytest.mark.flow
     def test_init_makes_an_environment_that_check_proves_and_repeats_without_a_change(self, project, configured):
         admin = admin_variables(configured.store)
         first = project.run("init", configured.name, **admin)

@@ -75,6 +75,7 @@ def is_denied(request: Callable[..., object], **arguments: object) -> bool:
     return False
 
 
+@pytest.mark.flow
 def test_an_identity_with_prefixes_reads_below_them_and_nowhere_else(filled):
     web, out = client(filled, "web"), bucket(filled, "out")
     for key in INSIDE:
@@ -86,6 +87,7 @@ def test_an_identity_with_prefixes_reads_below_them_and_nowhere_else(filled):
     assert is_denied(web.get_object, Bucket=out, Key="clips/1.mp4")
 
 
+@pytest.mark.flow
 def test_an_identity_with_prefixes_lists_below_them_and_nowhere_else(filled):
     web, out = client(filled, "web"), bucket(filled, "out")
     listed = [one["Key"] for one in web.list_objects_v2(Bucket=out, Prefix="frames/")["Contents"]]
@@ -119,6 +121,7 @@ def test_an_identity_with_prefixes_writes_below_them_and_nowhere_else(filled):
     assert is_denied(client(filled, "web").put_object, Bucket=out, Key="frames/1.jpg", Body=b"")
 
 
+@pytest.mark.flow
 def test_only_seaweedfs_ignores_the_case_of_a_prefix_and_a_notice_says_so(filled):
     web, out = client(filled, "web"), bucket(filled, "out")
     lax = filled.server.credentials == "iam"
@@ -129,11 +132,13 @@ def test_only_seaweedfs_ignores_the_case_of_a_prefix_and_a_notice_says_so(filled
     assert notice not in plan.make(filled.config, filled.values).notices
 
 
+@pytest.mark.flow
 def test_an_identity_with_prefixes_cannot_list_the_multipart_uploads_of_the_bucket(filled):
     assert is_denied(client(filled, "studio").list_multipart_uploads, Bucket=bucket(filled, "out"))
     client(filled, "app").list_multipart_uploads(Bucket=bucket(filled, "out"))
 
 
+@pytest.mark.flow
 def test_check_shows_each_prefix_and_the_rest_of_the_bucket(scoped, capsys):
     findings = list(run(scoped.config, scoped.values))
     assert [one for one in findings if one.surprise] == []
@@ -174,6 +179,7 @@ def wider(environment: Environment, change: Callable[[Policy], None]) -> set[tup
     return {(one.where, one.probe) for one in found if one.surprise and one.identity == "web"}
 
 
+@pytest.mark.flow
 def test_check_fails_if_the_whole_bucket_can_be_listed(scoped):
     def unbounded(document: Policy) -> None:
         for statement in document["Statement"]:
@@ -184,6 +190,7 @@ def test_check_fails_if_the_whole_bucket_can_be_listed(scoped):
     }
 
 
+@pytest.mark.flow
 def test_check_fails_if_objects_outside_of_the_prefixes_are_allowed(scoped):
     def unbounded(document: Policy) -> None:
         for statement in document["Statement"]:
@@ -194,6 +201,7 @@ def test_check_fails_if_objects_outside_of_the_prefixes_are_allowed(scoped):
     assert wider(scoped, unbounded) == {(f"{role} elsewhere", "get") for role in ("in", "out")}
 
 
+@pytest.mark.flow
 def test_check_passes_for_a_prefix_that_holds_the_keys_of_the_probes(environment):
     environment.values["identities"] = [{"name": "odd", "rights": "viewer", "prefixes": {"out": ["mpr-probe/"]}}]
     environment.save()
@@ -201,6 +209,7 @@ def test_check_passes_for_a_prefix_that_holds_the_keys_of_the_probes(environment
     assert [one for one in run(environment.config, environment.values) if one.surprise] == []
 
 
+@pytest.mark.flow
 def test_the_store_keeps_the_policy_and_a_second_look_sees_no_change(scoped):
     made = plan.make(scoped.config, scoped.values)
     for identity in scoped.config.identities:
@@ -222,6 +231,7 @@ def test_the_store_keeps_the_policy_and_a_second_look_sees_no_change(scoped):
         assert not provider.diff(made.name(identity), props | {"policy": kept}, props).changes
 
 
+@pytest.mark.flow
 def test_another_prefix_is_a_change_of_the_policy(scoped):
     made = plan.make(scoped.config, scoped.values)
     kept = scoped.server.maker.read_identity(scoped.store, made.name(scoped.config.identities[1]))
