@@ -202,5 +202,5 @@ def test_with_an_engine_it_deploys_and_tells_how_to_use_its_state(machine, monke
 
 
 def test_two_at_once_take_turns(machine):
-    with lifecycle._one_at_a_time():
+    with lifecycle.one_at_a_time():
         assert (machine.root / ".local/up.lock").exists()
