@@ -41,7 +41,7 @@ def look(config: EnvironmentConfig, made: Plan | None, found: Engine | None) -> 
         InfraError: the store or Pulumi's backend does not answer, or refuses.
     """
     if made is None:  # in a cloud `adopt` excludes `disposable`, so no bucket is one that existed before
-        return Deletion(dict(_in_cloud(config)), {})
+        return Deletion(_in_cloud(config), {})
     store = made.store
     in_state = _in_state(found, config.environment)
     configured = [bucket.name for bucket in (config.bucket_in, config.bucket_out) if bucket.name]
@@ -60,7 +60,7 @@ def look(config: EnvironmentConfig, made: Plan | None, found: Engine | None) -> 
 
 def sentences(config: EnvironmentConfig, planned: Deletion) -> Iterator[str]:
     """Return the lines to show before the deletion."""
-    yield f"this deletes for good, of environment {config.environment}:"
+    yield f"of environment {config.environment}, this is deleted for good:"
     for name, held in planned.deleted.items():
         yield f"  bucket {name}: {'what it holds could not be counted' if held is None else held}"
     if config.in_cloud and not planned.deleted:
@@ -82,14 +82,16 @@ def _in_state(found: Engine | None, environment: str) -> dict[str, bool | None]:
     return {output["name"]: output.get("created") for output in outputs}
 
 
-def _in_cloud(config: EnvironmentConfig) -> Iterator[tuple[str, Contents | None]]:
-    """Each bucket that an env file names, counted with the access key of that file."""
+def _in_cloud(config: EnvironmentConfig) -> dict[str, Contents | None]:
+    """Count each bucket that an env file names, with the access key of a file that may list it."""
+    counted: dict[str, Contents | None] = {}
     for identity in config.names:
         settings = files.read(files.path(config.environment, identity))
         for bucket in (settings.bucket_in, settings.bucket_out) if settings else ():
-            if bucket is None:
+            if bucket is None or counted.get(bucket):
                 continue
             try:
-                yield bucket, contents.count_with(get_s3_client(settings), bucket)
+                counted[bucket] = contents.count_with(get_s3_client(settings), bucket)
             except (ClientError, BotoCoreError):
-                yield bucket, None
+                counted[bucket] = None
+    return counted

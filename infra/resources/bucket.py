@@ -52,10 +52,11 @@ class BucketProvider(StoreProvider):
 
         What is in it is deleted only if the environment was disposable when it was last deployed.
         """
-        from infra.stores import buckets  # noqa: PLC0415
+        from infra.stores import buckets, origin  # noqa: PLC0415
 
-        if props.get(_CREATED):
-            buckets.delete(self.store(props), props["name"], with_content=props["disposable"])
+        store, name, environment = self.store(props), props["name"], props.get("environment")
+        if props.get(_CREATED) or (environment and origin.is_created_by(store, name, environment)):
+            buckets.delete(store, name, with_content=props["disposable"])
         else:
             self._keep(props)
 

@@ -360,11 +360,21 @@ def test_a_state_without_the_field_keeps_the_bucket_and_says_that_nothing_is_rec
     provider: BucketProvider, props: Props, existing: str, s3: S3Client, capsys: pytest.CaptureFixture[str]
 ):
     """States of earlier versions: whether the bucket was created or found cannot be known any more."""
-    updated = provider.update(existing, props, props | {"abortMultipartDays": 9}).outs
-    for outs in (props, updated):
+    old = {name: value for name, value in props.items() if name != "environment"}
+    updated = provider.update(existing, old, props | {"abortMultipartDays": 9}).outs
+    for outs in (old, updated):
         provider.delete(existing, outs)
         assert exists(s3, existing)
         assert f"bucket {existing} stays: nothing records that this environment" in capsys.readouterr().err
+
+
+def test_a_bucket_without_a_record_is_deleted_once_its_tag_names_the_environment(
+    provider: BucketProvider, props: Props, existing: str, s3: S3Client
+):
+    tags = [{"Key": "mpr-storage-environment", "Value": "studio"}]
+    s3.put_bucket_tagging(Bucket=existing, Tagging={"TagSet": tags})  # type: ignore[typeddict-item]  # plain strings
+    provider.delete(existing, props | {"created": None})
+    assert not exists(s3, existing)
 
 
 def test_a_bucket_that_is_gone_is_not_reported_as_kept(
