@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from infra.config import BucketConfig, Expiry
 from infra.errors import InfraError, UnreachableError, UsageError
@@ -50,6 +51,12 @@ def exists(s3: S3Client, name: str) -> bool:
     except ClientError:
         return False
     return True
+
+
+def made(result: CreateResult | UpdateResult | ReadResult) -> Props:
+    """The outputs that the state holds after this."""
+    assert result.outs is not None
+    return result.outs
 
 
 def rules(s3: S3Client, name: str) -> dict[str, Any]:
@@ -279,7 +286,7 @@ def test_delete_of_a_disposable_bucket_takes_everything_with_it(
     provider: BucketProvider, props: Props, s3: S3Client
 ):
     name = props["name"]
-    outs = provider.create(props).outs
+    outs = made(provider.create(props))
     for key in ("a.mp4", "b.mp4"):
         s3.put_object(Bucket=name, Key=key, Body=b"1")
         s3.put_object(Bucket=name, Key=key, Body=b"2")  # versioning keeps the first
@@ -294,7 +301,7 @@ def test_a_bucket_with_anything_in_it_is_not_deleted(
     provider: BucketProvider, props: Props, s3: S3Client, left: str
 ):
     name, keep = props["name"], props | {"disposable": False}
-    outs = provider.create(keep).outs
+    outs = made(provider.create(keep))
     s3.put_object(Bucket=name, Key="precious.mp4", Body=b"x")
     if left == "a noncurrent version":
         s3.delete_object(Bucket=name, Key="precious.mp4")
@@ -307,7 +314,7 @@ def test_an_empty_bucket_is_deleted_and_a_second_time_is_no_error(
     provider: BucketProvider, props: Props, s3: S3Client
 ):
     keep = props | {"disposable": False}
-    outs = provider.create(keep).outs
+    outs = made(provider.create(keep))
     provider.delete(props["name"], outs)
     assert not exists(s3, props["name"])
     provider.delete(props["name"], outs)
@@ -330,7 +337,7 @@ def existing(props: Props, s3: S3Client) -> Iterator[str]:
 def test_an_adopted_bucket_outlives_the_destruction_of_a_disposable_environment(
     provider: BucketProvider, props: Props, existing: str, s3: S3Client, capsys: pytest.CaptureFixture[str]
 ):
-    outs = provider.create(props).outs
+    outs = made(provider.create(props))
     assert outs["created"] is False
     provider.delete(existing, outs)
     assert s3.get_object(Bucket=existing, Key="precious.mp4")["Body"].read() == b"x"
@@ -341,9 +348,9 @@ def test_an_adopted_bucket_outlives_the_destruction_of_a_disposable_environment(
 def test_an_adopted_bucket_stays_adopted_when_it_is_updated_or_read(
     provider: BucketProvider, props: Props, existing: str, s3: S3Client
 ):
-    adopted = provider.create(props).outs
-    updated = provider.update(existing, adopted, props | {"abortMultipartDays": 9}).outs
-    refreshed = provider.read(existing, updated).outs
+    adopted = made(provider.create(props))
+    updated = made(provider.update(existing, adopted, props | {"abortMultipartDays": 9}))
+    refreshed = made(provider.read(existing, updated))
     assert (updated["created"], refreshed["created"]) == (False, False)
     provider.delete(existing, refreshed)
     assert exists(s3, existing)
@@ -351,7 +358,7 @@ def test_an_adopted_bucket_stays_adopted_when_it_is_updated_or_read(
 
 def test_an_adopted_bucket_is_kept_also_when_it_is_empty(provider: BucketProvider, props: Props, s3: S3Client):
     s3.create_bucket(Bucket=props["name"])
-    provider.delete(props["name"], provider.create(props).outs)
+    provider.delete(props["name"], made(provider.create(props)))
     assert exists(s3, props["name"])
     remove_bucket(s3, props["name"])
 
@@ -361,7 +368,7 @@ def test_a_state_without_the_field_keeps_the_bucket_and_says_that_nothing_is_rec
 ):
     """States of earlier versions: whether the bucket was created or found cannot be known any more."""
     old = {name: value for name, value in props.items() if name != "environment"}
-    updated = provider.update(existing, old, props | {"abortMultipartDays": 9}).outs
+    updated = made(provider.update(existing, old, props | {"abortMultipartDays": 9}))
     for outs in (old, updated):
         provider.delete(existing, outs)
         assert exists(s3, existing)
@@ -389,7 +396,7 @@ def test_a_bucket_that_the_same_environment_created_without_this_state_is_its_ow
 ):
     """After `infra init`, or when the state was lost: the tag of the bucket says it."""
     provider.create(props)
-    outs = provider.create(props).outs
+    outs = made(provider.create(props))
     assert outs["created"] is True
     s3.put_object(Bucket=props["name"], Key="a.mp4", Body=b"1")
     provider.delete(props["name"], outs)
@@ -400,7 +407,7 @@ def test_a_bucket_that_another_environment_created_is_not_deleted_by_this_one(
     provider: BucketProvider, props: Props, s3: S3Client
 ):
     provider.create(props | {"environment": "other"})
-    outs = provider.create(props).outs
+    outs = made(provider.create(props))
     assert outs["created"] is False
     provider.delete(props["name"], outs)
     assert exists(s3, props["name"])
@@ -411,7 +418,7 @@ def test_a_bucket_at_a_new_endpoint_is_judged_by_what_was_there(
     provider: BucketProvider, props: Props, existing: str
 ):
     before = props | {"endpoint": "http://gone.invalid:8333", "created": True}
-    assert provider.update(existing, before, props).outs["created"] is False
+    assert made(provider.update(existing, before, props))["created"] is False
 
 
 # --- failures -------------------------------------------------------------------------------------------

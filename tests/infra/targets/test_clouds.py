@@ -162,7 +162,7 @@ def test_an_adopted_bucket_is_never_destroyed_with_its_content(cloud: Cloud, adm
     for name in names.values():
         admin_s3.create_bucket(Bucket=name, **located(cloud))
         admin_s3.put_object(Bucket=name, Key="precious", Body=b"x")
-    adopting = {"buckets": {role: {"name": name} for role, name in names.items()}, "adopt": True}
+    adopting: dict[str, Any] = {"buckets": {role: {"name": name} for role, name in names.items()}, "adopt": True}
     with pytest.raises(RunError, match="adopt: excludes disposable"):
         cloud.up(**adopting, disposable=True)
     deployed = cloud.up(**adopting, disposable=False)
