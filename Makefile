@@ -17,8 +17,8 @@ help: ## list the targets
 up: .venv/local ## from nothing to proven storage: store, buckets, keys, environments/local.env
 	@$(BIN)/python -m infra up $(ENVIRONMENT)
 
-down: .venv/local ## stop the store; a disposable environment is removed
-	@$(BIN)/python -m infra down $(ENVIRONMENT)
+down: .venv/local ## stop the embedded store, keep everything; ARGS=--delete deletes a disposable environment
+	@$(BIN)/python -m infra down $(ENVIRONMENT) $(ARGS)
 
 status: .venv/local ## where the embedded store runs, and how full it is
 	@$(BIN)/python -m infra store status

@@ -22,7 +22,7 @@ _COMMANDS = {
     "check": "infra.check.command:check",
     "copy": "infra.copy.command:copy",
     "deployer": "infra.deployer.command:deployer",
-    "down": "infra.local.lifecycle:down",
+    "down": "infra.local.down:down",
     "drift": "infra.drift.command:drift",
     "env": "infra.env.command:env",
     "init": "infra.init:init",

@@ -117,7 +117,7 @@ class EnvironmentConfig:
     adopt: bool = False
     #: True: take over IAM users, roles or service accounts of these names, after the state of the stack was lost.
     adopt_identities: bool = False
-    #: True: `destroy` and `down` may delete the buckets with all that is in them.
+    #: True: `destroy` and `down --delete` may delete the buckets that the environment created, with their content.
     disposable: bool = False
 
     @property

@@ -105,7 +105,7 @@ def initialise(config: EnvironmentConfig, values: dict[str, object], report: Rep
     for notice in made.notices:
         report("notice", notice)
     for role in ROLES:
-        bucket = buckets.ensure(made.store, made.buckets[role])
+        bucket = buckets.ensure(made.store, made.buckets[role], config.environment)
         report(f"bucket {made.buckets[role].name}", _outcome(bucket.created, bucket.changed))
     given = given_keys(values)
     maker = credentials(config.credentials, given)

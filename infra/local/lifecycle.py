@@ -1,4 +1,4 @@
-"""`python -m infra up` and `down`: an environment from nothing to proven storage, and back."""
+"""`python -m infra up`: an environment from nothing to proven storage. `infra.local.down` is the way back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from infra import config as configuration
 from infra import plan
 from infra.check.command import prove
 from infra.config import EMBEDDED, EnvironmentConfig
-from infra.connection import given_keys
 from infra.env import files
 from infra.errors import UsageError
 from infra.init import initialise
@@ -20,8 +19,6 @@ from infra.local import engine, store
 from infra.local._layout import local_folder
 from infra.local._lock import exclusive
 from infra.local.engine import Engine
-from infra.stores import buckets
-from infra.stores.keys import credentials
 
 
 @click.command()
@@ -33,7 +30,7 @@ def up(environment: str) -> None:
     `init`, whose work a later `pulumi up` adopts. Safe to interrupt and to repeat: the next run goes on.
     """
     config, values = configuration.load(environment), configuration.read_values(environment)
-    with _one_at_a_time():
+    with one_at_a_time():
         if config.endpoint == EMBEDDED:
             running = store.start(report=_say)
             _say(f"the store runs at {running.endpoint}")
@@ -42,28 +39,13 @@ def up(environment: str) -> None:
     _say(_next_steps(config, found))
 
 
-@click.command()
-@click.argument("environment", default="local")
-def down(environment: str) -> None:
-    """Stop the store; first delete everything, env files too, if the environment is disposable."""
-    config, values = configuration.load(environment), configuration.read_values(environment)
-    with _one_at_a_time():
-        if config.disposable:
-            _remove(config, values)
-        elif config.endpoint == EMBEDDED:
-            store.stop()
-            _say("the store is stopped; its data stays")
-        else:
-            _say(f"{environment} is not disposable, so nothing was deleted; `pulumi destroy` is how to delete it")
-
-
 def deploy(config: EnvironmentConfig, values: dict[str, object], say: Callable[[str], None]) -> None:
     """Bring the environment to what its configuration says, with the engine or without.
 
     Raises:
         InfraError: with the sentence to show.
     """
-    with _one_at_a_time():
+    with one_at_a_time():
         _deploy(config, values, say)
 
 
@@ -71,7 +53,7 @@ def _deploy(config: EnvironmentConfig, values: dict[str, object], say: Callable[
     if not config.in_cloud:
         plan.make(config, values)
     found = engine.find() or _install()
-    _require(found, config)
+    require_engine(found, config)
     if found:
         say(f"deploying {config.environment} with Pulumi")
         found.up(config.environment)
@@ -86,7 +68,12 @@ def _install() -> Engine | None:
     return engine.install()
 
 
-def _require(found: Engine | None, config: EnvironmentConfig) -> None:
+def require_engine(found: Engine | None, config: EnvironmentConfig) -> None:
+    """Refuse a cloud target without an engine: no other way leads there.
+
+    Raises:
+        UsageError: with where Pulumi is to be found.
+    """
     if found is None and config.in_cloud:
         raise UsageError(
             f"target {config.target} needs Pulumi, which could not be installed here: see "
@@ -94,39 +81,9 @@ def _require(found: Engine | None, config: EnvironmentConfig) -> None:
         )
 
 
-def _remove(config: EnvironmentConfig, values: dict[str, object]) -> None:
-    """Delete the environment, whether Pulumi made it, or `init`, or both; then the store, if it is empty."""
-    embedded = config.endpoint == EMBEDDED
-    if embedded:
-        store.start(report=_say)
-    found = engine.find()
-    _require(found, config)
-    if found:
-        found.destroy(config.environment)
-    others = [] if config.in_cloud else _delete(config, values)
-    for name in config.names:
-        files.remove(files.path(config.environment, name))
-    _say(f"{config.environment} is removed: buckets, keys and env files")
-    if embedded and others:
-        store.stop()
-        _say(f"the store is stopped; it keeps {', '.join(others)}")
-    elif embedded:
-        store.remove()
-
-
-def _delete(config: EnvironmentConfig, values: dict[str, object]) -> list[str]:
-    """Delete what the configuration names, if it is still there; the buckets that the store has besides."""
-    made = plan.make(config, values)
-    maker = credentials(config.credentials, given_keys(values))
-    for identity in config.identities:
-        maker.delete_identity(made.store, made.name(identity))
-    for bucket in made.buckets.values():
-        buckets.delete(made.store, bucket.name or "", with_content=True)
-    return [one.get("Name", "") for one in made.store.s3.list_buckets()["Buckets"]]
-
-
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def one_at_a_time() -> Iterator[None]:
+    """Hold the lock of `up` and `down`, after waiting for the process that holds it."""
     local_folder().mkdir(mode=0o700, exist_ok=True)
     with exclusive(local_folder() / "up.lock"):
         yield

@@ -67,6 +67,11 @@ def _format_error() -> str:
     return str(error) if isinstance(error, InfraError) else traceback.format_exc()
 
 
+def say(sentence: str) -> None:
+    """Show a sentence in the output of `pulumi`: the engine shows what a provider writes to stderr."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201  # `pulumi.log` has no engine in this process
+
+
 def difference(changed: list[str], replaces: list[str]) -> DiffResult:
     """What an update would do: change these in place, or replace for those (the new one is made first)."""
     return DiffResult(changes=bool(changed or replaces), replaces=replaces, delete_before_replace=False)

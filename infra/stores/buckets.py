@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 
 from infra.config import BucketConfig
 from infra.errors import InfraError, UsageError
-from infra.stores import lifecycle
+from infra.stores import lifecycle, origin
 from infra.stores.empty import delete_everything, is_empty
 from infra.stores.settings import differing
-from infra.stores.store import DENIED_CODES, Store, code_of, explained
+from infra.stores.store import DENIED_CODES, GONE, Store, code_of, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,7 +31,6 @@ _CORS_RULE: dict[str, Any] = {
     "ExposeHeaders": ["ETag"],
     "MaxAgeSeconds": 3600,
 }
-_GONE = {"NoSuchBucket", "404"}
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,13 @@ class Ensured:
     changed: tuple[str, ...]
 
 
-def ensure(store: Store, wanted: BucketConfig) -> Ensured:
+def ensure(store: Store, wanted: BucketConfig, environment: str | None = None) -> Ensured:
     """Make the bucket as `wanted`: create it or adopt the one that is there. Idempotent.
+
+    Args:
+        store: the store it is on.
+        wanted: its name and settings.
+        environment: recorded on the bucket if it is created here, see `infra.stores.origin`.
 
     Raises:
         UsageError: the name belongs to somebody else.
@@ -52,6 +56,8 @@ def ensure(store: Store, wanted: BucketConfig) -> Ensured:
     name = _name(wanted)
     with explained(store, f"bucket {name}"):
         created = _create(store.s3, name, store.region)
+        if created and environment:
+            origin.record(store, name, environment)
         actual = _read(store.s3, name)
         changed = differing(actual, wanted)
         for setting in changed:
@@ -65,7 +71,7 @@ def read(store: Store, name: str) -> BucketConfig | None:
         try:
             return _read(store.s3, name)
         except ClientError as error:
-            if code_of(error) in _GONE:
+            if code_of(error) in GONE:
                 return None
             raise
 
@@ -93,7 +99,7 @@ def delete(store: Store, name: str, *, with_content: bool) -> None:
                 )
             store.s3.delete_bucket(Bucket=name)
         except ClientError as error:
-            if code_of(error) not in _GONE:
+            if code_of(error) not in GONE:
                 raise
 
 
@@ -116,7 +122,7 @@ def _exists(s3: S3Client, name: str) -> bool:
     try:
         s3.list_objects_v2(Bucket=name, MaxKeys=1)
     except ClientError as error:
-        if code_of(error) in _GONE:
+        if code_of(error) in GONE:
             return False
         raise
     return True

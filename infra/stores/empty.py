@@ -1,6 +1,6 @@
 """Emptying a bucket: every object, version, delete marker and unfinished upload.
 
-Only for buckets of an environment that says it is disposable.
+Only for buckets that a disposable environment created.
 """
 
 from __future__ import annotations

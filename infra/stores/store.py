@@ -29,6 +29,8 @@ WRONG_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenI
 #: The same of the administrator's. SeaweedFS' IAM API says Unknown for a bad signature.
 _BAD_KEYS = WRONG_KEY | {"Unknown"}
 DENIED_CODES = {"AccessDenied", "403", "AccessForbidden"}
+#: Codes that say that there is no such bucket.
+GONE = {"NoSuchBucket", "404"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
 _OTHER_REGION = {"AuthorizationHeaderMalformed", "InvalidRegion"}
 #: What a server says that listens already and is not ready yet.

@@ -25,9 +25,8 @@ def provision(config: EnvironmentConfig, values: Mapping[str, object]) -> Mappin
     for notice in made.notices:
         pulumi.log.warn(notice)
     where = {"endpoint": config.endpoint, "region": config.region}
-    buckets: list[pulumi.Resource] = [
-        Bucket(role, to_props(made.buckets[role]) | where | {"disposable": config.disposable}) for role in ROLES
-    ]
+    of_bucket = {**where, "environment": config.environment, "disposable": config.disposable}
+    buckets: list[pulumi.Resource] = [Bucket(role, to_props(made.buckets[role]) | of_bucket) for role in ROLES]
     return {one.name: _access(config, made, one, where, buckets) for one in config.identities}
 
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client, list_objects, upload_file
 from core.storage.settings import Settings
+from infra.stores.empty import delete_everything
 from tests.conftest import free_ports
 from tests.engine.support import Project, Ran, Stack, readable
 
@@ -167,6 +168,8 @@ def test_up_adopts_what_the_initialiser_made(project: Project):
     assert stack.env_file().read_bytes() == before
     assert stack.key_ids() == [stack.env()["AWS_ACCESS_KEY_ID"]]
     assert project.s3.get_object(Bucket=stack.bucket("in"), Key="precious.mp4")["Body"].read() == b"x"
+    stack.do("destroy", "--yes", "--skip-preview")
+    assert stack.left() == set(), "the initialiser created the buckets for this environment"
 
 
 def test_drift_is_seen_by_refresh_and_repaired_by_up(project: Project):
@@ -220,6 +223,23 @@ def test_a_disposable_environment_can_be_changed_at_will_and_leaves_nothing_behi
     stack.do("destroy", "--yes", "--skip-preview")
     assert stack.left() == set()
     assert json.loads(stack.do("stack", "export").stdout)["deployment"].get("resources", []) == []
+
+
+def test_destroying_a_disposable_environment_keeps_a_bucket_that_existed_before(project: Project):
+    stack = project.stack("before", {"disposable": True})
+    existing = stack.bucket("in")
+    project.s3.create_bucket(Bucket=existing)
+    project.s3.put_object(Bucket=existing, Key="precious.mp4", Body=b"x")
+    stack.up()
+    stack.configure(buckets={"in": {"name": existing, "expire": [EXPIRE]}, "out": {"name": stack.bucket("out")}})
+    stack.up("--refresh")  # neither an update nor a refresh makes it the environment's own
+
+    said = stack.do("destroy", "--yes", "--skip-preview").output
+    assert f"bucket {existing} was there before this environment and holds 1 object (1 byte): it stays" in said
+    assert stack.left() == {existing}
+    assert project.s3.get_object(Bucket=existing, Key="precious.mp4")["Body"].read() == b"x"
+    delete_everything(project.s3, existing)
+    project.s3.delete_bucket(Bucket=existing)
 
 
 def test_an_environment_that_is_not_disposable_keeps_its_data(project: Project):

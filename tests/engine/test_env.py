@@ -150,6 +150,8 @@ def test_the_state_under_local_is_read_too(project: Project):
     assert env(stack, "--write", PULUMI_BACKEND_URL="").ok
     assert stack.env_file().read_bytes() == before
     assert env(stack, "--check", PULUMI_BACKEND_URL="").ok
-    down = project.run([sys.executable, "-m", "infra", "down", "ownstate"], project.admin | nobody)
+    down = project.run(
+        [sys.executable, "-m", "infra", "down", "--delete", "--yes", "ownstate"], project.admin | nobody
+    )
     assert down.ok, down.output
     assert stack.left() == set()

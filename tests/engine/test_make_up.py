@@ -8,10 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.local import store
+from infra.stores.store import Keys, Store
 from tests.conftest import REPO
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 pytestmark = [
     pytest.mark.engine,
@@ -51,6 +57,21 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     made.run("store", "stop")
 
 
+def client(clone: Clone) -> S3Client:
+    """The administrator of the clone's embedded store."""
+    running = store.find(clone.root / ".local")
+    assert running
+    return Store(running.endpoint, "us-east-1", Keys(running.access_key_id, running.secret_access_key)).s3
+
+
+def put(clone: Clone, key: str) -> None:
+    client(clone).put_object(Bucket="mpr-local-in", Key=key, Body=b"x")
+
+
+def keys(clone: Clone) -> list[str]:
+    return [found["Key"] for found in client(clone).list_objects_v2(Bucket="mpr-local-in").get("Contents", [])]
+
+
 def test_from_nothing_to_proven_storage_and_back(clone):
     shared = (clone.root / "environments/Pulumi.local.yaml").read_bytes()
     first = clone.run("up")
@@ -64,8 +85,16 @@ def test_from_nothing_to_proven_storage_and_back(clone):
     assert again.returncode == 0, again.stdout + again.stderr
     assert (clone.root / "environments/local.env").read_bytes() == env
 
-    down = clone.run("down")
+    put(clone, "a.mp4")
+    assert clone.run("down").returncode == 0
+    kept = clone.run("up")
+    assert kept.returncode == 0, kept.stdout + kept.stderr
+    assert keys(clone) == ["a.mp4"]
+    assert (clone.root / "environments/local.env").read_bytes() == env
+
+    down = clone.run("down", "--delete", "--yes")
     assert down.returncode == 0, down.stdout + down.stderr
+    assert "bucket mpr-local-in: 1 object (1 byte)" in down.stdout
     assert not list((clone.root / "environments").glob("*.env"))
     assert not (clone.root / ".local/store").exists()
     assert (clone.root / "environments/Pulumi.local.yaml").read_bytes() == shared
@@ -80,5 +109,20 @@ def test_the_engine_adopts_what_init_made_and_down_removes_it(clone):
     up = clone.run("up")
     assert up.returncode == 0, up.stdout + up.stderr
     assert (clone.root / "environments/local.env").read_bytes() == env
-    assert clone.run("down").returncode == 0
+    assert clone.run("down", "--delete", "--yes").returncode == 0
     assert not (clone.root / ".local/store").exists()
+
+
+def test_a_bucket_that_existed_before_outlives_the_deletion_and_is_named(clone):
+    clone.run("store", "start")
+    client(clone).create_bucket(Bucket="mpr-local-in")
+    put(clone, "precious.mp4")
+    assert clone.run("up").returncode == 0
+    down = clone.run("down", "--delete", "--yes")
+    assert down.returncode == 0, down.stdout + down.stderr
+    said = "bucket mpr-local-in was there before this environment and holds 1 object (1 byte): it stays"
+    assert down.stdout.count(said) >= 1
+    assert "it keeps mpr-local-in\n" in down.stdout
+    clone.run("store", "start")
+    assert [bucket["Name"] for bucket in client(clone).list_buckets()["Buckets"]] == ["mpr-local-in"]
+    assert keys(clone) == ["precious.mp4"]

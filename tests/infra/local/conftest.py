@@ -10,10 +10,13 @@ from pathlib import Path
 
 import boto3
 import pytest
+import yaml
 from botocore.config import Config
 
-from infra.local import store
+from infra import config
+from infra.local import engine, store
 from infra.local.store import EmbeddedStore
+from infra.stores.store import Keys, Store
 
 REPO = Path(__file__).parents[3]
 
@@ -101,3 +104,52 @@ def python() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+#: The configuration of a disposable environment on the embedded store.
+LOCAL = {
+    "target": "s3-compatible",
+    "endpoint": "embedded",
+    "disposable": True,
+    "buckets": {"in": {"name": "test-in"}, "out": {"name": "test-out"}},
+}
+
+
+class Machine:
+    """A machine with a project on it, and no Pulumi."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "environments").mkdir()
+
+    def configure(self, environment: str = "local", **changes: object) -> None:
+        values = {f"mpr-storage:{name}": value for name, value in (LOCAL | changes).items()}
+        file = self.root / f"environments/Pulumi.{environment}.yaml"
+        file.write_text(yaml.safe_dump({"config": values}))
+
+    @property
+    def env_file(self) -> Path:
+        return self.root / "environments/local.env"
+
+    @property
+    def store(self) -> Store:
+        running = store.find()
+        assert running is not None
+        return Store(running.endpoint, "us-east-1", Keys(running.access_key_id, running.secret_access_key))
+
+    @property
+    def buckets(self) -> set[str]:
+        return {one.get("Name", "") for one in self.store.s3.list_buckets()["Buckets"]}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    monkeypatch.setattr(config, "ENVIRONMENTS", tmp_path / "environments")
+    monkeypatch.setattr(engine, "find", lambda: None)
+    monkeypatch.setattr(engine, "install", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    made = Machine(tmp_path)
+    made.configure()
+    yield made
+    store.stop()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from infra.config import BucketConfig, Expiry
 from infra.errors import InfraError, UnreachableError, UsageError
@@ -11,6 +13,7 @@ from infra.resources.bucket import BucketProvider
 from infra.resources.provider import Props
 from infra.stores.settings import to_props
 from tests.conftest import Store, free_ports
+from tests.infra.conftest import remove_bucket
 from tests.infra.resources.support import configured, over_grpc
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ def props(name: str, where: Props) -> Props:
             "expire": [{"prefix": "cache/", "days": 30}, {"prefix": "tmp/", "days": 1}],
             "abortMultipartDays": 7,
             "corsOrigins": ["http://localhost:3000"],
+            "environment": "studio",
             "disposable": True,
             **where,
         }
@@ -49,6 +53,12 @@ def exists(s3: S3Client, name: str) -> bool:
     return True
 
 
+def made(result: CreateResult | UpdateResult | ReadResult) -> Props:
+    """The outputs that the state holds after this."""
+    assert result.outs is not None
+    return result.outs
+
+
 def rules(s3: S3Client, name: str) -> dict[str, Any]:
     return {rule["ID"]: rule for rule in s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]}
 
@@ -59,7 +69,7 @@ def rules(s3: S3Client, name: str) -> dict[str, Any]:
 def test_create_makes_the_bucket_with_all_its_settings(provider: BucketProvider, props: Props, s3: S3Client):
     name = props["name"]
     result = provider.create(props)
-    assert (result.id, result.outs) == (name, props)
+    assert (result.id, result.outs) == (name, props | {"created": True})
     assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
     there = rules(s3, name)
     assert there["mpr-expire-cache/"]["Expiration"]["Days"] == 30
@@ -102,7 +112,7 @@ def test_what_the_configuration_leaves_open_is_left_as_it_is(
 ):
     s3.create_bucket(Bucket=name)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    provider.create({"name": name, "disposable": True, **where})
+    provider.create({"name": name, "environment": "studio", "disposable": True, **where})
     assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
 
 
@@ -120,7 +130,7 @@ def test_read_of_an_untouched_bucket_says_what_was_asked_for(provider: BucketPro
 def test_read_of_an_untouched_bucket_without_settings_is_no_drift(
     provider: BucketProvider, name: str, where: Props
 ):
-    props = {"name": name, "disposable": True, **where}
+    props = {"name": name, "environment": "studio", "disposable": True, **where}
     provider.create(props)
     assert provider.read(name, props).inputs == props
 
@@ -258,8 +268,8 @@ def test_update_changes_in_place_and_keeps_every_output(provider: BucketProvider
     provider.create(props)
     s3.put_object(Bucket=name, Key="kept.mp4", Body=b"x")
     news = over_grpc({"name": name, "expire": [{"prefix": "cache/", "days": 5}], "disposable": True})
-    news |= {"endpoint": props["endpoint"], "region": props["region"]}
-    assert provider.update(name, props, news).outs == news
+    news |= {one: props[one] for one in ("endpoint", "region", "environment")}
+    assert provider.update(name, props, news).outs == news | {"created": True}
     assert set(rules(s3, name)) == {"mpr-expire-cache/"}
     assert rules(s3, name)["mpr-expire-cache/"]["Expiration"]["Days"] == 5
     with pytest.raises(ClientError, match="NoSuchCORSConfiguration"):
@@ -276,13 +286,13 @@ def test_delete_of_a_disposable_bucket_takes_everything_with_it(
     provider: BucketProvider, props: Props, s3: S3Client
 ):
     name = props["name"]
-    provider.create(props)
+    outs = made(provider.create(props))
     for key in ("a.mp4", "b.mp4"):
         s3.put_object(Bucket=name, Key=key, Body=b"1")
         s3.put_object(Bucket=name, Key=key, Body=b"2")  # versioning keeps the first
     s3.delete_object(Bucket=name, Key="a.mp4")  # leaves a delete marker
     s3.create_multipart_upload(Bucket=name, Key="unfinished.mp4")
-    provider.delete(name, props)
+    provider.delete(name, outs)
     assert not exists(s3, name)
 
 
@@ -291,12 +301,12 @@ def test_a_bucket_with_anything_in_it_is_not_deleted(
     provider: BucketProvider, props: Props, s3: S3Client, left: str
 ):
     name, keep = props["name"], props | {"disposable": False}
-    provider.create(keep)
+    outs = made(provider.create(keep))
     s3.put_object(Bucket=name, Key="precious.mp4", Body=b"x")
     if left == "a noncurrent version":
         s3.delete_object(Bucket=name, Key="precious.mp4")
     with pytest.raises(InfraError, match=f"bucket {name} is not empty.*disposable to true"):
-        provider.delete(name, keep)
+        provider.delete(name, outs)
     assert s3.list_object_versions(Bucket=name)["Versions"][0]["Key"] == "precious.mp4"
 
 
@@ -304,11 +314,111 @@ def test_an_empty_bucket_is_deleted_and_a_second_time_is_no_error(
     provider: BucketProvider, props: Props, s3: S3Client
 ):
     keep = props | {"disposable": False}
-    provider.create(keep)
-    provider.delete(props["name"], keep)
+    outs = made(provider.create(keep))
+    provider.delete(props["name"], outs)
     assert not exists(s3, props["name"])
-    provider.delete(props["name"], keep)
-    provider.delete(props["name"], props)
+    provider.delete(props["name"], outs)
+    provider.delete(props["name"], outs | {"disposable": True})
+
+
+# --- buckets that existed before ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def existing(props: Props, s3: S3Client) -> Iterator[str]:
+    """A bucket with an object that existed before the resource of the same name."""
+    name: str = props["name"]
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="precious.mp4", Body=b"x")
+    yield name
+    remove_bucket(s3, name)
+
+
+def test_an_adopted_bucket_outlives_the_destruction_of_a_disposable_environment(
+    provider: BucketProvider, props: Props, existing: str, s3: S3Client, capsys: pytest.CaptureFixture[str]
+):
+    outs = made(provider.create(props))
+    assert outs["created"] is False
+    provider.delete(existing, outs)
+    assert s3.get_object(Bucket=existing, Key="precious.mp4")["Body"].read() == b"x"
+    said = f"bucket {existing} was there before this environment and holds 1 object (1 byte): it stays"
+    assert capsys.readouterr().err == f"{said}\n"
+
+
+def test_an_adopted_bucket_stays_adopted_when_it_is_updated_or_read(
+    provider: BucketProvider, props: Props, existing: str, s3: S3Client
+):
+    adopted = made(provider.create(props))
+    updated = made(provider.update(existing, adopted, props | {"abortMultipartDays": 9}))
+    refreshed = made(provider.read(existing, updated))
+    assert (updated["created"], refreshed["created"]) == (False, False)
+    provider.delete(existing, refreshed)
+    assert exists(s3, existing)
+
+
+def test_an_adopted_bucket_is_kept_also_when_it_is_empty(provider: BucketProvider, props: Props, s3: S3Client):
+    s3.create_bucket(Bucket=props["name"])
+    provider.delete(props["name"], made(provider.create(props)))
+    assert exists(s3, props["name"])
+    remove_bucket(s3, props["name"])
+
+
+def test_a_state_without_the_field_keeps_the_bucket_and_says_that_nothing_is_recorded(
+    provider: BucketProvider, props: Props, existing: str, s3: S3Client, capsys: pytest.CaptureFixture[str]
+):
+    """States of earlier versions: whether the bucket was created or found cannot be known any more."""
+    old = {name: value for name, value in props.items() if name != "environment"}
+    updated = made(provider.update(existing, old, props | {"abortMultipartDays": 9}))
+    for outs in (old, updated):
+        provider.delete(existing, outs)
+        assert exists(s3, existing)
+        assert f"bucket {existing} stays: nothing records that this environment" in capsys.readouterr().err
+
+
+def test_a_bucket_without_a_record_is_deleted_once_its_tag_names_the_environment(
+    provider: BucketProvider, props: Props, existing: str, s3: S3Client
+):
+    tags = [{"Key": "mpr-storage-environment", "Value": "studio"}]
+    s3.put_bucket_tagging(Bucket=existing, Tagging={"TagSet": tags})  # type: ignore[typeddict-item]  # plain strings
+    provider.delete(existing, props | {"created": None})
+    assert not exists(s3, existing)
+
+
+def test_a_bucket_that_is_gone_is_not_reported_as_kept(
+    provider: BucketProvider, props: Props, capsys: pytest.CaptureFixture[str]
+):
+    provider.delete(props["name"], props | {"created": False})
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bucket_that_the_same_environment_created_without_this_state_is_its_own(
+    provider: BucketProvider, props: Props, s3: S3Client
+):
+    """After `infra init`, or when the state was lost: the tag of the bucket says it."""
+    provider.create(props)
+    outs = made(provider.create(props))
+    assert outs["created"] is True
+    s3.put_object(Bucket=props["name"], Key="a.mp4", Body=b"1")
+    provider.delete(props["name"], outs)
+    assert not exists(s3, props["name"])
+
+
+def test_a_bucket_that_another_environment_created_is_not_deleted_by_this_one(
+    provider: BucketProvider, props: Props, s3: S3Client
+):
+    provider.create(props | {"environment": "other"})
+    outs = made(provider.create(props))
+    assert outs["created"] is False
+    provider.delete(props["name"], outs)
+    assert exists(s3, props["name"])
+    remove_bucket(s3, props["name"])
+
+
+def test_a_bucket_at_a_new_endpoint_is_judged_by_what_was_there(
+    provider: BucketProvider, props: Props, existing: str
+):
+    before = props | {"endpoint": "http://gone.invalid:8333", "created": True}
+    assert made(provider.update(existing, before, props))["created"] is False
 
 
 # --- failures -------------------------------------------------------------------------------------------

@@ -136,8 +136,8 @@ def new_engine(seaweed: Store, tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def bucket(name: str, where: Props) -> Props:
-    rule = {"prefix": "cache/", "days": 30}
-    return {"name": name, "expire": [rule], "abortMultipartDays": 7, "disposable": True, **where}
+    rule, own = {"prefix": "cache/", "days": 30}, {"environment": "studio", "disposable": True}
+    return {"name": name, "expire": [rule], "abortMultipartDays": 7, **own, **where}
 
 
 @pytest.fixture
@@ -163,31 +163,32 @@ def test_the_life_of_a_bucket(engine: Engine, bucket: Props, s3: S3Client):
     assert not checked.failures
     assert _plain(checked.inputs) == bucket
     id_, outs = engine.create(BucketProvider, bucket)
-    assert (id_, outs) == (name, bucket)
+    assert (id_, outs) == (name, bucket | {"created": True})
     assert engine.diff(BucketProvider, id_, outs, bucket).changes == _NOTHING_CHANGES
 
     s3.delete_bucket_lifecycle(Bucket=name)
     found = engine.read(BucketProvider, id_, outs)
     assert found.id == name
     assert {*bucket} - {*_plain(found.properties)} == {"expire", "abortMultipartDays"}
-    assert _plain(found.inputs) == _plain(found.properties)
+    assert _plain(found.inputs) | {"created": True} == _plain(found.properties)
     assert engine.diff(BucketProvider, id_, _plain(found.properties), bucket).changes == _CHANGES
 
     news = bucket | {"expire": [{"prefix": "cache/", "days": 8}]}
-    assert engine.update(BucketProvider, id_, _plain(found.properties), news) == news
+    outs = engine.update(BucketProvider, id_, _plain(found.properties), news)
+    assert outs == news | {"created": True}
     rules: Any = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert {rule["ID"]: rule.get("Expiration", {}).get("Days") for rule in rules} == {
         "mpr-expire-cache/": 8,
         "mpr-abort-multipart": None,
     }
-    renamed = engine.diff(BucketProvider, id_, news, news | {"name": "another"})
+    renamed = engine.diff(BucketProvider, id_, outs, news | {"name": "another"})
     assert list(renamed.replaces) == ["name"]
     assert not renamed.deleteBeforeReplace
 
-    engine.delete(BucketProvider, id_, news)
+    engine.delete(BucketProvider, id_, outs)
     with pytest.raises(ClientError, match="404"):
         s3.head_bucket(Bucket=name)
-    assert not engine.read(BucketProvider, id_, news).id
+    assert not engine.read(BucketProvider, id_, outs).id
 
 
 def test_the_life_of_an_identity_and_its_key(engine: Engine, identity: Props, key: Props, iam: IAMClient):

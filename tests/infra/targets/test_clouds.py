@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from pulumi import RunError
 
 from core.storage import download_file, get_s3_client, list_objects, upload_file
 from core.storage.settings import Settings
@@ -154,6 +155,25 @@ def test_a_bucket_that_there_is_already_is_taken_over_by_name(cloud: Cloud, admi
     assert cloud.bucket("in") == names["in"]
     assert [one for one in cloud.check() if one.surprise] == []
     admin_s3.head_object(Bucket=names["in"], Key="precious")
+
+
+def test_an_adopted_bucket_is_never_destroyed_with_its_content(cloud: Cloud, admin_s3):
+    names = {role: f"studio-{cloud.environment}-{role}" for role in ("in", "out")}
+    for name in names.values():
+        admin_s3.create_bucket(Bucket=name, **located(cloud))
+        admin_s3.put_object(Bucket=name, Key="precious", Body=b"x")
+    adopting: dict[str, Any] = {"buckets": {role: {"name": name} for role, name in names.items()}, "adopt": True}
+    with pytest.raises(RunError, match="adopt: excludes disposable"):
+        cloud.up(**adopting, disposable=True)
+    deployed = cloud.up(**adopting, disposable=False)
+    buckets = [one for one in deployed.requests if one.type.endswith(("/bucket:Bucket", ":R2Bucket"))]
+    assert [(one.protect, one.retainOnDelete) for one in buckets] == [(True, True)] * 2
+    assert not [one for one in buckets if dict(one.object).get("forceDestroy")]
+    for entry in cloud.state.values():
+        entry.protect = False  # as `pulumi state unprotect` does
+    cloud.up(preview=True).monitor.destroy()
+    for name in names.values():
+        admin_s3.head_object(Bucket=name, Key="precious")
 
 
 def located(cloud: Cloud) -> dict[str, Any]:
