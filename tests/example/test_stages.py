@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
+from core.storage import FrameCache
 from tests.example.conftest import DAY, FRAMES
 
 
@@ -84,8 +83,8 @@ def test_a_chunk_with_another_content_is_another_timeline(place, chunk, timeline
 def test_a_job_on_frames_that_were_written_anew_begins_anew(place, timeline):
     place.done("pipeline", "replay", timeline, "--job", "again")
     before = boxes(place, "again")
-    discard = f"from core.storage import FrameCache as F; F({timeline!r}).discard()"
-    subprocess.run([sys.executable, "-c", discard], env=place.environ("pipeline"), check=True)
+    with place.variables("pipeline"):
+        FrameCache(timeline).discard()
     place.done("pipeline", "work", "--once")
     place.done("pipeline", "replay", timeline, "--job", "again")
     after = boxes(place, "again")

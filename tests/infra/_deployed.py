@@ -1,0 +1,71 @@
+"""Environments that many tests share: deployed once by `init`, restored after each test, removed at the end."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from infra import private_file
+from infra.identities import ROLES
+from infra.stores.empty import delete_everything
+from tests.infra.conftest import Environment, admin_variables, remove_environment, use_folder
+
+
+@contextmanager
+def administrator(environment: Environment) -> Iterator[None]:
+    """Have this process use the environment's folder with the access keys of the store's administrator."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_folder(patch, environment.folder)
+        for name, value in admin_variables(environment.store).items():
+            patch.setenv(name, value)
+        yield
+
+
+@contextmanager
+def deployed(environment: Environment) -> Iterator[Environment]:
+    """Deploy the environment with `init`; remove its buckets and identities when the block ends."""
+    environment.save()
+    try:
+        with administrator(environment):
+            environment.initialise()
+        yield environment
+    finally:
+        remove_environment(environment)
+
+
+@contextmanager
+def restored(environment: Environment) -> Iterator[None]:
+    """Deploy the environment again as it is now when the block ends, whatever the block changed in it.
+
+    Its access keys may be others then: a deleted key does not come back.
+    """
+    values = copy.deepcopy(environment.values)
+    contents = {file: file.read_bytes() for file in environment.folder.iterdir()}
+    try:
+        yield
+    finally:
+        for file in environment.folder.iterdir():
+            if file not in contents:
+                file.unlink()
+        for file, content in contents.items():
+            private_file.write(file, content.decode())
+        environment.values.clear()
+        environment.values.update(values)
+        # In a disposable environment, access keys that no env file holds are deleted.
+        with administrator(environment):
+            replace(environment, values=values | {"disposable": True}).initialise()
+
+
+@contextmanager
+def emptied(*environments: Environment) -> Iterator[None]:
+    """Delete every object of the environments when the block ends."""
+    try:
+        yield
+    finally:
+        for environment in environments:
+            for role in ROLES:
+                delete_everything(environment.store.s3, str(environment.config.bucket(role).name))
