@@ -259,9 +259,7 @@ def database(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _place(
-    seaweed_store: Store, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
+def _place(seaweed_store: Store, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Buckets with the four identities' keys, for the whole run: making them takes longer than a test."""
     (port,) = free_ports(1)
     environment = environment_on(Server(seaweed_store, "iam"), tmp_path_factory.mktemp("environments"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
 from infra import private_file
+from infra.env import files
 from infra.identities import ROLES
 from infra.stores.empty import delete_everything
 from tests.infra.conftest import Environment, admin_variables, remove_environment, use_folder
@@ -52,12 +52,24 @@ def restored(environment: Environment) -> Iterator[None]:
             if file not in contents:
                 file.unlink()
         for file, content in contents.items():
-            private_file.write(file, content.decode())
+            if not file.exists() or file.read_bytes() != content:
+                private_file.write(file, content.decode())
         environment.values.clear()
         environment.values.update(values)
-        # In a disposable environment, access keys that no env file holds are deleted.
+        _delete_other_keys(environment)
         with administrator(environment):
-            replace(environment, values=values | {"disposable": True}).initialise()
+            environment.initialise()
+
+
+def _delete_other_keys(environment: Environment) -> None:
+    """Delete the access keys that no env file holds."""
+    store, maker = environment.store, environment.server.maker
+    for identity in environment.config.names:
+        user = f"mpr-{environment.name}-{identity}"
+        held = files.keys(environment.file(identity))
+        for access_key_id in maker.key_ids(store, user):
+            if held is None or access_key_id != held.access_key_id:
+                maker.delete_key(store, user, access_key_id)
 
 
 @contextmanager
