@@ -11,18 +11,16 @@ import pytest
 from infra import private_file
 from infra.env import files
 from infra.identities import ROLES
+from infra.init import initialise
 from infra.stores.empty import delete_everything
 from tests.infra.conftest import Environment, admin_variables, remove_environment, use_folder
 
 
-@contextmanager
-def administrator(environment: Environment) -> Iterator[None]:
-    """Have this process use the environment's folder with the access keys of the store's administrator."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_folder(patch, environment.folder)
-        for name, value in admin_variables(environment.store).items():
-            patch.setenv(name, value)
-        yield
+def use(environment: Environment, patch: pytest.MonkeyPatch) -> None:
+    """Have this process use the environment's folder, with the access keys of the store's administrator."""
+    use_folder(patch, environment.folder)
+    for name, value in admin_variables(environment.store).items():
+        patch.setenv(name, value)
 
 
 @contextmanager
@@ -30,8 +28,10 @@ def deployed(environment: Environment) -> Iterator[Environment]:
     """Deploy the environment with `init`; remove its buckets and identities when the block ends."""
     environment.save()
     try:
-        with administrator(environment):
-            environment.initialise()
+        with pytest.MonkeyPatch.context() as patch:
+            use(environment, patch)
+            # MinIO answers some time before it is ready.
+            initialise(environment.config, environment.values, lambda *_: None, wait=30)
         yield environment
     finally:
         remove_environment(environment)
@@ -57,7 +57,8 @@ def restored(environment: Environment) -> Iterator[None]:
         environment.values.clear()
         environment.values.update(values)
         _delete_other_keys(environment)
-        with administrator(environment):
+        with pytest.MonkeyPatch.context() as patch:
+            use(environment, patch)
             environment.initialise()
 
 

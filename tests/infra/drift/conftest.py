@@ -18,8 +18,8 @@ from infra.env import files
 from infra.local import engine
 from infra.policies import normalised
 from infra.stores.store import Keys, Store
-from tests.infra._deployed import administrator, restored
 from tests.infra._deployed import deployed as deployed_once
+from tests.infra._deployed import restored, use
 from tests.infra.conftest import Environment, Server, environment_on
 
 ORIGIN = "https://media.example"
@@ -167,7 +167,8 @@ def _drifting(environment: Environment, capsys: Any, monkeypatch: pytest.MonkeyP
     """The environment, deployed by `init` where there is no engine, and deployed again afterwards."""
     monkeypatch.setattr(engine, "find", lambda: None)
     monkeypatch.setattr(configuration, "ROOT", environment.folder.parent)
-    with restored(environment), administrator(environment):
+    use(environment, monkeypatch)
+    with restored(environment):
         yield Drifting(environment, capsys)
 
 

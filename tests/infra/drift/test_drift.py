@@ -1,4 +1,4 @@
-"""Every setting changed by hand, found as the only difference, and repaired: on real stores, without the engine."""
+"""Every setting changed by hand, found as the only difference and repaired: on real stores, without the engine."""
 
 from __future__ import annotations
 
