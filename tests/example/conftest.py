@@ -1,35 +1,32 @@
-"""Fixtures of the example's tests: buckets with the identities' real keys, a real PostgreSQL, a real video."""
+"""Fixtures of the example's tests: one environment and one PostgreSQL for the run, emptied after each test."""
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from unittest import mock
 
 import psycopg
 import pytest
 
 from core.storage.keys import ChunkKey, parse
-from examples.pipeline import postgres, video
-from examples.pipeline.processes import wait_for
+from examples.pipeline import commands, postgres, video
+from examples.pipeline.processes import end, wait_for
+from infra.stores.store import Store
 from tests.conftest import REPO, free_ports
-from tests.infra.conftest import (
-    Environment,
-    Server,
-    admin_variables,
-    environment_on,
-    environments,
-    remove_environment,
-    seaweed_store,
-)
+from tests.infra._deployed import deployed, emptied
+from tests.infra.conftest import Environment, Server, environment_on, environments, no_backoff, seaweed_store
 
-__all__ = ["environments", "seaweed_store"]
+__all__ = ["environments", "no_backoff", "seaweed_store"]
 
 DAY = "2026-11-23"
 #: Frames of the test's chunk: one a second.
@@ -58,20 +55,32 @@ main(arguments)
 """
 #: Where frames and overlays are uploaded.
 EXTRACTION, DETECTION = "core.storage._frame_write", "examples.pipeline.detect"
+#: Ends every other connection, and waits 10 s for each to be gone.
+_DISCONNECT = (
+    b"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+    b" WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+#: Modules that read the name of a bucket when they are imported, and which.
+_WITH_BUCKETS = {
+    "examples.pipeline.detect": "out",
+    "examples.pipeline.extract": "in",
+    "examples.pipeline.upload": "in",
+    "examples.pipeline.work": "in",
+}
 
 
 @dataclass(frozen=True)
 class Place:
-    """An environment with a database of its own."""
+    """An environment and a database, and how the example's commands run with them."""
 
     environment: Environment
     database: str
     scratch: Path
-    #: Where its page is, if it is served: the origin that the bucket lets upload.
+    #: Of the page: the bucket lets this origin upload.
     port: int
-    more: dict[str, str] = field(default_factory=dict)
 
     def environ(self, identity: str, **more: str) -> dict[str, str]:
+        """Return the variables that a process of this identity has."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return kept | {
             "S3_ENV_FILE": str(self.environment.file(identity)),
@@ -80,16 +89,58 @@ class Place:
             **more,
         }
 
-    def run(self, identity: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-W", "error", "-m", "examples.pipeline", *arguments]
+    @contextmanager
+    def variables(self, identity: str, **more: str) -> Iterator[None]:
+        """Give this process the variables of a process of the identity while the block runs."""
         environ = self.environ(identity, **more)
-        return subprocess.run(command, cwd=REPO, env=environ, capture_output=True, text=True, check=False)
+        with mock.patch.dict(os.environ, environ, clear=True), mock.patch.object(tempfile, "tempdir", None):
+            yield
+
+    def run(self, identity: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in this process, with the variables of a process of this identity."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            self.variables(identity, **more),
+            mock.patch.object(signal, "signal"),  # the handlers of this process stay
+            redirect_stdout(out),
+            redirect_stderr(err),
+            pytest.raises(SystemExit) as ended,
+        ):
+            commands.main(list(arguments))
+        code = ended.value.code
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    def run_process(self, identity: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a process of its own: it imports what it needs with these variables."""
+        environ = self.environ(identity, **more)
+        return subprocess.run(
+            command(*arguments), cwd=REPO, env=environ, capture_output=True, text=True, check=False
+        )
 
     def done(self, identity: str, *arguments: str, **more: str) -> str:
-        """What a command says that must succeed."""
+        """Run a command that must succeed; return its output."""
         ended = self.run(identity, *arguments, **more)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
+
+    @contextmanager
+    def before_upload(self, where: str, number: int, action: Callable[[], object]) -> Iterator[None]:
+        """Call `action` once, after so many uploads of a module."""
+        module = import_module(where)
+        upload_many = module.upload_many
+        results = []
+
+        def interrupted(items: object, **options: object) -> Iterator[object]:
+            for result in upload_many(items, **options):
+                results.append(result)
+                if len(results) == number:
+                    action()
+                yield result
+
+        with mock.patch.object(module, "upload_many", interrupted):
+            yield
+        assert len(results) >= number
 
     @contextmanager
     def held(self, where: str, after: int, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
@@ -112,28 +163,29 @@ class Place:
             process.communicate()
 
     @contextmanager
-    def served(self) -> Iterator[str]:
-        """The page with its signer of uploads; its address."""
-        signer = free_ports(1)[0]
-        intake = f"http://127.0.0.1:{signer}"
-        address = f"http://localhost:{self.port}"
-        with (
-            self._started("ingest", "intake", "--port", str(signer)) as first,
-            self._started("viewer", "web", "--port", str(self.port), INTAKE_URL=intake) as second,
-        ):
-            wait_for(intake, first)
-            wait_for(address, second)
+    def served(self, port: int, **more: str) -> Iterator[str]:
+        """The page, by the process that serves it; its address."""
+        address = f"http://localhost:{port}"
+        with self._started("viewer", "web", "--port", str(port), **more) as process:
+            wait_for(address, process)
+            yield address
+
+    @contextmanager
+    def signing(self) -> Iterator[str]:
+        """The signer of uploads; its address."""
+        port = free_ports(1)[0]
+        address = f"http://127.0.0.1:{port}"
+        with self._started("ingest", "intake", "--port", str(port)) as process:
+            wait_for(address, process)
             yield address
 
     @contextmanager
     def _started(self, identity: str, *arguments: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-W", "error", "-m", "examples.pipeline", *arguments]
-        process = subprocess.Popen(command, cwd=REPO, env=self.environ(identity, **more))
+        process = subprocess.Popen(command(*arguments), cwd=REPO, env=self.environ(identity, **more))
         try:
             yield process
         finally:
-            process.terminate()
-            process.wait()
+            end(process)
 
     def put(self, name: str, content: bytes) -> str:
         """Upload a chunk as it is; its key."""
@@ -154,8 +206,12 @@ class Place:
             return connection.execute(query.encode(), values).fetchall()
 
     def migrated(self) -> None:
-        """Have the tables: a worker without a chunk makes them."""
+        """Make the tables: a worker without a chunk does nothing else."""
         self.done("pipeline", "work", "--once")
+
+    def disconnect(self) -> None:
+        """End every connection to the database, and wait until they are gone with what they began."""
+        self.rows(_DISCONNECT.decode())
 
     def dangling(self) -> set[str]:
         """Keys in rows whose objects the store does not have."""
@@ -168,13 +224,10 @@ class Place:
         assert all(parse(key) for key in told)
         return told - there
 
-    def gone(self) -> None:
-        """Wait until the connections of processes that were killed are gone, and what they began with them."""
-        others = (
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        while self.rows(others) != [(0,)]:
-            time.sleep(0.02)
+
+def command(*arguments: str) -> list[str]:
+    """Return the command line of a command of the example, as users type it."""
+    return [sys.executable, "-W", "error", "-m", "examples.pipeline", *arguments]
 
 
 @pytest.fixture(scope="session")
@@ -186,29 +239,60 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[str]:
-    """A database of its own, without tables."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
+    """The database without tables."""
+    yield postgres_url
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield postgres_url.replace("/postgres?", f"/{name}?")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        connection.execute(_DISCONNECT)
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+
+
+@pytest.fixture(scope="session")
+def _place(seaweed_store: Store, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Buckets with the four identities' keys, for the whole run: making them takes longer than a test."""
+    (port,) = free_ports(1)
+    environment = environment_on(Server(seaweed_store, "iam"), tmp_path_factory.mktemp("environments"))
+    for bucket in environment.values["buckets"].values():
+        bucket["corsOrigins"] = [f"http://localhost:{port}"]
+    with ExitStack() as stack:
+        stack.enter_context(deployed(environment))
+        found = Place(environment, postgres_url, tmp_path_factory.mktemp("scratch"), port)
+        stack.enter_context(_bound_to(found))
+        yield found
+
+
+@contextmanager
+def _bound_to(place: Place) -> Iterator[None]:
+    """Have the modules of the example that this process imports use the buckets of the environment."""
+    with place.variables("pipeline"):
+        modules = [import_module(name) for name in _WITH_BUCKETS]
+    with pytest.MonkeyPatch.context() as patch:
+        for module in modules:
+            role = _WITH_BUCKETS[module.__name__]
+            patch.setattr(module, f"BUCKET_{role.upper()}", place.bucket(role))
+        yield
 
 
 @pytest.fixture
-def place(seaweed_store, environments, database, tmp_path, monkeypatch) -> Iterator[Place]:
-    """Buckets, the four identities' keys and an empty database."""
-    for name, value in admin_variables(seaweed_store).items():
-        monkeypatch.setenv(name, value)
-    (port,) = free_ports(1)
-    made = environment_on(Server(seaweed_store, "iam"), environments)
-    for bucket in made.values["buckets"].values():
-        bucket["corsOrigins"] = [f"http://localhost:{port}"]
-    made.save()
-    made.initialise()
+def place(_place: Place, database: str, tmp_path: Path) -> Iterator[Place]:
+    """Empty buckets, the four identities' keys and an empty database."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    yield Place(made, database, scratch, port)
-    remove_environment(made)
+    with emptied(_place.environment):
+        yield replace(_place, scratch=scratch)
+
+
+@pytest.fixture(scope="session")
+def _address(_place: Place) -> Iterator[str]:
+    """The page and its signer of uploads, each a process for the whole run; the page's address."""
+    with _place.signing() as intake, _place.served(_place.port, INTAKE_URL=intake) as address:
+        yield address
+
+
+@pytest.fixture
+def address(_address: str, place: Place) -> str:
+    """Where the page is that shows the buckets and the database of `place`."""
+    return _address
 
 
 @pytest.fixture(scope="session")

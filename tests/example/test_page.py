@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tests.example.conftest import FRAMES
 
@@ -18,28 +18,37 @@ _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: Where to keep the picture of the page, for the README.
 _PICTURE = "EXAMPLE_PICTURE"
 
-pytestmark = pytest.mark.skipif(not _CHROMIUM, reason="no `chromium` on PATH (Debian: apt-get install chromium)")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not _CHROMIUM, reason="no `chromium` on PATH (Debian: apt-get install chromium)"),
+]
 
 
-@pytest.fixture
-def browser() -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
     # Chromium's own sandbox takes rights that containers, and root, do not have.
     flags = ["--no-sandbox"] if os.getuid() == 0 else []
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_CHROMIUM, args=flags)
-        page = chromium.new_page(viewport={"width": 1000, "height": 640})
-        yield page
-        chromium.close()
+        started = playwright.chromium.launch(executable_path=_CHROMIUM, args=flags)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Page]:
+    """A page in a profile of its own."""
+    page = chromium.new_page(viewport={"width": 1000, "height": 640})
+    yield page
+    page.close()
 
 
 @contextmanager
-def opened(place, browser) -> Iterator[Page]:
+def opened(address: str, browser: Page) -> Iterator[Page]:
     """The page, in which no script fails."""
     failed: list[Error] = []
     browser.on("pageerror", lambda error: failed.append(error))  # noqa: PLW0108  # Playwright marks what it is given
-    with place.served() as address:
-        browser.goto(address)
-        yield browser
+    browser.goto(address)
+    yield browser
     assert failed == []
 
 
@@ -52,10 +61,10 @@ def loaded(page: Page, selector: str) -> None:
     page.wait_for_function(script, arg=selector)
 
 
-def test_the_strip_and_the_overlays_are_shown(place, chunk, browser, tmp_path):
+def test_the_strip_and_the_overlays_are_shown(place, chunk, address, browser, tmp_path):
     timeline = place.done("pipeline", "work", "--once").partition(":")[0]
     place.done("pipeline", "replay", timeline, "--job", "again", "--threshold", "90")
-    with opened(place, browser) as page:
+    with opened(address, browser) as page:
         page.locator(f'#chunks button[data-key="{chunk}"]').click()
         loaded(page, "#strip img")
         assert page.locator("#strip img").count() == FRAMES
@@ -79,7 +88,7 @@ def test_the_strip_and_the_overlays_are_shown(place, chunk, browser, tmp_path):
         loaded(page, "#overlay")
 
 
-def test_an_upload_goes_to_the_store_with_its_progress_shown(place, film, browser):
+def test_an_upload_goes_to_the_store_with_its_progress_shown(place, film, address, browser):
     seen: list[float] = []
     browser.expose_function("seen", lambda value: seen.append(value))  # noqa: PLW0108  # as above
     browser.add_init_script(
@@ -88,7 +97,7 @@ def test_an_upload_goes_to_the_store_with_its_progress_shown(place, film, browse
         " set(value) { real.set.call(this, value); window.seen(value); }});"
     )
     place.migrated()
-    with opened(place, browser) as page:
+    with opened(address, browser) as page:
         page.locator("#file").set_input_files(film)
         page.locator("#upload button").click()
         expect(page.locator("#said")).to_contain_text("uploaded chunks/")
@@ -108,20 +117,19 @@ def test_an_upload_goes_to_the_store_with_its_progress_shown(place, film, browse
         expect(page.locator(f'#chunks button[data-key="{key}"]')).to_contain_text(f"{FRAMES} of {FRAMES} frames")
 
 
-def test_another_origin_than_the_environments_cannot_upload(place, film, browser):
+def test_another_origin_than_the_environments_cannot_upload(place, film, address, browser):
     place.migrated()
-    with place.served() as address:
-        browser.goto(address.replace("localhost", "127.0.0.1"))
-        browser.locator("#file").set_input_files(film)
-        browser.locator("#upload button").click()
-        expect(browser.locator("#said")).to_contain_text("does not let this page upload (CORS)")
+    browser.goto(address.replace("localhost", "127.0.0.1"))
+    browser.locator("#file").set_input_files(film)
+    browser.locator("#upload button").click()
+    expect(browser.locator("#said")).to_contain_text("does not let this page upload (CORS)")
     assert place.keys("in") == set()
 
 
-def test_a_broken_chunk_says_why_and_its_name_is_but_text(place, browser):
+def test_a_broken_chunk_says_why_and_its_name_is_but_text(place, address, browser):
     place.put("<img src=x onerror=document.title='run'>.mp4", b"no video")
     place.run("pipeline", "work", "--once")
-    with opened(place, browser) as page:
+    with opened(address, browser) as page:
         expect(page.locator("#chunks button")).to_contain_text("<img src=x onerror=document.title='run'>.mp4")
         expect(page.locator("#chunks small")).to_contain_text("cannot be decoded")
         assert page.title() == "Frames and overlays"

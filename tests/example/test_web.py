@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from examples.pipeline.serving import listener
 from infra.env import files
-from tests.conftest import REPO
+from tests.conftest import REPO, free_ports
 from tests.example.conftest import FRAMES
 
 
@@ -49,17 +50,16 @@ def key_of(place, identity):
     return keys.access_key_id
 
 
-def test_the_page_shows_chunks_frames_and_what_a_job_found(place, chunk):
+def test_the_page_shows_chunks_frames_and_what_a_job_found(place, chunk, address):
     timeline = place.done("pipeline", "work", "--once").partition(":")[0]
     waiting = place.put("waiting.mp4", b"not looked at yet")
-    with place.served() as page:
-        _, chunks = ask(f"{page}/api/chunks")
-        assert [(one["key"], [job["stage"] for job in one["jobs"]]) for one in chunks] == [
-            (chunk, ["extract", "detect"]),
-            (waiting, []),
-        ]
-        _, frames = ask(f"{page}/api/timelines/{timeline}/frames")
-        _, found = ask(f"{page}/api/jobs/{timeline}")
+    _, chunks = ask(f"{address}/api/chunks")
+    assert [(one["key"], [job["stage"] for job in one["jobs"]]) for one in chunks] == [
+        (chunk, ["extract", "detect"]),
+        (waiting, []),
+    ]
+    _, frames = ask(f"{address}/api/timelines/{timeline}/frames")
+    _, found = ask(f"{address}/api/jobs/{timeline}")
     assert len(frames) == len(found) == FRAMES
     assert [one["frame"]["key"] for one in found] == [one["key"] for one in frames]
     for url in (frames[3]["url"], found[3]["overlay"]["url"]):
@@ -68,11 +68,10 @@ def test_the_page_shows_chunks_frames_and_what_a_job_found(place, chunk):
             assert answer.read()[:4] in {b"\xff\xd8\xff\xe0", b"\x89PNG"}
 
 
-def test_an_upload_is_signed_by_ingest_and_lands_as_a_new_chunk(place, film):
-    with place.served() as page:
-        wanted = {"name": "a b%ü.mp4", "content_type": "video/mp4"}
-        _, first = ask(f"{page}/api/uploads", wanted)
-        _, second = ask(f"{page}/api/uploads", wanted)
+def test_an_upload_is_signed_by_ingest_and_lands_as_a_new_chunk(place, film, address):
+    wanted = {"name": "a b%ü.mp4", "content_type": "video/mp4"}
+    _, first = ask(f"{address}/api/uploads", wanted)
+    _, second = ask(f"{address}/api/uploads", wanted)
     assert first["key"] != second["key"]
     assert signer(first["url"]) == key_of(place, "ingest") != key_of(place, "viewer")
     assert put(first, film.read_bytes()) == 200
@@ -80,9 +79,8 @@ def test_an_upload_is_signed_by_ingest_and_lands_as_a_new_chunk(place, film):
     assert "frames decoded" in place.done("pipeline", "work", "--once")
 
 
-def test_an_address_is_for_one_key_and_type(place):
-    with place.served() as page:
-        _, signed = ask(f"{page}/api/uploads", {"name": "a.mp4", "content_type": "video/mp4"})
+def test_an_address_is_for_one_key_and_type(place, address):
+    _, signed = ask(f"{address}/api/uploads", {"name": "a.mp4", "content_type": "video/mp4"})
     assert put(signed, b"x", "text/html") == 403
     moved = signed | {"url": signed["url"].replace("/a-", "/b-")}
     assert put(moved, b"x") == 403
@@ -94,42 +92,39 @@ def test_an_address_is_for_one_key_and_type(place):
     [("a.mp4", "text/html"), ("a.mp4", "video/mp4\r\nx: y"), ("a.mp4", ""), ("../a.mp4", "video/mp4"),
      ("a/b.mp4", "video/mp4"), ("a\nb.mp4", "video/mp4"), ("x" * 300, "video/mp4")],
 )  # fmt: skip
-def test_what_cannot_be_a_chunk_is_not_signed(place, name, kind):
-    with place.served() as page:
-        status, told = ask(f"{page}/api/uploads", {"name": name, "content_type": kind})
+def test_what_cannot_be_a_chunk_is_not_signed(address, name, kind):
+    status, told = ask(f"{address}/api/uploads", {"name": name, "content_type": kind})
     assert status == 400
     assert isinstance(told["detail"], str)
 
 
-def test_what_is_not_there_is_said(place):
+def test_what_is_not_there_is_said(place, address):
     place.migrated()
-    with place.served() as page:
-        assert ask(f"{page}/api/timelines/nothing/frames")[0] == 404
-        assert ask(f"{page}/api/timelines/-x/frames")[0] == 400
-        assert ask(f"{page}/api/jobs/nothing") == (200, [])
-        assert ask(f"{page}/api/jobs/-x")[0] == 400
+    assert ask(f"{address}/api/timelines/nothing/frames")[0] == 404
+    assert ask(f"{address}/api/timelines/-x/frames")[0] == 400
+    assert ask(f"{address}/api/jobs/nothing") == (200, [])
+    assert ask(f"{address}/api/jobs/-x")[0] == 400
 
 
-def test_a_page_of_somebody_elses_name_is_not_answered(place):
-    with place.served() as page:
-        status, _ = ask(f"{page}/api/chunks", Host="rebound.example")
+def test_a_page_of_somebody_elses_name_is_not_answered(address):
+    status, _ = ask(f"{address}/api/chunks", Host="rebound.example")
     assert status == 400
 
 
 def test_a_database_or_store_that_is_down_is_a_sentence_on_the_page(place):
     gone = place.database.replace("host=", "host=/nowhere")
-    down = type(place)(place.environment, gone, place.scratch, place.port)
-    with down.served() as page:
-        status, told = ask(f"{page}/api/chunks")
+    with place.served(free_ports(1)[0], DATABASE_URL=gone) as address:
+        status, told = ask(f"{address}/api/chunks")
     assert status == 503
     assert "DATABASE_URL" in told["detail"]
 
 
 def test_a_port_that_is_taken_is_said(place):
-    with place.served():
-        done = place.run("viewer", "web", "--port", str(place.port))
+    with listener(0) as taken:
+        port = str(taken.getsockname()[1])
+        done = place.run_process("viewer", "web", "--port", port)
     assert done.returncode == 2
-    assert f"port {place.port}" in done.stderr
+    assert f"port {port}" in done.stderr
 
 
 def test_the_page_asks_for_nothing_but_itself():

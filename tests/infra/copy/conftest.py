@@ -17,16 +17,9 @@ from core.storage.settings import Settings, read_env_file
 from infra import cli, private_file
 from infra.env import files
 from infra.identities import ROLES, Role
-from infra.stores.empty import delete_everything
 from infra.stores.store import Store
-from tests.infra.conftest import (
-    Environment,
-    Server,
-    admin_variables,
-    environment_on,
-    remove_environment,
-    use_folder,
-)
+from tests.infra._deployed import deployed, emptied
+from tests.infra.conftest import Environment, Server, environment_on, use_folder
 from tests.infra.copy._gate import Gate
 
 
@@ -108,41 +101,34 @@ class Pair:
         return Ran(code, out, err)
 
 
-def made(server: Server, folder: Path, stack: ExitStack) -> Place:
-    """An environment from nothing, whose administrator's keys are gone again."""
-    found = environment_on(server, folder, identities=["app"])
-    found.save()
-    stack.callback(remove_environment, found)
-    with pytest.MonkeyPatch.context() as patch:
-        use_folder(patch, folder)
-        for name, value in admin_variables(server.store).items():
-            patch.setenv(name, value)
-        found.initialise()
-    keys = files.keys(found.file("app"))
-    assert keys
-    return Place(found, (keys.access_key_id, keys.secret_access_key))
+@contextmanager
+def _place(server: Server, folder: Path) -> Iterator[Place]:
+    with deployed(environment_on(server, folder, identities=["app"])) as environment:
+        keys = files.keys(environment.file("app"))
+        assert keys
+        yield Place(environment, (keys.access_key_id, keys.secret_access_key))
 
 
 @contextmanager
 def as_they_were(*places: Place) -> Iterator[None]:
-    """Afterwards their files are as before, and their buckets are empty: to make them takes longer than a test."""
+    """Write their files as they are now when the block ends, and empty their buckets."""
     folder = places[0].environment.folder
     texts = {file: file.read_text() for file in folder.iterdir()}
-    try:
-        yield
-    finally:
-        for file, text in texts.items():
-            private_file.write(file, text)
-        for place in places:
-            for role in ROLES:
-                delete_everything(place.environment.store.s3, place.settings.bucket(role))
+    with emptied(*(place.environment for place in places)):
+        try:
+            yield
+        finally:
+            for file, text in texts.items():
+                private_file.write(file, text)
+            for place in places:
+                place.environment.values["identities"] = ["app"]
 
 
 @pytest.fixture(scope="session")
 def _on_seaweed(seaweed_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Place]]:
     server, folder = Server(seaweed_store, "iam"), tmp_path_factory.mktemp("environments")
-    with ExitStack() as stack:
-        yield made(server, folder, stack), made(server, folder, stack)
+    with _place(server, folder) as source, _place(server, folder) as target:
+        yield source, target
 
 
 @pytest.fixture(scope="session")
@@ -150,9 +136,11 @@ def _to_minio(
     seaweed_store: Store, minio: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Place, Place]]:
     folder = tmp_path_factory.mktemp("environments")
-    with ExitStack() as stack:
-        source = made(Server(seaweed_store, "iam"), folder, stack)
-        yield source, made(Server(minio, "minio"), folder, stack)
+    with (
+        _place(Server(seaweed_store, "iam"), folder) as source,
+        _place(Server(minio, "minio"), folder) as target,
+    ):
+        yield source, target
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ class TestMirror:
         }
         assert pair.source.all() == before
 
+    @pytest.mark.flow
     def test_metadata_and_content_headers_come_along(self, pair: Pair):
         fill(pair.source)
         assert pair.copy("--yes").code == 0
@@ -72,6 +73,7 @@ class TestMirror:
         assert set(ours["Metadata"]) == {"camera", "mtime", "btime"}, "what rclone adds is documented"
         assert ours["Metadata"]["camera"] == "north"
 
+    @pytest.mark.flow
     def test_a_second_run_changes_nothing_and_says_so(self, pair: Pair):
         fill(pair.source)
         pair.copy("--yes")
@@ -81,6 +83,7 @@ class TestMirror:
         assert "out: nothing to copy; 1 object verified, all by MD5" in done.out
         assert pair.target.all() == before
 
+    @pytest.mark.flow
     def test_only_what_is_missing_is_copied(self, pair: Pair):
         fill(pair.source)
         pair.copy("--yes")
@@ -103,6 +106,7 @@ class TestMirror:
         assert f"only at {pair.target.name}, left alone: 1 object" in done.out
         assert pair.target.get("out", "theirs/0001.jpg")["Body"] == b"theirs"
 
+    @pytest.mark.flow
     def test_what_the_user_told_rclone_otherwise_does_not_count(self, pair: Pair, monkeypatch):
         monkeypatch.setenv("RCLONE_DRY_RUN", "true")
         monkeypatch.setenv("RCLONE_CONFIG_TO_ENDPOINT", "http://127.0.0.1:1")
@@ -136,6 +140,7 @@ ODD_KEYS = [
 ]
 
 
+@pytest.mark.flow
 def test_every_key_arrives_as_it_is(pair: Pair):
     for key in ODD_KEYS:
         pair.source.put("in", key, key.encode())
@@ -146,6 +151,7 @@ def test_every_key_arrives_as_it_is(pair: Pair):
     assert [pair.target.get("in", key)["Body"] for key in ODD_KEYS] == [key.encode() for key in ODD_KEYS]
 
 
+@pytest.mark.flow
 class TestParts:
     @pytest.fixture
     def body(self) -> bytes:
@@ -255,6 +261,7 @@ class TestOtherContent:
         )
         assert pair.target.all() == before
 
+    @pytest.mark.flow
     @pytest.mark.usefixtures("theirs")
     def test_is_replaced_when_told_so(self, pair: Pair):
         done = pair.copy("--yes", "--overwrite")
@@ -274,6 +281,7 @@ class TestOtherContent:
         assert done.json["out"]["differing"] == {"objects": 1, "bytes": 5, "first": ["frames/0001.jpg"]}
 
 
+@pytest.mark.flow
 class TestProof:
     """What goes wrong between the copy and the proof is seen."""
 
@@ -339,6 +347,7 @@ class TestProof:
         assert "'stranger'" in done.out
 
 
+@pytest.mark.flow
 @pytest.mark.minio
 class TestMinio:
     def test_from_seaweedfs_in_the_same_parts(self, to_minio: Pair):

@@ -7,17 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from infra.stores.store import Store
-from tests.infra.conftest import Project, Server
+from tests.infra.conftest import Project
 from tests.infra.copy._gate import Gate
-from tests.infra.copy.conftest import Place, made
+from tests.infra.copy.conftest import Pair, Place
 from tests.infra.copy.test_copy import in_parts
 
 MIB = 1024 * 1024
@@ -59,18 +57,17 @@ class Stuck:
 
 
 @pytest.fixture
-def stuck(project: Project, seaweed_store: Store) -> Iterator[Stuck]:
+def stuck(pair: Pair, project: Project, gate: Callable[..., Gate]) -> Stuck:
     """A small object is there already; of a large one in parts, no connection carries more than 2 MiB."""
-    with ExitStack() as stack:
-        source, target = (made(Server(seaweed_store, "iam"), project.environments, stack) for _ in range(2))
-        gate = Gate(target.settings.endpoint_url or "", 2 * MIB)
-        stack.callback(gate.close)
-        target.rewrite(endpoint_url=gate.endpoint)
-        for place in (source, target):
-            place.put("in", "small.mp4", b"small")
-        body = os.urandom(11 * MIB)
-        in_parts(source, "big.mp4", [5 * MIB, 5 * MIB, MIB], body)
-        yield Stuck(project, source, target, gate, body)
+    project.environments.rmdir()
+    project.environments.symlink_to(pair.source.environment.folder)
+    slow = gate(pair.target.settings.endpoint_url, 2 * MIB)
+    pair.target.rewrite(endpoint_url=slow.endpoint)
+    for place in (pair.source, pair.target):
+        place.put("in", "small.mp4", b"small")
+    body = os.urandom(11 * MIB)
+    in_parts(pair.source, "big.mp4", [5 * MIB, 5 * MIB, MIB], body)
+    return Stuck(project, pair.source, pair.target, slow, body)
 
 
 def processes() -> dict[int, tuple[int, str]]:
@@ -93,6 +90,7 @@ def wait_until(met: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.flow
 def test_no_other_user_sees_a_secret_while_it_runs(stuck: Stuck):
     process = stuck.start()
     pid, arguments = rclone_of(process)
@@ -120,6 +118,7 @@ def test_ctrl_c_discards_what_was_half_done_and_says_how_to_go_on(stuck: Stuck):
     stuck.must_be_whole(stuck.again())
 
 
+@pytest.mark.flow
 def test_kill_9_leaves_nothing_that_is_taken_for_whole(stuck: Stuck):
     process = stuck.start()
     pid, _ = rclone_of(process)
@@ -131,6 +130,7 @@ def test_kill_9_leaves_nothing_that_is_taken_for_whole(stuck: Stuck):
     stuck.must_be_whole(stuck.again())
 
 
+@pytest.mark.flow
 def test_rclone_killed_is_a_failure_that_the_next_run_mends(stuck: Stuck):
     process = stuck.start()
     pid, _ = rclone_of(process)

@@ -18,6 +18,7 @@ PAGE = (
 )
 
 
+@pytest.mark.flow
 def test_more_than_a_page_is_listed_and_copied(pair: Pair):
     keys = [f"frames/{number:04d}+ü.jpg" for number in range(1005)]
     for key in keys:

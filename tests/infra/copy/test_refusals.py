@@ -150,6 +150,7 @@ class TestStores:
         place.rewrite(endpoint_url=refusing)
         refused(pair, 3, f"{place.name}: ListObjectsV2", "is the store running")
 
+    @pytest.mark.flow
     @pytest.mark.parametrize("side", ["source", "target"])
     def test_that_goes_away_amid_the_copy(self, pair: Pair, side, gate, monkeypatch):
         monkeypatch.setattr("core.storage._retry.pause", lambda _failures: None)
@@ -178,8 +179,10 @@ class TestStores:
         pair.target.rewrite(access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key)
         for number in range(5):
             pair.source.put("out", f"{number}.jpg", b"1")
-        done = pair.copy("--yes")
-        maker.delete_identity(environment.store, name)
+        try:
+            done = pair.copy("--yes")
+        finally:
+            maker.delete_identity(environment.store, name)
         assert done.code == 1
         assert done.err.count("\n") == 2, "five refusals that are one"
         assert "  out: 5 objects: Failed to copy: operation error S3: PutObject" in done.err
@@ -191,8 +194,10 @@ class TestStores:
 
     def test_without_the_bucket(self, pair: Pair, seaweed_store):
         seaweed_store.s3.delete_bucket(Bucket=pair.target.settings.bucket_out)
-        done = pair.copy("--yes")
-        seaweed_store.s3.create_bucket(Bucket=pair.target.settings.bucket_out)
+        try:
+            done = pair.copy("--yes")
+        finally:
+            seaweed_store.s3.create_bucket(Bucket=pair.target.settings.bucket_out)
         assert done.code == 1
         assert f"{pair.target.name}: there is no bucket" in done.err
 

@@ -1,8 +1,10 @@
-"""A deployed environment with every setting that its store can have, and what stands behind the program's back."""
+"""An environment with every setting that its store can have: deployed once a store, restored after each test."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from infra import config as configuration
 from infra.env import files
 from infra.local import engine
 from infra.policies import normalised
-from infra.stores.store import Keys
-from tests.infra.conftest import Environment
+from infra.stores.store import Keys, Store
+from tests.infra._deployed import deployed as deployed_once
+from tests.infra._deployed import restored, use
+from tests.infra.conftest import Environment, Server, environment_on
 
 ORIGIN = "https://media.example"
 _ON_ANY = {"versioning": True, "noncurrentDays": 3, "expire": [{"prefix": "cache/", "days": 5}]}
@@ -92,10 +96,13 @@ class Drifting:
 
     def sides(self) -> list[tuple[str, str, str, str]]:
         """The findings, without the name of the environment."""
+        return self.sides_of(self.findings())
+
+    def sides_of(self, findings: list[dict[str, str]]) -> list[tuple[str, str, str, str]]:
         name = self.environment.name
         return [
             tuple(one[key].replace(name, "ENV") for key in ("thing", "property", "wanted", "actual"))  # type: ignore[misc]
-            for one in self.findings()
+            for one in findings
         ]
 
     def everything(self) -> list[Any]:
@@ -134,23 +141,51 @@ class Drifting:
             return error.response["Error"]["Code"]
 
 
-def _deployed(environment: Environment, capsys: Any, folder: Path, monkeypatch: Any) -> Drifting:
-    monkeypatch.setattr(engine, "find", lambda: None)
-    monkeypatch.setattr(configuration, "ROOT", folder)
-    environment.values["identities"] = ["app", "viewer"]
-    more = _ON_SEAWEED if environment.server.credentials == "iam" else {}
+def _environment(server: Server, root: Path, **more: Any) -> Environment:
+    folder = root / "environments"
+    folder.mkdir()
+    environment = environment_on(server, folder, identities=["app", "viewer"])
     environment.values["buckets"]["in"] |= _ON_ANY | more
-    environment.save()
-    environment.initialise()
-    return Drifting(environment, capsys)
+    return environment
+
+
+@pytest.fixture(scope="session")
+def _on_seaweed(seaweed_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    server = Server(seaweed_store, "iam")
+    with deployed_once(_environment(server, tmp_path_factory.mktemp("drift"), **_ON_SEAWEED)) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def _on_minio(minio: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    with deployed_once(_environment(Server(minio, "minio"), tmp_path_factory.mktemp("drift"))) as environment:
+        yield environment
+
+
+@contextmanager
+def _drifting(environment: Environment, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drifting]:
+    """The environment, deployed by `init` where there is no engine, and deployed again afterwards."""
+    monkeypatch.setattr(engine, "find", lambda: None)
+    monkeypatch.setattr(configuration, "ROOT", environment.folder.parent)
+    use(environment, monkeypatch)
+    with restored(environment):
+        yield Drifting(environment, capsys)
 
 
 @pytest.fixture
-def deployed(environment: Environment, capsys, tmp_path, monkeypatch) -> Drifting:
-    """On each real store in turn, by `init`, where there is no engine."""
-    return _deployed(environment, capsys, tmp_path, monkeypatch)
+def on_seaweed(_on_seaweed: Environment, capsys, monkeypatch) -> Iterator[Drifting]:
+    with _drifting(_on_seaweed, capsys, monkeypatch) as drifting:
+        yield drifting
 
 
 @pytest.fixture
-def on_seaweed(seaweed_environment: Environment, capsys, tmp_path, monkeypatch) -> Drifting:
-    return _deployed(seaweed_environment, capsys, tmp_path, monkeypatch)
+def on_minio(_on_minio: Environment, capsys, monkeypatch) -> Iterator[Drifting]:
+    with _drifting(_on_minio, capsys, monkeypatch) as drifting:
+        yield drifting
+
+
+@pytest.fixture(params=["seaweed", pytest.param("minio", marks=pytest.mark.minio)])
+def deployed(request: pytest.FixtureRequest) -> Drifting:
+    """On each real store in turn."""
+    drifting: Drifting = request.getfixturevalue(f"on_{request.param}")
+    return drifting

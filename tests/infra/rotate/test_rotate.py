@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from infra.local._lock import exclusive
 from infra.rotate import guards
 from infra.stores.keys import is_accepted
 from infra.stores.store import Keys
+from tests.infra._deployed import emptied
 from tests.infra.conftest import Environment
 from tests.load import full_load
 
@@ -32,12 +34,18 @@ def _without_engine(monkeypatch, tmp_path):
     monkeypatch.setattr(configuration, "ROOT", tmp_path)
 
 
+@pytest.fixture(
+    params=["seaweed", pytest.param("minio", marks=[pytest.mark.minio, pytest.mark.flow])],
+)
+def environment(request: pytest.FixtureRequest) -> Environment:
+    """On each real store in turn."""
+    found: Environment = request.getfixturevalue(f"on_{request.param}")
+    return found
+
+
 @pytest.fixture
 def rotate(environment: Environment, capsys) -> Callable[..., str]:
     """Runs the command to its expected end; what it said."""
-    environment.values["identities"] = ["app", "viewer"]
-    environment.save()
-    environment.initialise()
 
     def run(*arguments: str, code: int = 0) -> str:
         assert cli.run(["rotate", environment.name, *arguments]) == code, capsys.readouterr().err
@@ -104,16 +112,8 @@ def test_a_whole_rotation(environment: Environment, rotate):
     assert (slots(environment, "viewer"), key(environment, "viewer")) == (("a", None), viewer)
 
 
-def test_a_second_rotation_comes_back_to_the_first_slot(environment: Environment, rotate):
-    first = key(environment)
-    rotate("app", "--to", "finish", "--soak", "0")
-    second = key(environment)
-    rotate("app", "--to", "finish", "--soak", "0")
-    assert slots(environment) == ("a", None)
-    assert len({first, second, key(environment)}) == 3
-
-
-def test_every_step_but_the_last_is_taken_back(environment: Environment, rotate):
+@pytest.mark.flow
+def test_abort_undoes_every_step_but_the_last(environment: Environment, rotate):
     old = key(environment)
     rotate("app", "--to", "retire")
     new = key(environment)
@@ -136,13 +136,14 @@ def worker(environment: Environment, rotate, tmp_path, monkeypatch) -> Iterator[
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("S3_ENV_FILE", str(environment.file("app")))
     monkeypatch.setattr(_live, "LOOK_EVERY", 0.05)
-    with full_load(f"{environment.name}-out", tmp_path, threads=3) as load:
+    with emptied(environment), full_load(f"{environment.name}-out", tmp_path, threads=3) as load:
         yield
     forget_clients()
     assert load.errors == []
     assert min(load.done) > 5
 
 
+@pytest.mark.flow
 @pytest.mark.usefixtures("worker")
 def test_no_request_of_a_running_program_fails(environment: Environment, rotate):
     old = key(environment)
@@ -156,9 +157,19 @@ class TestOnSeaweed:
     """What does not depend on the store."""
 
     @pytest.fixture
-    def environment(self, seaweed_environment: Environment) -> Environment:
-        return seaweed_environment
+    def environment(self, on_seaweed: Environment) -> Environment:
+        return on_seaweed
 
+    @pytest.mark.flow
+    def test_a_second_rotation_comes_back_to_the_first_slot(self, environment, rotate):
+        first = key(environment)
+        rotate("app", "--to", "finish", "--soak", "0")
+        second = key(environment)
+        rotate("app", "--to", "finish", "--soak", "0")
+        assert slots(environment) == ("a", None)
+        assert len({first, second, key(environment)}) == 3
+
+    @pytest.mark.flow
     def test_all_identities_go_together_and_those_behind_catch_up(self, environment, rotate):
         rotate("app")
         rotate()
@@ -177,6 +188,7 @@ class TestOnSeaweed:
         assert environment.file("app").read_bytes() == before
         assert slots(environment) == ("a", "start")
 
+    @pytest.mark.flow
     def test_a_key_with_a_right_too_many_is_not_switched_to(self, environment, rotate):
         rotate("viewer")
         wider = configuration.load(environment.name).identities[0]
@@ -188,6 +200,7 @@ class TestOnSeaweed:
         assert "viewer, in: put is allowed, must be denied" in said
         assert slots(environment, "viewer") == ("a", "start")
 
+    @pytest.mark.flow
     def test_a_key_that_is_switched_on_again_is_proven(self, environment, rotate, monkeypatch):
         rotate("viewer", "--to", "retire")
         store, maker = environment.store, environment.server.maker
@@ -204,6 +217,7 @@ class TestOnSeaweed:
         assert "run this without --abort to switch it off" in said
         assert slots(environment, "viewer") == ("b", "switch")
 
+    @pytest.mark.flow
     def test_a_step_that_was_not_deployed_is_deployed_by_the_next_run(self, environment, rotate, monkeypatch):
         def killed(*_: object) -> None:
             raise KeyboardInterrupt
@@ -223,12 +237,12 @@ class TestOnSeaweed:
         assert "does not accept the admin key" in said
         assert "or take it back with --abort" in said
 
-    def test_it_is_refused_while_another_is_at_work(self, environment, rotate):
+    def test_a_rotation_is_refused_while_another_one_runs(self, environment, rotate):
         local_folder().mkdir(exist_ok=True)
         with exclusive(local_folder() / f"rotate-{environment.name}.lock"):
             assert "is being worked on already" in rotate("app", code=2)
 
-    def test_unknown_and_given_keys(self, environment, rotate):
+    def test_an_unknown_identity_and_externally_managed_keys_are_refused(self, environment, rotate):
         assert "has no identity 'vewer'; did you mean viewer?" in rotate("vewer", code=2)
         environment.values.update(credentials="static", identities=["app"])
         environment.save()
@@ -239,6 +253,7 @@ class TestOnSeaweed:
         assert "--json goes with --status" in rotate("--json", code=2)
         assert "soon is no duration" in rotate("--soak", "soon", code=2)
 
+    @pytest.mark.flow
     def test_status_shows_no_key(self, environment, rotate):
         rotate("app", "--to", "switch")
         said = rotate("--status")
@@ -252,6 +267,7 @@ class TestOnSeaweed:
             assert held.access_key_id not in said + json.dumps(found)
             assert held.secret_access_key not in said + json.dumps(found)
 
+    @pytest.mark.flow
     def test_a_step_that_was_taken_is_not_taken_again(self, environment, rotate):
         rotate("app", "--to", "switch")
         assert "start was done before; next is retire" in rotate("app", "--to", "start")
@@ -267,13 +283,11 @@ class TestOnSeaweed:
         (timedelta(hours=25), timedelta(hours=1), None),
     ],
 )
-def test_the_old_key_must_be_out_of_use(seaweed_environment, used_ago, stepped_ago, refusal):
+def test_the_old_key_must_be_out_of_use(used_ago, stepped_ago, refusal):
     now = datetime.now(UTC)
-    since = f"{now - stepped_ago:%Y-%m-%dT%H:%M:%SZ}"
-    seaweed_environment.values["slots"] = {"app": {"current": "b", "step": "retire", "since": since}}
+    slots = {"current": "b", "step": "retire", "since": f"{now - stepped_ago:%Y-%m-%dT%H:%M:%SZ}"}
+    values = {"target": "aws", "region": "eu-west-1", "slots": {"app": slots}}
+    config = configuration.parse("test", values, "test")
     used = now - used_ago if used_ago else None
-    if refusal is None:
-        guards._require_unused(seaweed_environment.config, "app", used, timedelta(days=1))
-        return
-    with pytest.raises(InfraError, match=refusal):
-        guards._require_unused(seaweed_environment.config, "app", used, timedelta(days=1))
+    with pytest.raises(InfraError, match=refusal) if refusal else nullcontext():
+        guards._require_unused(config, "app", used, timedelta(days=1))
