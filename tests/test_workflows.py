@@ -317,7 +317,7 @@ def test_these_are_the_commands_that_ci_needs():
 
 
 @pytest.mark.parametrize("words", [["env", "local", "--form", "dotenv"], ["check", "local", "more"]], ids=" ".join)
-def test_it_would_refuse_others(words):
+def test_our_command_line_refuses_unknown_options_and_arguments(words):
     command = cli.get_command(click.Context(cli), words[0])
     assert command
     with pytest.raises(click.UsageError):

@@ -218,7 +218,7 @@ def test_a_provider_is_refused_as_the_real_one_is(run: Runs, aws: Account, monke
         mocks.deploy(main, [DOUBLE], config=region)
 
 
-def test_a_name_of_somebody_else_is_taken(run: Runs, aws: Account, aws_server: AwsServer):
+def test_a_bucket_name_of_another_account_is_refused(run: Runs, aws: Account, aws_server: AwsServer):
     other = aws_server.account()
     name = f"taken-{secrets.token_hex(6)}"
     other.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
