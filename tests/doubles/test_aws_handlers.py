@@ -160,6 +160,7 @@ def test_in_the_first_region_the_provider_looks_before(aws_server: AwsServer, mo
         engine.resources.create(BUCKET, {"bucket": name})
 
 
+@pytest.mark.flow
 @pytest.mark.parametrize("right", ["s3:ListTagsForResource", "s3:GetBucketTagging"])
 def test_tags_are_read_by_whichever_right_there_is(
     engine: Engine, aws: Account, bucket: str, monkeypatch: pytest.MonkeyPatch, right: str
@@ -181,6 +182,7 @@ _READS = (
 _CONFIGURATIONS = ("Accelerate", "Lifecycle", "Replication", "Encryption")
 
 
+@pytest.mark.flow
 @pytest.mark.parametrize(
     "missing",
     [*(f"s3:GetBucket{one}" for one in _READS), *(f"s3:Get{one}Configuration" for one in _CONFIGURATIONS)],

@@ -276,6 +276,7 @@ def test_a_bucket_that_is_not_empty_arrives_as_its_sentence_alone(engine: Engine
     assert "Traceback" not in caught.value.details()
 
 
+@pytest.mark.flow
 def test_a_wrong_admin_key_arrives_as_its_sentence_alone(tmp_path: Path, bucket: Props, identity: Props):
     admin = {"adminAccessKeyId": "AKIAWRONG", "adminSecretAccessKey": "wrong-secret"}
     with _conversation(tmp_path, admin) as engine:
@@ -293,6 +294,7 @@ def test_a_bug_keeps_its_traceback(engine: Engine, bucket: Props):
     assert "KeyError: 'name'" in said
 
 
+@pytest.mark.flow
 def test_static_keys_come_from_the_configuration_of_the_stack(tmp_path: Path, key: Props, iam: IAMClient):
     iam.create_user(UserName=key["identity"])
     made = iam.create_access_key(UserName=key["identity"])["AccessKey"]
