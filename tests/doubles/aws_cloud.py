@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -49,14 +50,21 @@ class Aws:
         self._session = _session(config, self.region)
         self.s3: S3Client = self._client("s3")
         self.iam: IAMClient = self._client("iam")
-        self.kms: Any = self._client("kms")
-        self.control: Any = self._client("s3control")
-        # botocore puts the account before the host, which an address cannot have.
-        self.control.meta.events.register("before-sign.s3-control", _without_account)
         self.sts: Any = self._client("sts")
         self.caller = self._caller()
         self.account: str = self.caller["Account"]
         self.partition: str = self.caller["Arn"].split(":")[1]
+
+    @cached_property
+    def kms(self) -> Any:
+        return self._client("kms")
+
+    @cached_property
+    def control(self) -> Any:
+        client = self._client("s3control")
+        # botocore puts the account before the host, which an address cannot have.
+        client.meta.events.register("before-sign.s3-control", _without_account)
+        return client
 
     @property
     def domain(self) -> str:

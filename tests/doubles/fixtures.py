@@ -1,6 +1,7 @@
 """Fixtures of the doubles. A conftest.py imports those that its tests use.
 
-`aws_server` is one process for the run (of each xdist worker); `aws` is an account of the test's own in it.
+`aws_server` is one process for the run (of each xdist worker), however many conftests import the fixture; `aws` is
+an account of the test's own in it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +21,7 @@ from urllib.parse import urlencode
 import boto3
 import pytest
 
+from tests.botocore_models import share_models
 from tests.conftest import REPO, stop
 from tests.doubles.provider import executables
 
@@ -127,9 +130,24 @@ def _ask(endpoints: Mapping[str, str], what: str, parameters: Mapping[str, str])
     return found
 
 
+_RUNNING = pytest.StashKey[AwsServer]()
+_PLUGINS = pytest.StashKey[Path]()
+
+
 @pytest.fixture(scope="session")
-def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
-    log = tmp_path_factory.mktemp("aws") / "server.log"
+def aws_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> AwsServer:
+    """The server. pytest runs an imported fixture once for each conftest: the stash has the one that runs."""
+    if _RUNNING not in pytestconfig.stash:
+        share_models()
+        stack = ExitStack()
+        pytestconfig.add_cleanup(stack.close)
+        log = tmp_path_factory.mktemp("aws") / "server.log"
+        pytestconfig.stash[_RUNNING] = stack.enter_context(_aws_server(log))
+    return pytestconfig.stash[_RUNNING]
+
+
+@contextmanager
+def _aws_server(log: Path) -> Iterator[AwsServer]:
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.doubles.aws_server"],
@@ -157,7 +175,9 @@ def aws(aws_server: AwsServer) -> Account:
 
 
 @pytest.fixture(scope="session")
-def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the doubles as the executables that Pulumi's engine looks for; it goes first on PATH."""
-    folder = tmp_path_factory.mktemp("plugins")
-    return executables(folder, aws="tests.doubles.aws", gcp="tests.doubles.gcp", cloudflare="tests.doubles.r2")
+def plugins(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `pulumi` and the doubles as the provider plugins that it starts; it goes first on PATH."""
+    if _PLUGINS not in pytestconfig.stash:
+        modules = {"aws": "tests.doubles.aws", "gcp": "tests.doubles.gcp", "cloudflare": "tests.doubles.r2"}
+        pytestconfig.stash[_PLUGINS] = executables(tmp_path_factory.mktemp("plugins"), **modules)
+    return pytestconfig.stash[_PLUGINS]

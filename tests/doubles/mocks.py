@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_pulumi_func
 
+from tests.botocore_models import share_models
 from tests.doubles import signatures
 from tests.doubles.changes import is_empty
 from tests.doubles.handler import Double, Props, Refused, Unfinished
@@ -288,10 +290,14 @@ def deploy(
     """
     # As the engine hands configuration over: all text, structures as JSON.
     texts = {key: one if isinstance(one, str) else json.dumps(one) for key, one in (config or {}).items()}
+    share_models()  # every run connects its providers again
     monitor = Monitor(doubles, {} if state is None else state, texts, preview=preview)
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         return asyncio.run(_deploy(program, monitor, texts, project, stack))
     finally:
+        # `infra.program` has Ctrl-C end its process at once. Here that would leave the servers of the tests.
+        signal.signal(signal.SIGINT, interrupt)
         pulumi.runtime.settings.reset_options()
 
 

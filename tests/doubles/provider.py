@@ -7,6 +7,7 @@ the real provider, of any version.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -24,6 +25,7 @@ from google.protobuf import any_pb2, empty_pb2  # type: ignore[import-untyped]
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from tests.botocore_models import share_models
 from tests.doubles import signatures
 from tests.doubles.changes import ADD, DELETE, UPDATE, Changes
 from tests.doubles.handler import UNKNOWN, Double, Props, Refused, Unfinished
@@ -219,6 +221,7 @@ def _unfinished(error: Unfinished) -> bytes:
 
 def serve(module: str) -> None:
     """Serve the double of a module (its `DOUBLE`) until the engine ends this process."""
+    share_models()
     server = grpc.server(ThreadPoolExecutor(max_workers=8))
     servicer = Servicer(import_module(module).DOUBLE)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
@@ -233,7 +236,12 @@ def serve(module: str) -> None:
 
 
 def executables(folder: Path, **modules: str) -> Path:
-    """Make `pulumi-resource-<package>` for each package, from the module of its double; put the folder on PATH."""
+    """Write `pulumi-resource-<package>` for each package, and link `pulumi` if this machine has it.
+
+    Pulumi starts the plugin that it finds on PATH, and `python -m infra` puts the folder of the `pulumi` that it
+    runs first on PATH. With `pulumi` in the same folder, the doubles are found before the real providers, even if
+    these are installed next to the real `pulumi`.
+    """
     for package, module in modules.items():
         program = folder / f"pulumi-resource-{package}"
         program.write_text(
@@ -241,4 +249,6 @@ def executables(folder: Path, **modules: str) -> Path:
             f"from tests.doubles.provider import serve\nserve({module!r})\n"
         )
         program.chmod(0o755)
+    if pulumi := shutil.which("pulumi"):
+        (folder / "pulumi").symlink_to(pulumi)
     return folder

@@ -94,7 +94,7 @@ def document(*actions: str, resource: str = "*", **more: Any) -> str:
 # --- buckets ------------------------------------------------------------------------------------------------
 
 
-def test_a_bucket(engine: Engine, aws: Account):
+def test_a_bucket_is_created_read_updated_and_deleted(engine: Engine, aws: Account):
     name, outputs = engine.create(BUCKET, {"tags": {"a": "b"}})
     assert name == outputs["bucket"]
     assert outputs["arn"] == f"arn:aws:s3:::{name}"
@@ -160,6 +160,7 @@ def test_in_the_first_region_the_provider_looks_before(aws_server: AwsServer, mo
         engine.resources.create(BUCKET, {"bucket": name})
 
 
+@pytest.mark.flow
 @pytest.mark.parametrize("right", ["s3:ListTagsForResource", "s3:GetBucketTagging"])
 def test_tags_are_read_by_whichever_right_there_is(
     engine: Engine, aws: Account, bucket: str, monkeypatch: pytest.MonkeyPatch, right: str
@@ -181,6 +182,7 @@ _READS = (
 _CONFIGURATIONS = ("Accelerate", "Lifecycle", "Replication", "Encryption")
 
 
+@pytest.mark.flow
 @pytest.mark.parametrize(
     "missing",
     [*(f"s3:GetBucket{one}" for one in _READS), *(f"s3:Get{one}Configuration" for one in _CONFIGURATIONS)],
@@ -255,7 +257,7 @@ BESIDE: dict[str, tuple[Props, Props]] = {
 
 
 @pytest.mark.parametrize("token", BESIDE)
-def test_a_setting_of_a_bucket(engine: Engine, bucket: str, token: str):
+def test_each_setting_of_a_bucket_is_created_read_updated_and_deleted(engine: Engine, bucket: str, token: str):
     first, second = json.loads(json.dumps(BESIDE[token]).replace("BUCKET", bucket))
     assert engine.resources.read(token, bucket, {}, None) is None
     identifier, outputs = engine.create(token, {"bucket": bucket, **first})
@@ -302,7 +304,7 @@ def test_policies_that_say_the_same_are_no_difference(engine: Engine, bucket: st
 # --- IAM ----------------------------------------------------------------------------------------------------
 
 
-def test_a_user(engine: Engine, aws: Account):
+def test_a_user_is_created_read_updated_and_deleted(engine: Engine, aws: Account):
     boundary = aws.iam.create_policy(PolicyName="b", PolicyDocument=document("s3:*"))["Policy"]["Arn"]
     name, outputs = engine.create(USER, {"tags": {"a": "b"}, "permissionsBoundary": boundary})
     assert name.startswith("thing-")
@@ -327,7 +329,7 @@ def test_a_user_that_exists(engine: Engine):
 
 
 @pytest.mark.parametrize(("token", "kind"), [(USER_POLICY, "user"), (ROLE_POLICY, "role")])
-def test_a_policy_of_somebody(engine: Engine, token: str, kind: str):
+def test_a_policy_of_a_user_or_role_is_created_read_updated_and_deleted(engine: Engine, token: str, kind: str):
     trust = {"assumeRolePolicy": trusting("*")}
     holder, _ = engine.create({"user": USER, "role": ROLE}[kind], trust if kind == "role" else {})
     identifier, outputs = engine.create(token, {kind: holder, "name": "p", "policy": document("s3:GetObject")})
@@ -344,7 +346,7 @@ def trusting(principal: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_a_key(engine: Engine, aws: Account):
+def test_an_access_key_is_created_read_and_deleted(engine: Engine, aws: Account):
     user, _ = engine.create(USER, {})
     identifier, outputs = engine.create(ACCESS_KEY, {"user": user})
     assert outputs["status"] == "Active"
@@ -369,7 +371,7 @@ def test_the_password_for_mail_has_the_documented_form():
     assert password.startswith("B")
 
 
-def test_a_role(engine: Engine, aws: Account):
+def test_a_role_is_created_read_updated_and_deleted(engine: Engine, aws: Account):
     name, outputs = engine.create(ROLE, {"assumeRolePolicy": trusting("*"), "tags": {"a": "b"}})
     other = trusting(f"arn:aws:iam::{aws.id}:root")
     wanted = {"assumeRolePolicy": other, "maxSessionDuration": 7200, "description": "d", "tags": {"c": "d"}}
@@ -401,7 +403,7 @@ def test_an_encryption_key_with_an_alias(engine: Engine):
 # --- functions, and the provider itself -----------------------------------------------------------------------
 
 
-def test_functions(engine: Engine, aws: Account):
+def test_the_functions_of_aws_return_the_account_region_and_partition(engine: Engine, aws: Account):
     caller = engine.resources.call("aws:index/getCallerIdentity:getCallerIdentity", {})
     assert (caller["accountId"], caller["arn"]) == (aws.id, f"arn:aws:iam::{aws.id}:user/admin")
     partition = engine.resources.call("aws:index/getPartition:getPartition", {})

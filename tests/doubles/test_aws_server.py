@@ -125,6 +125,7 @@ def test_who_may_not_list_is_not_told_what_is_missing(aws: Account, bucket: str)
     assert refused(lambda: seeing.s3.get_object(Bucket=bucket, Key="none")) == "NoSuchKey"
 
 
+@pytest.mark.flow
 @pytest.mark.parametrize(
     "operation",
     [

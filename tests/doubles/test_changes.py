@@ -29,7 +29,7 @@ def differences(outputs: Props, news: Props, ignored: tuple[str, ...] = ()) -> d
         ({"rules": [{"days": 3, "marker": False}]}, {"rules": [{"days": 3}]}),
     ],
 )
-def test_no_difference(outputs: Props, news: Props):
+def test_equal_or_empty_properties_are_no_difference(outputs: Props, news: Props):
     assert differences(outputs, news) == {}
 
 

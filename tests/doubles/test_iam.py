@@ -50,7 +50,7 @@ def asked(
         ({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::b/*"}, False),
     ],
 )
-def test_actions_and_resources(statement: Document, *, allowed: bool):
+def test_a_statement_applies_to_its_actions_and_resources(statement: Document, *, allowed: bool):
     assert (asked(statement) is None) == allowed
 
 
@@ -76,7 +76,7 @@ def test_actions_and_resources(statement: Document, *, allowed: bool):
         ({"StringEquals": {"a": "x"}, "StringLike": {"b": "*"}}, {"a": "x"}, False),  # all of them
     ],
 )
-def test_conditions(condition: Document, context: dict[str, Any], *, holds: bool):
+def test_conditions_decide_by_operator_and_value(condition: Document, context: dict[str, Any], *, holds: bool):
     assert (asked(allow(Condition=condition), **context) is None) == holds
 
 
@@ -140,7 +140,7 @@ def test_variables_are_filled_in():
     assert asked(own) is not None
 
 
-def test_patterns():
+def test_wildcards_match_as_aws_documents_them():
     assert matches("a*c?", "abbbcd")
     assert not matches("a.c", "abc")
     assert matches("A*", "abc", fold=True)

@@ -80,6 +80,7 @@ def test_a_preview_makes_nothing_and_knows_what_follows_from_the_inputs(run: Run
     assert deployed.nested["key"] == {"id": (None, False), "secret": (None, True)}
 
 
+@pytest.mark.flow
 def test_a_second_run_changes_nothing(run: Runs, aws: Account):
     first = run()
     state = {urn: (one.identifier, one.outputs) for urn, one in run.state.items()}
@@ -89,6 +90,7 @@ def test_a_second_run_changes_nothing(run: Runs, aws: Account):
     assert len(aws.iam.list_access_keys(UserName="tiny")["AccessKeyMetadata"]) == 1
 
 
+@pytest.mark.flow
 def test_a_change_updates_and_a_new_name_replaces(run: Runs, aws: Account):
     first = run()
     name = first.exports["bucket"][0]
@@ -103,6 +105,7 @@ def test_a_change_updates_and_a_new_name_replaces(run: Runs, aws: Account):
     assert third.nested["key"] == first.nested["key"]
 
 
+@pytest.mark.flow
 def test_a_drift_is_seen_by_refresh_and_repaired(run: Runs, aws: Account):
     deployed = run()
     name, key = deployed.exports["bucket"][0], deployed.nested["key"]["id"][0]
@@ -119,6 +122,7 @@ def test_a_drift_is_seen_by_refresh_and_repaired(run: Runs, aws: Account):
     assert again.monitor.refresh() == set()
 
 
+@pytest.mark.flow
 def test_an_existing_bucket_is_taken_over(run: Runs, aws: Account):
     name = f"mine-{secrets.token_hex(6)}"
     aws.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -137,6 +141,7 @@ def test_what_does_not_exist_cannot_be_taken_over(run: Runs):
         run(adopt="nothing-here")
 
 
+@pytest.mark.flow
 def test_destroy_leaves_nothing_but_what_is_protected_or_full(run: Runs, aws: Account):
     deployed = run()
     name = deployed.exports["bucket"][0]
@@ -218,7 +223,7 @@ def test_a_provider_is_refused_as_the_real_one_is(run: Runs, aws: Account, monke
         mocks.deploy(main, [DOUBLE], config=region)
 
 
-def test_a_name_of_somebody_else_is_taken(run: Runs, aws: Account, aws_server: AwsServer):
+def test_a_bucket_name_of_another_account_is_refused(run: Runs, aws: Account, aws_server: AwsServer):
     other = aws_server.account()
     name = f"taken-{secrets.token_hex(6)}"
     other.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

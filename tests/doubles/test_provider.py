@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,22 @@ import pytest
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from infra.local import engine
 from tests.conftest import stop
-from tests.doubles.fixtures import Account
+from tests.doubles.fixtures import Account, AwsServer
 from tests.doubles.handler import UNKNOWN, Props
+from tests.doubles.provider import executables
 from tests.doubles.wire import decode, encode, secret_names
 
 BUCKET = "aws:s3/bucket:Bucket"
 ACCESS_KEY = "aws:iam/accessKey:AccessKey"
 CHANGES, NO_CHANGES = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
+#: Nothing of the user's own AWS configuration reaches the process.
+_NO_SETTINGS = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 PROVIDER = "urn:pulumi:test::test::pulumi:providers:aws::default"
 
 
@@ -68,11 +77,11 @@ class Provider:
         )
 
 
-@pytest.fixture
-def provider(plugins: Path, aws: Account) -> Iterator[Provider]:
+@contextmanager
+def running(plugins: Path, aws: Account) -> Iterator[Provider]:
     process = subprocess.Popen(
         [plugins / "pulumi-resource-aws", "127.0.0.1:1"],
-        env={**os.environ, **aws.environ},
+        env={"PATH": os.environ["PATH"], **_NO_SETTINGS, **aws.environ},
         stdout=subprocess.PIPE,
     )
     try:
@@ -84,6 +93,18 @@ def provider(plugins: Path, aws: Account) -> Iterator[Provider]:
         if process.stdout is not None:
             process.stdout.close()
         stop(process)
+
+
+@pytest.fixture(scope="module")
+def aws(aws_server: AwsServer) -> Account:
+    """One account for all these tests: the process has its keys in its environment."""
+    return aws_server.account()
+
+
+@pytest.fixture(scope="module")
+def provider(plugins: Path, aws: Account) -> Iterator[Provider]:
+    with running(plugins, aws) as provider:
+        yield provider
 
 
 @pytest.fixture
@@ -127,11 +148,11 @@ def test_another_region_replaces_the_provider(provider: Provider):
     assert list(diff(region="eu-west-2").replaces) == ["region"]
 
 
-def test_it_ends_as_soon_as_it_is_told(configured: Provider):
-    started = time.monotonic()
-    stop(configured.process)
-    assert configured.process.returncode == 0
-    assert time.monotonic() - started < 10  # after which `stop` kills
+def test_the_process_ends_by_itself_after_a_sigterm(plugins: Path, aws: Account):
+    with running(plugins, aws) as provider:
+        provider.configure(region="eu-west-1")
+        stop(provider.process)
+        assert provider.process.returncode == 0, "`stop` killed it: it did not end within 10 s"
 
 
 # --- resources ------------------------------------------------------------------------------------------------
@@ -157,7 +178,7 @@ def test_a_resource_comes_and_goes(configured: Provider, aws: Account):
     inputs = decode(configured.check(BUCKET, {"tags": {"a": "b"}}).inputs)
     planned = decode(configured.create(BUCKET, inputs, preview=True).properties)
     assert planned == {"bucket": inputs["bucket"], "tags": {"a": "b"}, "forceDestroy": False}
-    assert aws.s3.list_buckets()["Buckets"] == []
+    assert inputs["bucket"] not in [bucket["Name"] for bucket in aws.s3.list_buckets()["Buckets"]]
 
     made = configured.create(BUCKET, inputs)
     state = decode(made.properties)
@@ -195,8 +216,8 @@ def test_an_import_reads_everything(configured: Provider, aws: Account):
 
 
 def test_secrets_are_marked_from_the_preview_on(configured: Provider, aws: Account):
-    aws.iam.create_user(UserName="u")
-    inputs = decode(configured.check(ACCESS_KEY, {"user": "u"}).inputs)
+    aws.iam.create_user(UserName="with-key")
+    inputs = decode(configured.check(ACCESS_KEY, {"user": "with-key"}).inputs)
     secret = {"secret", "sesSmtpPasswordV4"}
     planned = configured.create(ACCESS_KEY, inputs, preview=True).properties
     assert secret_names(planned) == secret
@@ -209,7 +230,7 @@ def test_secrets_are_marked_from_the_preview_on(configured: Provider, aws: Accou
 
 def test_what_was_made_in_part_is_handed_over(provider: Provider, aws: Account):
     rights = {"Effect": "Allow", "Action": "s3:CreateBucket", "Resource": "*"}
-    keys = aws.user("u", rights).keys
+    keys = aws.user("creates-buckets", rights).keys
     provider.configure(region="eu-west-1", accessKey=keys.access_key_id, secretKey=keys.secret_access_key)
     inputs = decode(provider.check(BUCKET, {"tags": {"a": "b"}}).inputs)
     with pytest.raises(grpc.RpcError) as caught:
@@ -221,6 +242,24 @@ def test_what_was_made_in_part_is_handed_over(provider: Provider, aws: Account):
     assert status.details[0].Unpack(failed)
     assert failed.id == inputs["bucket"]
     assert "PutBucketTagging" in failed.reasons[0]
+
+
+def test_pulumi_and_its_plugins_are_found_in_the_folder_of_the_doubles(tmp_path: Path, monkeypatch):
+    """Also if the real providers are installed next to the real `pulumi`."""
+    real, doubles = tmp_path / "real", tmp_path / "doubles"
+    doubles.mkdir()
+    real.mkdir()
+    for name in ("pulumi", "pulumi-resource-aws"):
+        (real / name).write_text("#!/bin/sh\nexit 1\n")
+        (real / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{real}{os.pathsep}{os.environ['PATH']}")
+    executables(doubles, aws="tests.doubles.aws")
+    monkeypatch.setenv("PATH", f"{doubles}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")  # no state under .local/ of the checkout
+    found = engine.find()
+    assert found is not None
+    plugin = shutil.which("pulumi-resource-aws", path=found.environ["PATH"])
+    assert plugin == str(doubles / "pulumi-resource-aws")
 
 
 def test_functions_answer(configured: Provider, aws: Account):

@@ -27,8 +27,14 @@ from infra import config as configuration
 from infra import program
 from infra.env import files
 from infra.env.stack import SLOTS
+from infra.identities import ROLES
+from infra.stores.keys import credentials
 from infra.stores.settings import ATTRIBUTES
+from infra.stores.store import Store as StoreConnection
+from tests.botocore_models import share_models
 from tests.conftest import Store, free_ports
+from tests.doubles.mocks import resolved
+from tests.infra.conftest import ALL, admin_variables, remove_bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -154,11 +160,6 @@ class Project:
         return deployed
 
 
-async def resolved(value: Any) -> tuple[Any, bool]:
-    output = pulumi.Output.from_input(value)
-    return await output.future(), await output.is_secret()
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     made = Project(tmp_path, f"t{uuid4().hex[:8]}")
@@ -172,26 +173,24 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 
 
 @pytest.fixture
-def values(seaweed: Store, project: Project, monkeypatch: pytest.MonkeyPatch) -> Values:
-    """A configuration with nothing but what it cannot do without."""
-    monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", seaweed.access_key_id)
-    monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", seaweed.secret_access_key)
-    return {
+def values(seaweed_store: StoreConnection, project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Values]:
+    """The required settings alone. Buckets and users of the environment are removed after the test."""
+    for name, value in admin_variables(seaweed_store).items():
+        monkeypatch.setenv(name, value)
+    yield {
         "target": "s3-compatible",
-        "endpoint": seaweed.endpoint,
+        "endpoint": seaweed_store.endpoint,
         "buckets": {"in": {"name": f"{project.environment}-in"}, "out": {"name": f"{project.environment}-out"}},
     }
+    for identity in ALL:
+        credentials("iam", {}).delete_identity(seaweed_store, f"mpr-{project.environment}-{identity}")
+    for role in ROLES:
+        remove_bucket(seaweed_store.s3, f"{project.environment}-{role}")
 
 
-@pytest.fixture
-def s3(seaweed: Store) -> S3Client:
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=seaweed.endpoint,
-        region_name=seaweed.region,
-        aws_access_key_id=seaweed.access_key_id,
-        aws_secret_access_key=seaweed.secret_access_key,
-    )
+@pytest.fixture(scope="module")
+def s3(seaweed_store: StoreConnection) -> S3Client:
+    return seaweed_store.s3
 
 
 def bucket_names(s3: S3Client) -> set[str]:
@@ -326,6 +325,7 @@ def test_env_files_work_and_are_private(project: Project, values: Values):
         file = project.env_file(identity)
         assert file.stat().st_mode & 0o777 == 0o600
         settings = Settings.from_env(read_env_file(file))
+        share_models()
         client = boto3.session.Session().client(
             "s3",
             endpoint_url=settings.endpoint_url,

@@ -42,7 +42,7 @@ def test_the_policy_names_the_buckets_and_users_of_the_environment_alone(environ
     }
 
 
-def test_a_bucket_that_has_a_name_is_named_by_it(environments, capsys):
+def test_the_policy_names_a_bucket_by_its_configured_name(environments, capsys):
     _, out, _ = run(environments, capsys, buckets={"in": {"name": "studio-in"}}, identities=["app"])
     assert resources_of(out) == {
         "arn:aws-cn:s3:::studio-in",
@@ -52,7 +52,7 @@ def test_a_bucket_that_has_a_name_is_named_by_it(environments, capsys):
 
 
 @pytest.mark.parametrize("target", ["gcp", "r2", "s3-compatible"])
-def test_for_another_target_the_error_says_where_to_look(target, environments, capsys):
+def test_for_another_target_the_error_names_the_documentation(target, environments, capsys):
     of_target: dict[str, dict[str, Any]] = {
         "gcp": {"project": "acme-media", "location": "EU"},
         "r2": {"account": "0" * 32},
@@ -69,7 +69,7 @@ def test_for_another_target_the_error_says_where_to_look(target, environments, c
     assert "docs/deployers.md" in err
 
 
-def test_without_the_sdk_of_aws_the_error_says_how_to_install_it(environments, capsys, monkeypatch):
+def test_without_the_sdk_of_aws_the_error_names_what_to_install(environments, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pulumi_aws", None)
     monkeypatch.delitem(sys.modules, "infra.targets.aws", raising=False)
     code, out, err = run(environments, capsys)
@@ -77,7 +77,7 @@ def test_without_the_sdk_of_aws_the_error_says_how_to_install_it(environments, c
     assert "make .venv/aws" in err
 
 
-def test_a_policy_that_is_too_long_is_reported(environments, capsys):
+def test_a_policy_that_is_longer_than_aws_allows_is_printed_with_a_warning(environments, capsys):
     many = [{"name": f"identity{index:07}", "rights": "viewer"} for index in range(120)]
     code, out, err = run(environments, capsys, identities=many)
     assert code == 0
@@ -85,7 +85,7 @@ def test_a_policy_that_is_too_long_is_reported(environments, capsys):
     assert "split it in two" in err
 
 
-def test_a_resource_without_known_actions_is_an_error():
+def test_a_resource_type_without_a_row_of_actions_is_an_error():
     config = configuration.parse("prod", AWS, "test")
     with pytest.raises(InfraError, match=r"aws:s3/other:Other takes: add its row to infra/deployer/actions\.py"):
         policy(config, [Resource("aws:s3/other:Other", "mpr-prod-in", {})])

@@ -88,8 +88,12 @@ def as_deployer(account: Account, document: dict[str, Any], monkeypatch: pytest.
     monkeypatch.setattr(configuration, "ENVIRONMENTS", folder)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_policy_of_the_deployer_is_enough_to_deploy_and_destroy(shape, aws: Account, monkeypatch, tmp_path):
+#: `make test` runs the first one, `make test-all` every shape and every action.
+FLOWS = [pytest.param(shape, marks=pytest.mark.flow) if shape != "plain" else shape for shape in SHAPES]
+
+
+@pytest.mark.parametrize("shape", FLOWS)
+def test_the_generated_policy_allows_the_whole_life_of_an_environment(shape, aws: Account, monkeypatch, tmp_path):
     values = SHAPES[shape]
     if "permissionsBoundary" in values:
         values = values | {"permissionsBoundary": boundary(aws)}
@@ -111,8 +115,9 @@ def needed(shape: str) -> list[tuple[str, str]]:
     return sorted({(shape, action) for one in document["Statement"] for action in one["Action"]})
 
 
+@pytest.mark.flow
 @pytest.mark.parametrize(("shape", "action"), [*needed("users"), *needed("roles")])
-def test_without_any_one_action_of_the_policy_a_deployment_fails(
+def test_without_one_action_of_the_generated_policy_the_life_of_an_environment_fails(
     shape, action, aws: Account, monkeypatch, tmp_path
 ):
     values = SHAPES[shape]
@@ -126,7 +131,7 @@ def test_without_any_one_action_of_the_policy_a_deployment_fails(
         live(aws, "prod", values)
 
 
-def test_the_policy_of_the_deployer_allows_nothing_outside_of_its_environment(aws: Account, monkeypatch, tmp_path):
+def test_the_generated_policy_allows_nothing_on_other_buckets_and_users(aws: Account, monkeypatch, tmp_path):
     values = SHAPES["users"]
     config = parsed("prod", {**values, "buckets": CORS})
     document = policy(config, resources(config), aws.id)
@@ -148,7 +153,7 @@ def test_the_policy_of_the_deployer_allows_nothing_outside_of_its_environment(aw
             attempt()
 
 
-def test_the_deployer_cannot_deploy_another_environment(aws: Account, monkeypatch, tmp_path):
+def test_another_environment_is_refused(aws: Account, monkeypatch, tmp_path):
     config = parsed("prod", SHAPES["users"])
     as_deployer(aws, policy(config, resources(config)), monkeypatch, tmp_path)
     with pytest.raises(Refused, match=r"AccessDenied|not authorized"):

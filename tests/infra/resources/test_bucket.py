@@ -252,7 +252,7 @@ def test_the_order_of_rules_and_origins_means_nothing(provider: BucketProvider, 
     assert changes(provider, props | one, props | other) == (False, [])
 
 
-def test_diff_asks_no_store(provider: BucketProvider, props: Props, monkeypatch: pytest.MonkeyPatch):
+def test_a_diff_connects_to_no_store(provider: BucketProvider, props: Props, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
     monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
     (closed,) = free_ports(1)

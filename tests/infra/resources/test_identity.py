@@ -114,7 +114,9 @@ def test_read_of_a_deleted_user_says_that_it_is_gone(provider: IdentityProvider,
         ({"credentials": "static"}, ["credentials"]),
     ],
 )
-def test_diff(provider: IdentityProvider, props: Props, change: Props, replaces: list[str] | None):
+def test_a_diff_names_the_changes_that_replace_the_identity(
+    provider: IdentityProvider, props: Props, change: Props, replaces: list[str] | None
+):
     result = provider.diff(props["name"], props, props | change)
     assert result.changes is (replaces is not None)
     assert result.replaces == (replaces or [])
@@ -141,7 +143,7 @@ def test_delete_takes_the_keys_along_and_a_second_time_is_no_error(
     provider.delete(user, props)
 
 
-def test_static_identities_are_nobodys_business(name: str, props: Props, iam: IAMClient):
+def test_static_identities_are_neither_created_nor_deleted(name: str, props: Props, iam: IAMClient):
     keys = json.dumps({"app": {"accessKeyId": "AKIAGIVEN", "secretAccessKey": "given-secret"}})
     static = props | {"credentials": "static"}
     provider = configured(IdentityProvider(), keys=keys)

@@ -182,7 +182,9 @@ def test_read_of_a_key_that_is_gone_says_so(provider: KeyProvider, props: Props,
         ({"credentials": "minio"}, ["credentials"]),
     ],
 )
-def test_diff(provider: KeyProvider, props: Props, change: Props, replaces: list[str] | None):
+def test_a_diff_names_the_changes_that_replace_the_key(
+    provider: KeyProvider, props: Props, change: Props, replaces: list[str] | None
+):
     olds = props | {"accessKeyId": "AKIA", "secretAccessKey": "secret"}
     result = provider.diff("id", olds, props | change)  # news hold no key: what is computed is no input
     assert result.changes is (replaces is not None)
@@ -190,7 +192,7 @@ def test_diff(provider: KeyProvider, props: Props, change: Props, replaces: list
     assert result.delete_before_replace is False
 
 
-def test_diff_asks_no_store(provider: KeyProvider, props: Props):
+def test_a_diff_connects_to_no_store(provider: KeyProvider, props: Props):
     (closed,) = free_ports(1)
     olds = props | {"endpoint": f"http://127.0.0.1:{closed}"}
     assert provider.diff("id", olds, olds).changes is False
