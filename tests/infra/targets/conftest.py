@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,17 @@ from infra.check import runner
 from infra.check.runner import Finding
 from infra.config import EnvironmentConfig
 from infra.env import files
-from tests.conftest import Store
+from infra.stores import iam
+from infra.stores.store import Store
 from tests.doubles import aws as aws_double
 from tests.doubles import gcp as gcp_double
 from tests.doubles import r2 as r2_double
-from tests.doubles.fixtures import Account, aws, aws_server
+from tests.doubles.fixtures import Account, AwsServer, aws_server
 from tests.doubles.handler import Double
 from tests.doubles.mocks import Deployed, State, deploy
-from tests.infra.conftest import ALL
+from tests.infra.conftest import ALL, remove_bucket, use_folder
 
-__all__ = ["aws", "aws_server"]
+__all__ = ["aws_server"]
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 
@@ -37,12 +39,26 @@ class Cloud:
 
     target: str
     double: Double
-    #: Where the double's S3 API is, which env files of a real cloud do not say.
-    endpoint: str
+    #: Its APIs as the administrator sees them.
+    admin: Account | Store
     values: dict[str, Any]
     folder: Path
+    #: What a process that deploys to it has in its environment.
+    variables: dict[str, str]
     environment: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}")
     state: State = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        """Where the double's S3 API is, which env files of a real cloud do not say."""
+        return self.admin.endpoint
+
+    def use(self, patch: pytest.MonkeyPatch) -> None:
+        """Have this process work in the cloud as its administrator, with the folder of the environment."""
+        use_folder(patch, self.folder)
+        for name, value in self.variables.items():
+            patch.setenv(name, value)
+        redirect(patch, self.endpoint)
 
     def up(self, *, preview: bool = False, **changes: Any) -> Deployed:
         self.values |= changes
@@ -82,61 +98,134 @@ def redirect(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setattr(runner, "_settings", redirected)
 
 
+def aws_cloud(account: Account, folder: Path) -> Cloud:
+    values = {"target": "aws", "region": account.region, "identities": list(ALL)}
+    return Cloud("aws", aws_double.DOUBLE, account, values, folder, account.environ)
+
+
+def seaweed_cloud(target: str, store: Store, folder: Path) -> Cloud:
+    """A cloud whose double keeps buckets and users on SeaweedFS."""
+    double, settings, variables = _ON_SEAWEED[target]
+    variables = variables | {
+        "DOUBLE_ENDPOINT": store.endpoint,
+        "DOUBLE_ACCESS_KEY_ID": store.admin.access_key_id,
+        "DOUBLE_SECRET_ACCESS_KEY": store.admin.secret_access_key,
+    }
+    values = {"target": target, "identities": list(ALL)} | settings
+    return Cloud(target, double, store, values, folder, variables)
+
+
+_ON_SEAWEED: dict[str, tuple[Double, dict[str, str], dict[str, str]]] = {
+    "gcp": (
+        gcp_double.DOUBLE,
+        {"project": "acme-media", "location": "EU"},
+        {"GOOGLE_CREDENTIALS": "{}"},
+    ),
+    "r2": (
+        r2_double.DOUBLE,
+        {"account": ACCOUNT, "jurisdiction": "eu"},
+        {"CLOUDFLARE_API_TOKEN": "t" * 40},
+    ),
+}
+
+
+@contextmanager
+def nothing_left(store: Store) -> Iterator[None]:
+    """Delete the users and buckets that the block makes, and what the doubles noted of them."""
+    users, buckets, notes = _users(store), _buckets(store), _notes(store)
+    try:
+        yield
+    finally:
+        for user in _users(store) - users:
+            with suppress(store.iam.exceptions.NoSuchEntityException):
+                store.iam.delete_user_policy(UserName=user, PolicyName="double")
+            iam.delete_identity(store, user)
+        for bucket, key in _notes(store) - notes:
+            store.s3.delete_object(Bucket=bucket, Key=key)
+        for bucket in _buckets(store) - buckets - set(_NOTES):
+            remove_bucket(store.s3, bucket)
+
+
+#: The buckets in which the doubles note what SeaweedFS has no place for.
+_NOTES = ("gcp-notes", "r2-notes")
+
+
+def _users(store: Store) -> set[str]:
+    return {user["UserName"] for user in store.iam.list_users()["Users"]}
+
+
+def _buckets(store: Store) -> set[str]:
+    return {bucket["Name"] for bucket in store.s3.list_buckets()["Buckets"]}
+
+
+def _notes(store: Store) -> set[tuple[str, str]]:
+    pages = store.s3.get_paginator("list_objects_v2")
+    return {
+        (bucket, note["Key"])
+        for bucket in _buckets(store) & set(_NOTES)
+        for page in pages.paginate(Bucket=bucket)
+        for note in page.get("Contents", [])
+    }
+
+
+@contextmanager
+def made(target: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    """A cloud of this kind without an environment yet."""
+    if target == "aws":
+        server: AwsServer = request.getfixturevalue("aws_server")
+        yield aws_cloud(server.account(), folder)
+        return
+    store: Store = request.getfixturevalue("seaweed_store")
+    with nothing_left(store):
+        yield seaweed_cloud(target, store, folder)
+
+
+@pytest.fixture(scope="module", params=["aws", "gcp", "r2"])
+def _deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with made(request.param, tmp_path_factory.mktemp("environments"), request) as cloud:
+        with pytest.MonkeyPatch.context() as patch:
+            cloud.use(patch)
+            cloud.up()
+        yield cloud
+
+
 @pytest.fixture
-def on_aws(aws: Account, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    aws.use(monkeypatch)
-    redirect(monkeypatch, aws.endpoint)
-    values = {"target": "aws", "region": aws.region, "identities": list(ALL)}
-    return Cloud("aws", aws_double.DOUBLE, aws.endpoint, values, environments)
-
-
-def use_seaweed(seaweed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOUBLE_ENDPOINT", seaweed.endpoint)
-    monkeypatch.setenv("DOUBLE_ACCESS_KEY_ID", seaweed.access_key_id)
-    monkeypatch.setenv("DOUBLE_SECRET_ACCESS_KEY", seaweed.secret_access_key)
-    redirect(monkeypatch, seaweed.endpoint)
-
-
-@pytest.fixture
-def on_gcp(seaweed: Store, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    use_seaweed(seaweed, monkeypatch)
-    monkeypatch.setenv("GOOGLE_CREDENTIALS", "{}")
-    values = {"target": "gcp", "project": "acme-media", "location": "EU", "identities": list(ALL)}
-    return Cloud("gcp", gcp_double.DOUBLE, seaweed.endpoint, values, environments)
-
-
-@pytest.fixture
-def on_r2(seaweed: Store, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    use_seaweed(seaweed, monkeypatch)
-    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "t" * 40)
-    values = {"target": "r2", "account": ACCOUNT, "jurisdiction": "eu", "identities": list(ALL)}
-    return Cloud("r2", r2_double.DOUBLE, seaweed.endpoint, values, environments)
+def deployed(_deployed: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Each cloud in turn with an environment that is deployed once: for tests that change nothing in it."""
+    _deployed.use(monkeypatch)
+    return _deployed
 
 
 @pytest.fixture(params=["aws", "gcp", "r2"])
-def cloud(request: pytest.FixtureRequest) -> Cloud:
-    made: Cloud = request.getfixturevalue(f"on_{request.param}")
-    return made
+def cloud(request: pytest.FixtureRequest, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """Each cloud in turn, with an environment that is not deployed yet."""
+    with made(request.param, environments, request) as cloud:
+        cloud.use(monkeypatch)
+        yield cloud
 
 
 @pytest.fixture
-def admin_s3(cloud: Cloud, request: pytest.FixtureRequest) -> Any:
+def on_aws(aws_server: AwsServer, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    cloud = aws_cloud(aws_server.account(), environments)
+    cloud.use(monkeypatch)
+    return cloud
+
+
+@pytest.fixture
+def admin_s3(cloud: Cloud) -> Any:
     """The S3 API of the cloud as its administrator sees it."""
-    if cloud.target == "aws":
-        return request.getfixturevalue("aws").s3
-    return request.getfixturevalue("seaweed_store").s3
+    return cloud.admin.s3
 
 
 @pytest.fixture
-def delete_key(cloud: Cloud, request: pytest.FixtureRequest) -> Callable[[str], None]:
+def delete_key(cloud: Cloud) -> Callable[[str], None]:
     """Deletes a key behind Pulumi's back."""
-    name = "aws" if cloud.target == "aws" else "seaweed_store"
-    iam = request.getfixturevalue(name).iam
+    client = cloud.admin.iam
 
     def delete(key_id: str) -> None:
-        for user in iam.list_users()["Users"]:
-            for key in iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]:
+        for user in client.list_users()["Users"]:
+            for key in client.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]:
                 if key["AccessKeyId"] == key_id:
-                    iam.delete_access_key(UserName=user["UserName"], AccessKeyId=key_id)
+                    client.delete_access_key(UserName=user["UserName"], AccessKeyId=key_id)
 
     return delete

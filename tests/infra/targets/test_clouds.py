@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from infra.config import ConfigError, parse
 from infra.env import files, key_note
 from infra.env.stack import SLOTS
 from infra.features import TARGETS
+from infra.stores.empty import delete_everything
 from tests.conftest import REPO
 from tests.doubles.handler import Refused
 from tests.infra.conftest import ALL
@@ -26,36 +26,34 @@ from tests.infra.targets.conftest import Cloud
 KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
-def test_each_identity_can_do_what_it_must_and_nothing_else_tried(cloud: Cloud):
-    cloud.up()
-    findings = cloud.check()
+def test_each_identity_has_exactly_the_expected_permissions(deployed: Cloud):
+    findings = deployed.check()
     assert {one.identity for one in findings} == set(ALL)
     assert [one for one in findings if one.surprise] == []
     assert any(one.allowed for one in findings)
     assert any(not one.allowed for one in findings)
 
 
-def test_the_library_works_from_the_env_file(cloud: Cloud, tmp_path, monkeypatch):
-    cloud.up()
-    for name, value in cloud.env().items():
+def test_the_library_works_from_the_env_file(deployed: Cloud, tmp_path, monkeypatch):
+    for name, value in deployed.env().items():
         monkeypatch.setenv(name, value)
     for name in ("S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.setenv(name, cloud.endpoint)
+        monkeypatch.setenv(name, deployed.endpoint)
 
     source, target = tmp_path / "match-01.mp4", tmp_path / "back.mp4"
     source.write_bytes(b"frames" * 1000)
-    upload_file(source, cloud.bucket("in"), "chunks/match-01.mp4")
-    download_file(cloud.bucket("in"), "chunks/match-01.mp4", target)
+    upload_file(source, deployed.bucket("in"), "chunks/match-01.mp4")
+    download_file(deployed.bucket("in"), "chunks/match-01.mp4", target)
     assert target.read_bytes() == source.read_bytes()
-    assert [one.key for one in list_objects(cloud.bucket("in"))] == ["chunks/match-01.mp4"]
+    assert [one.key for one in list_objects(deployed.bucket("in"))] == ["chunks/match-01.mp4"]
+    delete_everything(deployed.admin.s3, deployed.bucket("in"))
 
 
-def test_a_second_update_changes_nothing(cloud: Cloud):
-    cloud.up()
-    state, files = copy.deepcopy(cloud.state), {one: cloud.file(one).read_bytes() for one in ALL}
-    cloud.up()
-    assert cloud.state == state
-    assert {one: cloud.file(one).read_bytes() for one in ALL} == files
+def test_a_second_update_changes_nothing(deployed: Cloud):
+    state, files = copy.deepcopy(deployed.state), {one: deployed.file(one).read_bytes() for one in ALL}
+    deployed.up()
+    assert deployed.state == state
+    assert {one: deployed.file(one).read_bytes() for one in ALL} == files
 
 
 def test_a_preview_makes_nothing_and_writes_nothing(cloud: Cloud):
@@ -73,6 +71,7 @@ def test_a_changed_bucket_setting_is_seen_and_repaired(cloud: Cloud, admin_s3):
     assert admin_s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == rules
 
 
+@pytest.mark.flow
 def test_a_deleted_key_is_seen_and_made_again(cloud: Cloud, delete_key, monkeypatch):
     monkeypatch.setattr(settle, "_PAUSE", 0.01)
     cloud.up(identities=["app"])
@@ -91,13 +90,13 @@ def cloud_program_ran_again(cloud: Cloud) -> None:
     cloud.up()
 
 
-def test_destroy_refuses_buckets_that_are_not_disposable(cloud: Cloud):
-    cloud.up()
+def test_destroy_refuses_buckets_that_are_not_disposable(deployed: Cloud):
     with pytest.raises(Refused, match="protected"):
-        cloud.up(preview=True).monitor.destroy()
-    get_s3_client(cloud.settings()).list_objects_v2(Bucket=cloud.bucket("in"))
+        deployed.up(preview=True).monitor.destroy()
+    get_s3_client(deployed.settings()).list_objects_v2(Bucket=deployed.bucket("in"))
 
 
+@pytest.mark.flow
 def test_a_bucket_that_is_let_go_of_is_kept(cloud: Cloud, admin_s3):
     cloud.up()
     bucket = cloud.bucket("in")
@@ -107,6 +106,7 @@ def test_a_bucket_that_is_let_go_of_is_kept(cloud: Cloud, admin_s3):
     admin_s3.head_bucket(Bucket=bucket)
 
 
+@pytest.mark.flow
 def test_a_disposable_environment_goes_with_everything_in_it(cloud: Cloud, admin_s3):
     cloud.up(disposable=True)
     bucket = cloud.bucket("in")
@@ -129,19 +129,19 @@ def test_keys_are_secret_outputs_and_nothing_else_shows_them(cloud: Cloud, capfd
     assert [one for one in secrets if one in said] == []
 
 
-def test_env_files_hold_what_belongs_to_their_target(cloud: Cloud):
-    cloud.up()
-    env = cloud.env()
+def test_env_files_hold_what_belongs_to_their_target(deployed: Cloud):
+    env = deployed.env()
     assert (env["AWS_REGION"], env.get("S3_ENDPOINT_URL")) == {
         "aws": ("eu-west-1", None),
         "gcp": ("auto", "https://storage.googleapis.com"),
         "r2": ("auto", "https://0123456789abcdef0123456789abcdef.eu.r2.cloudflarestorage.com"),
-    }[cloud.target]
-    assert ("S3_BUCKET_OWNER" in env) is (cloud.target == "aws")
-    assert ("AWS_REQUEST_CHECKSUM_CALCULATION" in env) is (cloud.target != "aws")
-    assert "S3_BUCKET_OUT" not in cloud.env("ingest")
+    }[deployed.target]
+    assert ("S3_BUCKET_OWNER" in env) is (deployed.target == "aws")
+    assert ("AWS_REQUEST_CHECKSUM_CALCULATION" in env) is (deployed.target != "aws")
+    assert "S3_BUCKET_OUT" not in deployed.env("ingest")
 
 
+@pytest.mark.flow
 def test_a_bucket_that_there_is_already_is_taken_over_by_name(cloud: Cloud, admin_s3):
     names = {role: f"studio-{cloud.environment}-{role}" for role in ("in", "out")}
     for name in names.values():
@@ -160,6 +160,7 @@ def located(cloud: Cloud) -> dict[str, Any]:
     return {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}} if cloud.target == "aws" else {}
 
 
+@pytest.mark.flow
 def test_keys_rotate_with_an_overlap(cloud: Cloud, monkeypatch):
     """Every step by the configuration alone, as anybody's `pulumi up` takes it."""
     monkeypatch.setattr(settle, "_PAUSE", 0.01)
@@ -199,40 +200,50 @@ def test_a_token_of_r2_cannot_be_switched_off():
         parse("test", values, "test")
 
 
-#: A program of its own at full load, with nothing but the env file, until it hears that it is over.
+#: A program at full load, with nothing but the env file. It prints how many lines it had read when a round began.
 _WORKER = """
 import sys, threading
 from core.storage import BUCKET_OUT, StorageError, _live, download_file, list_objects, upload_file
 _live.LOOK_EVERY = 0.05
-over, done = threading.Event(), 0
-threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+over, lines = threading.Event(), []
+threading.Thread(target=lambda: (lines.extend(sys.stdin), over.set()), daemon=True).start()
 while not over.is_set():
+    began = len(lines)
     upload_file(sys.argv[1], BUCKET_OUT, "frame.jpg")
     download_file(BUCKET_OUT, "frame.jpg", sys.argv[1] + ".back")
     assert list(list_objects(BUCKET_OUT))
-    done += 1
-print(done)
+    print(began, flush=True)
 """
 
 
+def wait_for_a_round(worker: subprocess.Popen[str], lines: int) -> None:
+    """Wait until the program has done a round that began after this: it is sent the line of this number."""
+    assert worker.stdin
+    assert worker.stdout
+    worker.stdin.write("\n")
+    worker.stdin.flush()
+    while int(worker.stdout.readline()) < lines:
+        pass
+
+
+@pytest.mark.flow
 def test_no_request_of_a_program_on_aws_fails_while_its_key_is_replaced(on_aws: Cloud, tmp_path):
     on_aws.up(identities=["app"])
     old, frame = on_aws.settings(), tmp_path / "frame"
     frame.write_bytes(b"frame" * 2000)
-    worker = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", _WORKER, str(frame)],
         env={"S3_ENV_FILE": str(on_aws.file()), "S3_ENDPOINT_URL": on_aws.endpoint, "PYTHONPATH": str(REPO)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    for current, step in (("a", "start"), ("b", "switch"), ("b", "retire")):
-        time.sleep(0.5)
-        on_aws.up(slots={"app": {"current": current, "step": step}})
-    time.sleep(0.5)
-    said, errors = worker.communicate()
+    ) as worker:
+        for number, (current, step) in enumerate((("a", "start"), ("b", "switch"), ("b", "retire")), start=1):
+            wait_for_a_round(worker, number)
+            on_aws.up(slots={"app": {"current": current, "step": step}})
+        wait_for_a_round(worker, 4)
+        _, errors = worker.communicate()
     assert (worker.returncode, errors) == (0, "")
-    assert int(said) > 5
     with pytest.raises(ClientError, match=r"InvalidAccessKeyId|InvalidClientTokenId|AccessDenied"):
         get_s3_client(old).list_objects_v2(Bucket=on_aws.bucket("out"))
