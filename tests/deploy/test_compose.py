@@ -81,6 +81,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         stop(process)
 
 
+@pytest.mark.flow
 def test_the_environment_is_made_on_it_and_proven(store, image: Image):
     command = [
         "python",

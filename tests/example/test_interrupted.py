@@ -23,7 +23,9 @@ def no_waiting(no_backoff: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.storage._retry.pause", lambda _failure: 0.0)
 
 
-@pytest.mark.parametrize("after", [1, 8, 9, 20, FRAMES])
+@pytest.mark.parametrize(
+    "after", [9, *(pytest.param(number, marks=pytest.mark.flow) for number in (1, 8, 20, FRAMES))]
+)
 def test_a_killed_detection_leaves_no_row_without_its_object_and_goes_on(place, timeline, after):
     with place.held(DETECTION, after, "replay", timeline, "--job", "one") as process:
         process.kill()
@@ -41,6 +43,7 @@ def test_a_killed_detection_leaves_no_row_without_its_object_and_goes_on(place, 
     assert place.dangling() == set()
 
 
+@pytest.mark.flow
 @pytest.mark.parametrize("after", [1, FRAMES])
 def test_a_killed_extraction_leaves_no_cache_and_no_row(place, chunk, after):
     with place.held(EXTRACTION, after, "work", "--once") as process:
@@ -53,6 +56,7 @@ def test_a_killed_extraction_leaves_no_cache_and_no_row(place, chunk, after):
     assert place.dangling() == set()
 
 
+@pytest.mark.flow
 def test_ctrl_c_is_130_and_leaves_no_file(place, timeline):
     with place.held(DETECTION, 3, "replay", timeline, "--job", "one") as process:
         process.send_signal(signal.SIGINT)

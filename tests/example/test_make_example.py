@@ -55,6 +55,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     shutil.rmtree(scratch)
 
 
+@pytest.mark.flow
 @pytest.mark.timeout(400)
 def test_from_nothing_to_the_page_and_again(clone):
     process = clone.start("examples.pipeline", "example")

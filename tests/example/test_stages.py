@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from core.storage import FrameCache
 from tests.example.conftest import DAY, FRAMES
 
@@ -43,6 +45,7 @@ def test_a_second_pass_finds_nothing_to_do(place, chunk):
     assert place.keys("out") == before
 
 
+@pytest.mark.flow
 def test_a_replay_needs_no_video_and_finds_the_same(place, chunk):
     timeline = place.done("pipeline", "work", "--once").partition(":")[0]
     place.environment.store.s3.delete_object(Bucket=place.bucket("in"), Key=chunk)
@@ -52,6 +55,7 @@ def test_a_replay_needs_no_video_and_finds_the_same(place, chunk):
     assert len(place.keys("out", f"overlays/{job}/")) == FRAMES
 
 
+@pytest.mark.flow
 def test_another_threshold_finds_less(place, timeline):
     job = place.done("pipeline", "replay", timeline, "--threshold", "200").split()[-1]
     more = place.done("pipeline", "replay", timeline, "--threshold", "10").split()[-1]
@@ -80,6 +84,7 @@ def test_a_chunk_with_another_content_is_another_timeline(place, chunk, timeline
     assert place.done("pipeline", "extract", chunk).strip() != timeline
 
 
+@pytest.mark.flow
 def test_a_job_on_frames_that_were_written_anew_begins_anew(place, timeline):
     place.done("pipeline", "replay", timeline, "--job", "again")
     before = boxes(place, "again")

@@ -62,6 +62,7 @@ def test_a_preview_makes_nothing_and_writes_nothing(cloud: Cloud):
     assert list(cloud.folder.iterdir()) == []
 
 
+@pytest.mark.flow
 def test_a_changed_bucket_setting_is_seen_and_repaired(cloud: Cloud, admin_s3):
     cloud.up()
     bucket = cloud.bucket("out")
