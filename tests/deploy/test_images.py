@@ -112,6 +112,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.flow
 @pytest.mark.minio
 def test_it_needs_nothing_that_the_image_does_not_have(image: Image, minio):
     command = [sys.executable, "-c", _USED, "init", "minio", "--endpoint", minio.endpoint, "--check"]

@@ -135,6 +135,7 @@ def test_it_makes_the_keys_of_the_secrets_work_and_proves_it(cluster):
     assert cluster.store.admin.secret_access_key not in done.stdout + done.stderr
 
 
+@pytest.mark.flow
 def test_it_may_run_again_and_changes_nothing(cluster):
     cluster.job(proof=False)
     done = cluster.job(proof=False)
@@ -145,6 +146,7 @@ def test_it_may_run_again_and_changes_nothing(cluster):
     assert {len(identities.key_ids(cluster.store, name)) for name in NAMES} == {1}
 
 
+@pytest.mark.flow
 def test_a_store_that_lost_its_disk_gets_the_same_keys_again(cluster):
     cluster.job(proof=False)
     forget(cluster.store)
@@ -153,6 +155,7 @@ def test_a_store_that_lost_its_disk_gets_the_same_keys_again(cluster):
     assert is_accepted(cluster.store, cluster.keys("viewer"))
 
 
+@pytest.mark.flow
 def test_a_key_whose_secret_was_changed_gets_the_new_one(cluster):
     cluster.job(proof=False)
     cluster.secrets["mpr-storage-minio-app"]["AWS_SECRET_ACCESS_KEY"] = secrets.token_hex(20)
@@ -162,6 +165,7 @@ def test_a_key_whose_secret_was_changed_gets_the_new_one(cluster):
     assert is_accepted(cluster.store, cluster.keys("app"))
 
 
+@pytest.mark.flow
 def test_a_key_of_somebody_else_is_not_taken_for_ours(cluster):
     """The Secret names a key that is there already, with rights that are not the viewer's."""
     theirs = cluster.keys("viewer")
@@ -232,6 +236,7 @@ def test_the_admin_secret_is_random_and_made_once(machine):
     assert not set(machine.secret("seaweedfs-admin").values()) & set(first.values())
 
 
+@pytest.mark.flow
 def test_the_secrets_of_the_identities_are_all_that_applications_in_the_cluster_need(machine, cluster):
     machine.save("minio-admin", cluster.secrets["minio-admin"])
     done = machine.run("identities", "minio", "http://minio:9000")
@@ -245,6 +250,7 @@ def test_the_secrets_of_the_identities_are_all_that_applications_in_the_cluster_
         assert is_accepted(cluster.store, Keys(held.access_key_id or "", held.secret_access_key))
 
 
+@pytest.mark.flow
 def test_the_job_then_finds_everything_in_place(machine, cluster):
     machine.save("minio-admin", cluster.secrets["minio-admin"])
     machine.run("identities", "minio", "http://minio:9000")
@@ -257,6 +263,7 @@ def test_the_job_then_finds_everything_in_place(machine, cluster):
     assert "put in place" not in done.stdout
 
 
+@pytest.mark.flow
 def test_another_machine_takes_over_the_keys_of_the_cluster(machine, cluster):
     machine.save("minio-admin", cluster.secrets["minio-admin"])
     machine.run("identities", "minio", "http://minio:9000")

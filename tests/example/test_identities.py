@@ -10,7 +10,7 @@ from tests.conftest import REPO
 
 @pytest.mark.parametrize("identity", ["viewer", "ingest"])
 def test_only_the_pipeline_writes_frames_and_rows(place, chunk, identity):
-    done = place.run_process(identity, "work", "--once")
+    done = place.run(identity, "work", "--once")
     assert done.returncode in {1, 2}
     assert "Traceback" not in done.stderr
     assert place.keys("out") == set()
@@ -19,7 +19,7 @@ def test_only_the_pipeline_writes_frames_and_rows(place, chunk, identity):
 
 
 def test_a_viewer_draws_no_overlay(place, timeline):
-    done = place.run_process("viewer", "replay", timeline, "--job", "one")
+    done = place.run("viewer", "replay", timeline, "--job", "one")
     assert done.returncode == 1
     assert "may not" in done.stderr or "denied" in done.stderr.lower()
     assert place.keys("out", "overlays/") == set()
@@ -28,7 +28,7 @@ def test_a_viewer_draws_no_overlay(place, timeline):
 
 @pytest.mark.parametrize("identity", ["viewer", "pipeline"])
 def test_only_ingest_uploads_videos(place, film, identity):
-    done = place.run_process(identity, "upload", str(film))
+    done = place.run(identity, "upload", str(film))
     assert done.returncode == 1
     assert place.keys("in") == set()
 

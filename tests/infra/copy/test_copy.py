@@ -56,6 +56,7 @@ class TestMirror:
         }
         assert pair.source.all() == before
 
+    @pytest.mark.flow
     def test_metadata_and_content_headers_come_along(self, pair: Pair):
         fill(pair.source)
         assert pair.copy("--yes").code == 0
@@ -260,6 +261,7 @@ class TestOtherContent:
         )
         assert pair.target.all() == before
 
+    @pytest.mark.flow
     @pytest.mark.usefixtures("theirs")
     def test_is_replaced_when_told_so(self, pair: Pair):
         done = pair.copy("--yes", "--overwrite")

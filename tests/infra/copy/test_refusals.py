@@ -150,6 +150,7 @@ class TestStores:
         place.rewrite(endpoint_url=refusing)
         refused(pair, 3, f"{place.name}: ListObjectsV2", "is the store running")
 
+    @pytest.mark.flow
     @pytest.mark.parametrize("side", ["source", "target"])
     def test_that_goes_away_amid_the_copy(self, pair: Pair, side, gate, monkeypatch):
         monkeypatch.setattr("core.storage._retry.pause", lambda _failures: None)

@@ -32,6 +32,8 @@ from tests.infra.conftest import ALL, use_folder
 
 __all__ = ["aws_server"]
 
+#: In `make test`, AWS stands for the three.
+CLOUDS = ["aws", pytest.param("gcp", marks=pytest.mark.flow), pytest.param("r2", marks=pytest.mark.flow)]
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 
 
@@ -185,7 +187,7 @@ def made(target: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[
         yield seaweed_cloud(target, store, folder)
 
 
-@pytest.fixture(scope="module", params=["aws", "gcp", "r2"])
+@pytest.fixture(scope="module", params=CLOUDS)
 def _deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with made(request.param, tmp_path_factory.mktemp("environments"), request) as cloud:
         with pytest.MonkeyPatch.context() as patch:
@@ -201,7 +203,7 @@ def deployed(_deployed: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     return _deployed
 
 
-@pytest.fixture(params=["aws", "gcp", "r2"])
+@pytest.fixture(params=CLOUDS)
 def cloud(request: pytest.FixtureRequest, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """Each cloud in turn, with an environment that is not deployed yet."""
     with made(request.param, environments, request) as cloud:

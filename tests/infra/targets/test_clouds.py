@@ -130,6 +130,7 @@ def test_keys_are_secret_outputs_and_nothing_else_shows_them(cloud: Cloud, capfd
     assert [one for one in secrets if one in said] == []
 
 
+@pytest.mark.parametrize("_deployed", ["aws", "gcp", "r2"], indirect=True)  # one test of each in `make test`
 def test_env_files_hold_what_belongs_to_their_target(deployed: Cloud):
     env = deployed.env()
     assert (env["AWS_REGION"], env.get("S3_ENDPOINT_URL")) == {
