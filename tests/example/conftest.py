@@ -69,17 +69,6 @@ _WITH_BUCKETS = {
 }
 
 
-@contextmanager
-def _signal_handlers_kept() -> Iterator[None]:
-    """Put back the signal handlers that a command replaces."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
 @dataclass(frozen=True)
 class Place:
     """An environment and a database, and how the example's commands run with them."""
@@ -112,7 +101,7 @@ class Place:
         out, err = io.StringIO(), io.StringIO()
         with (
             self.variables(identity, **more),
-            _signal_handlers_kept(),
+            mock.patch.object(signal, "signal"),  # the handlers of this process stay
             redirect_stdout(out),
             redirect_stderr(err),
             pytest.raises(SystemExit) as ended,
