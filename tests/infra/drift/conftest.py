@@ -184,7 +184,7 @@ def on_minio(_on_minio: Environment, capsys, monkeypatch) -> Iterator[Drifting]:
         yield drifting
 
 
-@pytest.fixture(params=["seaweed", pytest.param("minio", marks=pytest.mark.minio)])
+@pytest.fixture(params=["seaweed", pytest.param("minio", marks=[pytest.mark.minio, pytest.mark.flow])])
 def deployed(request: pytest.FixtureRequest) -> Drifting:
     """On each real store in turn."""
     drifting: Drifting = request.getfixturevalue(f"on_{request.param}")

@@ -64,25 +64,11 @@ def switch_key_off(one: Drifting) -> None:
     one.maker.set_active(one.environment.store, one.user(), one.key().access_key_id, active=False)
 
 
-#: Settings that each store keeps in its own way: lifecycle rules, policies and access keys.
+#: What each store keeps in its own way: filters of lifecycle rules, policies, identities and access keys.
 ON_EACH_STORE: Changes = {
-    "noncurrent rule deleted": (without("mpr-noncurrent"), [(IN, "noncurrentDays", "3 days", "not set")]),
-    "noncurrent rule changed": (
-        altered("mpr-noncurrent", NoncurrentVersionExpiration={"NoncurrentDays": 9}),
-        [(IN, "noncurrentDays", "3 days", "9 days")],
-    ),
     "noncurrent rule narrowed": (
         altered("mpr-noncurrent", Filter={"Prefix": "cache/"}),
         [(IN, "noncurrentDays", "3 days", "a rule changed by hand")],
-    ),
-    "noncurrent rule disabled": (
-        altered("mpr-noncurrent", Status="Disabled"),
-        [(IN, "noncurrentDays", "3 days", "not set")],
-    ),
-    "expiry deleted": (without("mpr-expire-cache/"), [(IN, "expire", "cache/ after 5 days", "not set")]),
-    "expiry changed": (
-        altered("mpr-expire-cache/", Expiration={"Days": 1}),
-        [(IN, "expire", "cache/ after 5 days", "cache/ after 1 day")],
     ),
     "expiry of everything": (
         altered("mpr-expire-cache/", Filter={"Prefix": ""}),
@@ -91,10 +77,6 @@ ON_EACH_STORE: Changes = {
     "a right too many": (
         lambda one: policy(one, add_put),
         [(VIEWER, "policy", "not there", "Allow s3:PutObject on arn:aws:s3:::ENV-in/*")],
-    ),
-    "a right too few": (
-        lambda one: policy(one, lambda found: found["Statement"].remove(objects_of_in(found))),
-        [(VIEWER, "policy", "Allow s3:GetObject on arn:aws:s3:::ENV-in/*", "not there")],
     ),
     "an identity deleted": (
         lambda one: one.maker.delete_identity(one.environment.store, one.user()),
@@ -133,6 +115,24 @@ ON_SEAWEED: Changes = {
     "CORS for deletions": (
         lambda one: cors(one, AllowedMethods=["GET", "HEAD", "PUT", "DELETE"]),
         [(IN, "corsOrigins", ORIGIN, f"(changed by hand), {ORIGIN}")],
+    ),
+    "noncurrent rule deleted": (without("mpr-noncurrent"), [(IN, "noncurrentDays", "3 days", "not set")]),
+    "noncurrent rule changed": (
+        altered("mpr-noncurrent", NoncurrentVersionExpiration={"NoncurrentDays": 9}),
+        [(IN, "noncurrentDays", "3 days", "9 days")],
+    ),
+    "noncurrent rule disabled": (
+        altered("mpr-noncurrent", Status="Disabled"),
+        [(IN, "noncurrentDays", "3 days", "not set")],
+    ),
+    "expiry deleted": (without("mpr-expire-cache/"), [(IN, "expire", "cache/ after 5 days", "not set")]),
+    "expiry changed": (
+        altered("mpr-expire-cache/", Expiration={"Days": 1}),
+        [(IN, "expire", "cache/ after 5 days", "cache/ after 1 day")],
+    ),
+    "a right too few": (
+        lambda one: policy(one, lambda found: found["Statement"].remove(objects_of_in(found))),
+        [(VIEWER, "policy", "Allow s3:GetObject on arn:aws:s3:::ENV-in/*", "not there")],
     ),
 }
 
