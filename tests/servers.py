@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from threading import Lock, Thread
@@ -65,8 +66,10 @@ def wait_for(
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=1, context=context).close()
-        except HTTPError:
-            return  # it responds; that it refuses unsigned requests is right
+        except HTTPError as refused:
+            if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                return  # it responds; that it refuses unsigned requests is right
+            time.sleep(0.05)
         except (URLError, OSError):
             time.sleep(0.05)
         else:
