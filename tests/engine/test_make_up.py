@@ -13,11 +13,6 @@ import pytest
 
 from tests.conftest import REPO
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(not shutil.which("pulumi"), reason="the `pulumi` command is not on PATH"),
-]
-
 
 class Clone:
     """A fresh clone on a machine where nobody is logged in to a Pulumi backend."""
@@ -51,7 +46,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     made.run("store", "stop")
 
 
-def test_from_nothing_to_proven_storage_and_back(clone):
+def test_up_deploys_an_embedded_store_with_pulumi_and_down_removes_it(clone):
     shared = (clone.root / "environments/Pulumi.local.yaml").read_bytes()
     first = clone.run("up")
     assert first.returncode == 0, first.stdout + first.stderr
@@ -71,14 +66,3 @@ def test_from_nothing_to_proven_storage_and_back(clone):
     assert (clone.root / "environments/Pulumi.local.yaml").read_bytes() == shared
     for told in (first, again, down):
         assert "Traceback" not in told.stdout + told.stderr
-
-
-def test_the_engine_adopts_what_init_made_and_down_removes_it(clone):
-    clone.run("store", "start")
-    assert clone.run("init").returncode == 0
-    env = (clone.root / "environments/local.env").read_bytes()
-    up = clone.run("up")
-    assert up.returncode == 0, up.stdout + up.stderr
-    assert (clone.root / "environments/local.env").read_bytes() == env
-    assert clone.run("down").returncode == 0
-    assert not (clone.root / ".local/store").exists()
