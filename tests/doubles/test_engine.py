@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -119,7 +118,7 @@ def stack(tmp_path: Path, plugins: Path, aws: Account) -> Stack:
     return made
 
 
-def test_a_life_from_preview_to_destroy(stack: Stack, aws: Account):
+def test_a_program_is_previewed_deployed_repaired_and_destroyed_by_the_engine(stack: Stack, aws: Account):
     preview = stack.do("preview")
     assert "7 to create" in preview  # with the stack and the provider
     assert aws.s3.list_buckets()["Buckets"] == []
@@ -139,8 +138,7 @@ def test_a_life_from_preview_to_destroy(stack: Stack, aws: Account):
     assert written
     assert not [one for one in written if key["secret"] in one.read_text(errors="replace")]
 
-    stack.do("preview", "--expect-no-changes")
-    stack.do("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    stack.do("preview", "--refresh", "--expect-no-changes")
 
     aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     aws.iam.delete_access_key(UserName="tiny", AccessKeyId=key["id"])
@@ -155,28 +153,3 @@ def test_a_life_from_preview_to_destroy(stack: Stack, aws: Account):
 
     assert "7 deleted" in stack.do("destroy", "--yes", "--skip-preview")
     assert aws.s3.list_buckets()["Buckets"] == []
-
-
-def test_an_existing_bucket_is_taken_over(stack: Stack, aws: Account):
-    name = f"mine-{secrets.token_hex(6)}"
-    aws.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    tags: Any = {"TagSet": [{"Key": "purpose", "Value": "test"}]}
-    aws.s3.put_bucket_tagging(Bucket=name, Tagging=tags)
-    stack.configure(adopt=name, purpose="other")
-    said = stack.up()
-    # Imported as it is, and changed at once.
-    assert "1 imported" in said
-    assert "1 updated" in said
-    assert stack.outputs()["bucket"] == name
-    assert aws.s3.get_bucket_tagging(Bucket=name)["TagSet"] == [{"Key": "purpose", "Value": "other"}]
-    stack.do("preview", "--expect-no-changes")
-
-
-def test_mistakes_and_bad_credentials_end_the_preview(stack: Stack, aws: Account):
-    expired = aws.expired()
-    said = stack.refused("preview", **expired.environ)
-    assert "has a problem: The configured AWS credentials are invalid or have expired." in said
-    stack.configure(program="misspelt")
-    said = stack.refused("preview", AWS_REGION="eu-west-1")
-    assert 'named "object_ownershp" is not expected here' in said
-    assert "tiny.rule.object_ownershp" in said or "rule.object_ownershp" in said

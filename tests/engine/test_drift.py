@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from core.storage.settings import read_env_file
 from infra.features import TARGETS
-from tests.doubles.fixtures import aws_server, plugins
+from tests.conftest import Store
+from tests.doubles.fixtures import AwsServer
+from tests.engine.clouds import Clouds, CloudStack
 from tests.engine.support import Project, Ran, Stack
-from tests.engine.test_clouds import CloudStack, Make, account, make
-
-__all__ = ["account", "aws_server", "make", "plugins"]
-
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the `pulumi` command on PATH"),
-    pytest.mark.timeout(300),
-]
 
 
 @dataclass(frozen=True)
@@ -51,18 +44,18 @@ CLOUDS = {
 
 def drift(stack: Stack, *arguments: str, **variables: str) -> Ran:
     """Run the command, which must leave state and env files as they are."""
-    before = state(stack)
+    before = files(stack)
     command = [sys.executable, "-m", "infra", "drift", stack.name, *arguments]
     done = stack.project.run(command, stack.admin | variables)
     assert "Traceback" not in done.output
-    assert state(stack) == before
+    assert files(stack) == before
     return done
 
 
-def state(stack: Stack) -> list[object]:
-    exported = stack.do("stack", "export").stdout
-    files = sorted(stack.project.environments.iterdir())
-    return [exported, [(one, one.read_bytes(), one.stat().st_mtime_ns) for one in files]]
+def files(stack: Stack) -> list[tuple[Path, bytes, int]]:
+    """The state of the stack, and everything in environments/."""
+    paths = [stack.state_file, *sorted(stack.project.environments.iterdir())]
+    return [(path, path.read_bytes(), path.stat().st_mtime_ns) for path in paths]
 
 
 def findings(stack: Stack) -> list[dict[str, str]]:
@@ -78,35 +71,72 @@ def named(stack: Stack) -> list[tuple[str, str]]:
     return [(one["thing"], one["property"]) for one in findings(stack)]
 
 
-@pytest.mark.parametrize("target", CLOUDS)
-def test_what_changes_in_a_cloud_is_found_and_mended(target, make: Make):
+@pytest.fixture(scope="module", params=CLOUDS)
+def on_cloud(
+    request: pytest.FixtureRequest,
+    shared_project: Project,
+    plugins: Path,
+    seaweed: Store,
+    aws_server: AwsServer,
+) -> Iterator[CloudStack]:
+    """A deployed stack on each cloud. Every test repairs what it changes."""
+    clouds = Clouds(shared_project, plugins, seaweed, aws_server.account())
+    with shared_project.left_as_found():
+        stack = clouds.stack(request.param, f"{request.param}-drift", disposable=True)
+        stack.up()
+        stack.learn_secrets()
+        yield stack
+
+
+def target_of(stack: CloudStack) -> str:
+    return str(stack.config["target"])
+
+
+def test_changed_settings_rights_and_keys_of_a_cloud_are_found_and_repaired(on_cloud: CloudStack):
+    stack, target = on_cloud, target_of(on_cloud)
     cloud = CLOUDS[target]
-    stack = make(target, f"{target}-drift", disposable=True)
-    stack.up()
-    stack.learn_secrets()
-    assert findings(stack) == []
-
     stack.s3.delete_bucket_lifecycle(Bucket=stack.bucket("in"))
-    thing, name = cloud.lifecycle
-    (found,) = findings(stack)
-    assert (found["thing"], found["property"]) == (thing.format(stack.name), name)
-    assert found["repair"] == f"pulumi up -s {stack.name} --refresh"
-    stack.up("--refresh")
-    stack.learn_secrets()
-    assert findings(stack) == []
-
     CHANGES[target](stack)
-    assert named(stack) == cloud.rights
+    if TARGETS[target].switches_off:
+        switch_off(stack, stack.env()["AWS_ACCESS_KEY_ID"])
+
+    found = {(one["thing"], one["property"]): one for one in findings(stack)}
+    thing, name = cloud.lifecycle
+    lifecycle = (thing.format(stack.name), name)
+    assert {one["repair"] for one in found.values()} == {f"pulumi up -s {stack.name} --refresh"}
+    others = {key: one for key, one in found.items() if key not in {lifecycle, *cloud.rights}}
+    assert len(found) - len(others) == 1 + len(cloud.rights)
+    assert [(key[0], one["wanted"].lower(), one["actual"].lower()) for key, one in others.items()] == [
+        (cloud.key, "active", "inactive")
+    ] * TARGETS[target].switches_off
+    if target == "aws":  # a policy is compared by its actions
+        policy = found["UserPolicy app", "policy"]
+        assert (policy["wanted"], policy["actual"]) == ("not there", "Allow s3:* on *")
+
     stack.up("--refresh")
     stack.learn_secrets()
     assert findings(stack) == []
 
+
+@pytest.mark.parametrize("on_cloud", ["aws"], indirect=True)
+def test_a_deleted_key_of_a_cloud_and_a_missing_env_file_are_found(on_cloud: CloudStack):
+    stack = on_cloud
     stack.delete_key()
-    assert [(one["thing"], one["actual"]) for one in findings(stack)] == [(cloud.key, "missing")]
     stack.env_file().unlink()
-    (_, file) = findings(stack)
+    key, file = findings(stack)
+    assert (key["thing"], key["actual"]) == (CLOUDS[target_of(stack)].key, "missing")
     assert file["actual"] == "is missing"
     assert file["repair"] == f"python -m infra env {stack.name} --write"
+    stack.up("--refresh")
+    stack.learn_secrets()
+
+
+@pytest.mark.parametrize("on_cloud", ["r2"], indirect=True)
+def test_a_cloud_that_refuses_the_credentials_is_an_error_and_no_drift(on_cloud: CloudStack):
+    done = drift(on_cloud, CLOUDFLARE_API_TOKEN="")
+    assert done.code == 3
+    assert "`pulumi preview --refresh` failed: error: " in done.output
+    assert "must provide one of" in done.output
 
 
 def a_right_more(stack: CloudStack) -> None:
@@ -137,70 +167,37 @@ CHANGES: dict[str, Callable[[CloudStack], None]] = {
 }
 
 
-def test_a_policy_on_aws_is_told_action_by_action(make: Make):
-    stack = make("aws", "aws-policy", disposable=True)
-    stack.up()
-    stack.learn_secrets()
-    a_right_more(stack)
-    (found,) = findings(stack)
-    assert (found["wanted"], found["actual"]) == ("not there", "Allow s3:* on *")
-
-
-@pytest.mark.parametrize("target", CLOUDS)
-def test_a_key_switched_off_in_a_cloud(target, make: Make):
-    if not TARGETS[target].switches_off:
-        pytest.skip("this cloud has no switch")
-    stack = make(target, f"{target}-off", disposable=True)
-    stack.up()
-    stack.learn_secrets()
-    key = stack.env()["AWS_ACCESS_KEY_ID"]
+def switch_off(stack: CloudStack, key: str) -> None:
     (user,) = [
         one["UserName"] for one in stack.iam.list_users()["Users"] if key in keys_of(stack, one["UserName"])
     ]
     stack.iam.update_access_key(UserName=user, AccessKeyId=key, Status="Inactive")
-    (found,) = findings(stack)
-    assert (found["wanted"].lower(), found["actual"].lower()) == ("active", "inactive")
-    stack.up("--refresh")
-    assert findings(stack) == []
 
 
 def keys_of(stack: CloudStack, user: str) -> list[str]:
     return [one["AccessKeyId"] for one in stack.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]]
 
 
-def test_a_cloud_that_refuses_and_one_where_nothing_is(make: Make):
-    stack = make("r2", "r2-refuses", disposable=True)
-    done = drift(stack)
-    assert done.code == 1
-    assert "r2-refuses is not deployed; `pulumi up -s r2-refuses` deploys it" in done.output
-    stack.up()
-    stack.learn_secrets()
-    done = drift(stack, CLOUDFLARE_API_TOKEN="")
-    assert done.code == 3
-    assert "`pulumi preview --refresh` failed: error: " in done.output
-    assert "must provide one of" in done.output
-
-
-def test_a_store_with_the_engine(project: Project):
+def test_every_change_on_a_store_is_found_and_repaired(project: Project):
     stack = project.stack("drifting", {"disposable": True, "identities": ["app", "viewer"]})
     done = drift(stack)
     assert done.code == 1
     assert "drifting is not deployed" in done.output
     stack.up()
-    assert findings(stack) == []
 
     project.s3.delete_bucket_lifecycle(Bucket=stack.bucket("in"))
     project.iam.delete_access_key(UserName=stack.user(), AccessKeyId=stack.env()["AWS_ACCESS_KEY_ID"])
     project.iam.put_user_policy(UserName=stack.user("viewer"), PolicyName="mpr-storage", PolicyDocument=EVERYTHING)
     stack.env_file("viewer").unlink()
-    assert named(stack) == [
+    found = findings(stack)
+    assert [(one["thing"], one["property"]) for one in found] == [
         ("bucket engine-drifting-in", "abortMultipartDays"),
         ("identity mpr-drifting-app", "key in slot a"),
         ("identity mpr-drifting-viewer", "policy"),
         ("identity mpr-drifting-viewer", "policy"),
         ("env file environments/drifting.viewer.env", "file"),
     ]
-    assert {one["repair"] for one in findings(stack)} == {
+    assert {one["repair"] for one in found} == {
         "pulumi up -s drifting --refresh",
         "python -m infra env drifting --write",
     }
@@ -209,10 +206,9 @@ def test_a_store_with_the_engine(project: Project):
 
 
 def test_the_keys_of_a_rotation_are_known_from_the_state(project: Project):
-    """Also on a machine that has no env files: there, no key is taken for one made by hand."""
+    """Also on a machine that has no env files: no key is taken for one that was made by hand."""
     stack = project.stack("driftturn", {"disposable": True, "slots": {"app": {"current": "a", "step": "start"}}})
     stack.up()
-    assert findings(stack) == []
     for file in project.environments.glob("driftturn*.env"):
         project.hold_no_secret("", "learn")
         file.unlink()
@@ -221,7 +217,6 @@ def test_the_keys_of_a_rotation_are_known_from_the_state(project: Project):
     stack.configure(slots={"app": {"current": "b", "step": "switch"}})
     assert [one["actual"] for one in findings(stack)] == ["that of slot a"]
     stack.up()
-    assert findings(stack) == []
     made = project.iam.create_access_key(UserName=stack.user())["AccessKey"]
     project.secrets.add(made["SecretAccessKey"])
     assert named(stack) == [("identity mpr-driftturn-app", "key in no slot")]

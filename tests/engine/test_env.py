@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 
@@ -12,12 +11,7 @@ import pytest
 
 from core.storage import get_s3_client
 from core.storage.settings import Settings
-from tests.engine.support import Project, Ran, Stack
-
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the `pulumi` command on PATH"),
-]
+from tests.engine.support import Life, Project, Ran, Stack
 
 
 def env(stack: Stack, *arguments: str, shows_secrets: bool = False, **variables: str) -> Ran:
@@ -36,16 +30,10 @@ def check(stack: Stack) -> dict[str, tuple[list[str], list[str]]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def stack(project: Project) -> Stack:
-    made = project.stack("env", {"disposable": True, "identities": ["app", "ingest", "viewer"]})
-    made.up()
-    return made
-
-
 @pytest.fixture
-def whole(stack: Stack) -> Iterator[Stack]:
-    """The same; its env files are put back after the test."""
+def deployed(life: Life) -> Iterator[Stack]:
+    """The deployed stack; its env files are restored after the test."""
+    stack = life.stack
     before = {file: file.read_bytes() for file in map(stack.env_file, ("app", "ingest", "viewer"))}
     yield stack
     for file, content in before.items():
@@ -54,49 +42,49 @@ def whole(stack: Stack) -> Iterator[Stack]:
         file.chmod(0o600)
 
 
-def test_what_was_just_deployed_is_no_difference(whole: Stack):
-    assert check(whole) == {"app": ([], []), "ingest": ([], []), "viewer": ([], [])}
-    assert env(whole, "--check").stdout.splitlines() == [
-        "environments/env.env: as deployed",
-        "environments/env.ingest.env: as deployed",
-        "environments/env.viewer.env: as deployed",
+def test_env_check_finds_no_difference_after_an_update(deployed: Stack):
+    assert check(deployed) == {"app": ([], []), "ingest": ([], []), "viewer": ([], [])}
+    assert env(deployed, "--check").stdout.splitlines() == [
+        "environments/life.env: as deployed",
+        "environments/life.ingest.env: as deployed",
+        "environments/life.viewer.env: as deployed",
     ]
 
 
-def test_lost_files_are_found_and_written_again_to_the_byte(whole: Stack):
-    before = [whole.env_file(one).read_bytes() for one in ("app", "viewer")]
+def test_lost_files_are_found_and_written_again_to_the_byte(deployed: Stack):
+    before = [deployed.env_file(one).read_bytes() for one in ("app", "viewer")]
     for identity in ("app", "viewer"):
-        whole.env_file(identity).unlink()
-    assert check(whole) == {"app": (["missing"], []), "ingest": ([], []), "viewer": (["missing"], [])}
-    done = env(whole, "--write")
+        deployed.env_file(identity).unlink()
+    assert check(deployed) == {"app": (["missing"], []), "ingest": ([], []), "viewer": (["missing"], [])}
+    done = env(deployed, "--write")
     assert (done.code, done.stdout.splitlines()) == (
         0,
-        ["env file env.env: written", "env file env.ingest.env: unchanged", "env file env.viewer.env: written"],
+        ["env file life.env: written", "env file life.ingest.env: unchanged", "env file life.viewer.env: written"],
     )
-    assert [whole.env_file(one).read_bytes() for one in ("app", "viewer")] == before
-    assert whole.env_file("viewer").stat().st_mode & 0o777 == 0o600
-    get_s3_client(Settings.from_env(whole.env())).list_objects_v2(Bucket=whole.bucket("in"))
+    assert [deployed.env_file(one).read_bytes() for one in ("app", "viewer")] == before
+    assert deployed.env_file("viewer").stat().st_mode & 0o777 == 0o600
+    get_s3_client(Settings.from_env(deployed.env())).list_objects_v2(Bucket=deployed.bucket("in"))
 
 
-def test_an_edit_is_found_and_not_overwritten(whole: Stack):
-    file = whole.env_file("viewer")
+def test_an_edited_env_file_is_found_and_not_overwritten(deployed: Stack):
+    file = deployed.env_file("viewer")
     file.write_text(file.read_text().replace("us-east-1", "us-east-9"))
-    assert check(whole)["viewer"] == (["edited"], ["AWS_REGION", "AWS_DEFAULT_REGION"])
-    done = env(whole, "--write")
+    assert check(deployed)["viewer"] == (["edited"], ["AWS_REGION", "AWS_DEFAULT_REGION"])
+    done = env(deployed, "--write")
     assert done.code == 2
-    assert "environments/env.viewer.env was edited by hand" in done.output
+    assert "environments/life.viewer.env was edited by hand" in done.output
     assert "us-east-9" in file.read_text()
 
 
-def test_a_format_comes_from_the_stack_where_there_is_no_file(whole: Stack):
-    deployed = whole.env("viewer")
-    whole.env_file("viewer").unlink()
-    done = env(whole, "--format", "json", "--identity", "viewer", shows_secrets=True)
-    assert json.loads(done.stdout) == deployed
-    assert not whole.env_file("viewer").exists()
+def test_a_format_comes_from_the_stack_where_there_is_no_file(deployed: Stack):
+    before = deployed.env("viewer")
+    deployed.env_file("viewer").unlink()
+    done = env(deployed, "--format", "json", "--identity", "viewer", shows_secrets=True)
+    assert json.loads(done.stdout) == before
+    assert not deployed.env_file("viewer").exists()
 
 
-def test_replaced_keys_are_found_on_the_machine_that_has_the_old_ones(project: Project):
+def test_env_check_finds_keys_that_another_machine_replaced(project: Project):
     stack = project.stack("rotated", {"disposable": True})
     stack.up()
     old = stack.env_file().read_bytes()
@@ -113,12 +101,10 @@ def test_replaced_keys_are_found_on_the_machine_that_has_the_old_ones(project: P
     assert check(stack) == {"app": ([], [])}
 
 
-def test_what_was_never_deployed_is_told(project: Project):
-    stack = project.stack("undeployed", {})
-    for arguments in (["--check"], ["--write"], ["--format", "json"]):
-        done = env(stack, *arguments)
-        assert done.code == 1
-        assert "undeployed is not deployed; `pulumi up -s undeployed` deploys it" in done.output
+def test_an_environment_that_was_never_deployed_is_refused_with_what_to_do(project: Project):
+    done = env(project.stack("undeployed", {}), "--check")
+    assert done.code == 1
+    assert "undeployed is not deployed; `pulumi up -s undeployed` deploys it" in done.output
 
 
 @pytest.mark.parametrize(
@@ -130,14 +116,14 @@ def test_what_was_never_deployed_is_told(project: Project):
     ],
     ids=["no engine", "no backend", "another passphrase"],
 )
-def test_without_the_stack_nothing_is_compared_and_it_says_why(whole: Stack, variables, said):
-    done = env(whole, "--check", **variables)
+def test_a_stack_that_cannot_be_read_is_an_error_with_its_reason(deployed: Stack, variables, said):
+    done = env(deployed, "--check", **variables)
     assert done.code == 3
     assert said in done.output
     assert done.stdout == ""
 
 
-def test_the_state_under_local_is_read_too(project: Project):
+def test_the_state_under_local_is_read_by_env(project: Project):
     """As after `make up` of somebody who is not logged in to any backend."""
     stack = Stack(project, "ownstate", {"disposable": True}, dict(project.admin))
     stack.configure()

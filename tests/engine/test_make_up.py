@@ -19,11 +19,6 @@ from tests.conftest import REPO
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(not shutil.which("pulumi"), reason="the `pulumi` command is not on PATH"),
-]
-
 
 class Clone:
     """A fresh clone on a machine where nobody is logged in to a Pulumi backend."""
@@ -72,7 +67,7 @@ def keys(clone: Clone) -> list[str]:
     return [found["Key"] for found in client(clone).list_objects_v2(Bucket="mpr-local-in").get("Contents", [])]
 
 
-def test_from_nothing_to_proven_storage_and_back(clone):
+def test_up_deploys_an_embedded_store_with_pulumi_and_down_removes_it(clone):
     shared = (clone.root / "environments/Pulumi.local.yaml").read_bytes()
     first = clone.run("up")
     assert first.returncode == 0, first.stdout + first.stderr

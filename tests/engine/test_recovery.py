@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 
 import pytest
 
 from infra.stores.keys import is_accepted
 from infra.stores.store import Keys, Store
-from tests.doubles.fixtures import Account, aws_server, plugins
+from tests.doubles.fixtures import Account
+from tests.engine.clouds import TARGETS, Make, works
 from tests.engine.support import Project, Stack
-from tests.engine.test_clouds import TARGETS, Make, account, make, works
-
-__all__ = ["account", "aws_server", "make", "plugins"]
-
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the `pulumi` command on PATH"),
-    pytest.mark.timeout(300),
-]
 
 
 def keys(stack: Stack, identity: str = "app") -> Keys:
@@ -30,11 +21,10 @@ def keys(stack: Stack, identity: str = "app") -> Keys:
 
 def lose_state(stack: Stack) -> None:
     stack.do("stack", "rm", "--force", "--yes", "--preserve-config")
-    done = stack.project.run(["pulumi", "stack", "init", stack.name, "--non-interactive"], {})
-    assert done.ok, done.output
+    stack.project.create(stack)
 
 
-def test_a_lost_state_on_a_store_is_made_anew_and_the_keys_rotated(project: Project):
+def test_after_a_lost_state_on_a_store_an_update_adopts_everything_and_keys_rotate(project: Project):
     stack = project.stack("lost", {"identities": ["app", "viewer"]})
     stack.up()
     store = Store(project.store.endpoint, project.store.region, Keys("", ""))
@@ -54,7 +44,9 @@ def test_a_lost_state_on_a_store_is_made_anew_and_the_keys_rotated(project: Proj
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_lost_state_in_a_cloud_is_taken_over_by_names(target, make: Make, account: Account, tmp_path):
+def test_after_a_lost_state_in_a_cloud_buckets_and_identities_are_adopted_by_name(
+    target, make: Make, account: Account, tmp_path
+):
     names = {role: f"lost-{account.id}-{target}-{role}" for role in ("in", "out")}
     buckets = {role: {"name": name} for role, name in names.items()}
     stack = make(target, f"{target}-lost", buckets=buckets)
@@ -75,16 +67,8 @@ def test_a_lost_state_in_a_cloud_is_taken_over_by_names(target, make: Make, acco
     stack.do("preview", "--expect-no-changes")
 
 
-def test_an_identity_of_a_lost_state_is_told_how_to_take_over(make: Make):
-    stack = make("aws", "aws-who")
-    stack.up()
-    lose_state(stack)
-    refused = stack.run("up", "--yes", "--skip-preview")
-    assert "set `mpr-storage:adoptIdentities: true` to take it over" in " ".join(refused.output.split())
-
-
-def test_a_deleted_bucket_comes_back(project: Project):
-    stack = project.stack("lost-bucket", {"disposable": True})
+def test_a_deleted_bucket_is_created_again_by_up_with_refresh(project: Project):
+    stack = project.stack("lostbucket", {"disposable": True})
     stack.up()
     project.s3.delete_bucket(Bucket=stack.bucket("out"))
     stack.up("--refresh")
@@ -92,7 +76,7 @@ def test_a_deleted_bucket_comes_back(project: Project):
     stack.do("preview", "--expect-no-changes")
 
 
-def test_a_revoked_admin_key_is_told_and_a_new_one_goes_on(project: Project):
+def test_an_update_with_a_revoked_admin_key_is_refused_and_a_new_key_completes_it(project: Project):
     stack = project.stack("revoked", {"disposable": True})
     everything = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}
     project.iam.create_user(UserName="second-admin")

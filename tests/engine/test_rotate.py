@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from secrets import token_hex
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,18 +12,13 @@ from infra.stores.keys import is_accepted
 from infra.stores.store import Keys, Store
 from tests.engine.support import Project, Ran, Stack
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the `pulumi` command on PATH"),
-    pytest.mark.timeout(300),
-]
 
-
-@pytest.fixture
-def stack(project: Project) -> Stack:
-    made = project.stack(f"turn{token_hex(3)}", {"disposable": True, "identities": ["app", "viewer"]})
-    made.up()
-    return made
+@pytest.fixture(scope="module")
+def stack(shared_project: Project) -> Iterator[Stack]:
+    with shared_project.left_as_found():
+        stack = shared_project.stack("turn", {"disposable": True, "identities": ["app", "viewer"]})
+        stack.up()
+        yield stack
 
 
 def rotate(stack: Stack, *arguments: str) -> Ran:
@@ -37,7 +31,7 @@ def key(stack: Stack) -> Keys:
     return Keys(found.access_key_id or "", found.secret_access_key or "")
 
 
-def test_the_command_and_colleagues_go_on_from_each_other(stack: Stack, project: Project):
+def test_a_rotation_is_continued_on_machines_without_env_files(stack: Stack, project: Project):
     store = Store(project.store.endpoint, project.store.region, Keys("", ""))
     old = key(stack)
     done = rotate(stack, "app", "--to", "switch")

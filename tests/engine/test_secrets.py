@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,7 @@ from tests.conftest import Store
 from tests.engine.support import Project, Stack
 from tests.engine.watch import Seen, watching
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="needs the `pulumi` command on PATH"),
-    pytest.mark.timeout(600),
-]
-
+pytestmark = pytest.mark.timeout(600)
 
 _SECRET = re.compile("AWS_SECRET_ACCESS_KEY=['\"]?([^'\"\\n]+)")
 
@@ -96,7 +90,7 @@ def _do_everything(project: Project, said: list[str], tmp: Path) -> None:
         pulumi(stack, "destroy", "--yes", "--skip-preview")
 
 
-def test_there_was_something_to_see(watched: Watched):
+def test_the_watcher_saw_every_program_and_folder(watched: Watched):
     assert len(watched.secrets) == 5  # the administrator's, two of watched, two of watchedtoo
     for program in ("pulumi up", "pulumi-language-python", "infra rotate", "rclone copy"):
         assert any(program in one for one in watched.seen.arguments), program
@@ -109,11 +103,11 @@ def test_no_process_has_a_secret_among_its_arguments(watched: Watched):
     assert shown == []
 
 
-def test_nothing_that_was_said_holds_a_secret(watched: Watched):
+def test_no_output_of_a_command_holds_a_secret(watched: Watched):
     assert not [secret for secret in watched.secrets if any(secret in one for one in watched.said)]
 
 
-def test_no_file_holds_a_secret_but_env_files_and_what_was_asked_for(watched: Watched):
+def test_no_file_holds_a_secret_but_env_files_and_requested_formats(watched: Watched):
     """State, logs and temporary files, every version of them. Those that may are their owner's alone."""
     holding = {
         (file, mode)
@@ -126,7 +120,7 @@ def test_no_file_holds_a_secret_but_env_files_and_what_was_asked_for(watched: Wa
         assert in_environments or file.name.strip(".").startswith("rclone.conf"), file
 
 
-def test_nothing_is_left(watched: Watched):
+def test_no_temporary_file_and_no_env_file_is_left(watched: Watched):
     left = [file for file in watched.project.folder.parent.joinpath("tmp").rglob("*") if file.is_file()]
     assert left == []
     assert list(watched.project.environments.glob("*.env")) == []

@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_it_listens_on_loopback_alone_at_the_chosen_ports(running):
     table = Path(f"/proc/{found.pid}/net/tcp")
     if not table.exists():
         pytest.skip("no /proc to see listening ports by")
-    own = {re.sub(r"\D", "", path.readlink().name) for path in sockets(found.pid)}
+    own = {re.sub(r"\D", "", name) for name in sockets(found.pid)}
     rows = [line.split() for line in (table.read_text() + table.with_name("tcp6").read_text()).splitlines()]
     listening = {row[1] for row in rows if len(row) > 9 and row[3] == "0A" and row[9] in own}
     addresses = {address.split(":")[0] for address in listening}
@@ -88,15 +89,13 @@ def test_it_listens_on_loopback_alone_at_the_chosen_ports(running):
     assert {int(address.split(":")[1], 16) for address in listening} <= set(ports_of(root).values())
 
 
-def sockets(pid: int) -> list[Path]:
+def sockets(pid: int) -> list[str]:
+    """Return the names of a process' sockets, such as ``socket:[4711]``. It may close some meanwhile."""
     found = []
     for path in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            if str(path.readlink()).startswith("socket:"):
-                found.append(path)
-        except FileNotFoundError:
-            continue
-    return found
+        with suppress(FileNotFoundError):
+            found.append(str(path.readlink()))
+    return [name for name in found if name.startswith("socket:")]
 
 
 def preflight(url: str, origin: str) -> tuple[int, str | None]:
