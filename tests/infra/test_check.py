@@ -115,6 +115,7 @@ class TestOnSeaweed:
         assert not any(one.allowed for one in others)
         assert len(findings) == 4 * (7 * 2 + 3 + 3)
 
+    @pytest.mark.flow
     def test_without_admin_keys_no_bucket_of_another_environment_is_probed(self, pair, monkeypatch):
         pair.initialise()
         without_admin(monkeypatch)
@@ -122,6 +123,7 @@ class TestOnSeaweed:
         assert {one.where for one in findings} == {"in", "out", "store"}
         assert not any(one.surprise for one in findings)
 
+    @pytest.mark.flow
     def test_the_check_fails_for_an_identity_with_the_policy_of_another(self, pair, capsys):
         pair.initialise()
         names: dict[str, str] = {role: pair.config.bucket(role).name or "" for role in ROLES}
@@ -142,6 +144,7 @@ class TestOnSeaweed:
         assert "allowed (!)" in capsys.readouterr().out
         assert content(pair) == before
 
+    @pytest.mark.flow
     def test_the_check_fails_for_an_identity_without_its_policy(self, pair):
         pair.initialise()
         name = f"mpr-{pair.name}-app"
@@ -164,6 +167,7 @@ class TestOnSeaweed:
             assert surprises(pair) == {("viewer", *one) for one in found}
         assert content(pair) == before
 
+    @pytest.mark.flow
     def test_the_check_fails_for_an_identity_with_all_rights_and_leaves_nothing(self, pair):
         pair.initialise()
         allow(pair, "s3:*")
@@ -179,6 +183,7 @@ class TestOnSeaweed:
         assert ("viewer", "in", "put") in surprises(pair)
         assert content(pair) == before
 
+    @pytest.mark.flow
     def test_nothing_is_left_behind_in_a_bucket_with_versions(self, pair):
         pair.values["buckets"]["in"]["versioning"] = True
         pair.initialise()
@@ -186,6 +191,7 @@ class TestOnSeaweed:
         assert surprises(pair) == set()
         assert content(pair) == before
 
+    @pytest.mark.flow
     def test_an_interruption_leaves_nothing_behind(self, pair, monkeypatch):
         pair.initialise()
         before = content(pair)
@@ -209,6 +215,7 @@ class TestOnSeaweed:
             prove(pair.config, pair.values)
         assert content(pair)["foreign"] == []
 
+    @pytest.mark.flow
     def test_a_missing_bucket_is_reported_in_one_sentence(self, pair):
         pair.initialise()
         pair.store.s3.delete_bucket(Bucket=f"{pair.name}-in")
@@ -217,6 +224,7 @@ class TestOnSeaweed:
         pair.store.s3.create_bucket(Bucket=f"{pair.name}-in")
 
     @pytest.mark.parametrize("admin", [True, False])
+    @pytest.mark.flow
     def test_a_clock_that_is_off_by_an_hour_is_reported_in_one_sentence(self, pair, monkeypatch, admin):
         pair.initialise()
         if not admin:
@@ -275,6 +283,7 @@ class TestOnSeaweed:
         with pytest.raises(UsageError, match=r"\.env cannot be used: .*line 1: expected NAME=value"):
             prove(pair.config, pair.values)
 
+    @pytest.mark.flow
     def test_externally_managed_keys_are_checked_without_admin_keys(self, pair, monkeypatch):
         pair.initialise()
         without_admin(monkeypatch)

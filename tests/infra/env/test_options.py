@@ -132,6 +132,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("name", ACCEPTED)
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.flow
 def test_the_library_takes_the_options_of_every_shape(machine: Machine, name, shape):
     machine.python(ACCEPTED[name], rendered(name, SHAPES[shape]))
 
@@ -148,6 +149,7 @@ print(json.dumps(rows))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.flow
 def test_duckdb_takes_the_secret_of_every_shape(machine: Machine, shape):
     settings = SHAPES[shape]
     theirs = {"AWS_ACCESS_KEY_ID": "AKIATHEIRS", "AWS_SECRET_ACCESS_KEY": "theirs"}

@@ -93,6 +93,7 @@ def test_delete_says_how_much_it_deletes_and_leaves_nothing(machine, capsys):
     assert store.find() is None
 
 
+@pytest.mark.flow
 def test_delete_after_a_stop_still_knows_its_own_buckets(machine):
     cli.run(["up"])
     machine.store.s3.put_object(Bucket="test-in", Key="a", Body=b"x")
@@ -106,6 +107,7 @@ def test_delete_after_a_stop_still_knows_its_own_buckets(machine):
     [(b"n\n", 2), (b"\n", 2), (b"\x03", 130)],
     ids=["no", "enter", "Ctrl-C"],
 )
+@pytest.mark.flow
 def test_delete_asks_and_anything_but_yes_deletes_nothing(machine, answer, code):
     cli.run(["up"])
     machine.store.s3.put_object(Bucket="test-in", Key="a", Body=b"x")
@@ -116,6 +118,7 @@ def test_delete_asks_and_anything_but_yes_deletes_nothing(machine, answer, code)
     assert machine.env_file.exists()
 
 
+@pytest.mark.flow
 def test_delete_that_is_declined_stops_the_store_that_it_started(machine):
     cli.run(["up"])
     cli.run(["down"])
@@ -124,6 +127,7 @@ def test_delete_that_is_declined_stops_the_store_that_it_started(machine):
     assert machine.env_file.exists()
 
 
+@pytest.mark.flow
 def test_delete_that_is_confirmed_deletes(machine):
     cli.run(["up"])
     code, said = answered(machine, b"y\n")
@@ -155,6 +159,7 @@ def test_an_environment_that_is_not_disposable_is_not_deleted(machine, capsys):
     assert machine.buckets == {"test-in", "test-out"}
 
 
+@pytest.mark.flow
 def test_delete_keeps_what_another_environment_has_in_the_same_store(machine, capsys):
     machine.configure("keep", disposable=False, buckets={"in": {"name": "keep-in"}, "out": {"name": "keep-out"}})
     cli.run(["up"])
@@ -184,6 +189,7 @@ def test_delete_keeps_a_bucket_that_init_found_and_names_it(machine, capsys):
     assert machine.store.s3.list_objects_v2(Bucket="test-in")["KeyCount"] == 12
 
 
+@pytest.mark.flow
 def test_delete_keeps_a_bucket_that_another_disposable_environment_created(machine):
     machine.configure("other", buckets={"in": {"name": "test-in"}, "out": {"name": "other-out"}})
     cli.run(["up"])
@@ -209,6 +215,7 @@ class TestStoreOfItsOwn:
         for name in names:
             remove_bucket(admin.s3, name)
 
+    @pytest.mark.flow
     def test_delete_removes_its_buckets_and_leaves_the_others(self, machine, admin, buckets, new_bucket):
         other = new_bucket(admin)
         machine.configure("gone", endpoint=admin.endpoint, buckets=buckets)
@@ -220,6 +227,7 @@ class TestStoreOfItsOwn:
         assert not left & {bucket["name"] for bucket in buckets.values()}
         assert not list((machine.root / "environments").glob("*.env"))
 
+    @pytest.mark.flow
     def test_down_has_nothing_to_stop_and_deletes_nothing(self, machine, admin, buckets, capsys):
         machine.configure("kept", endpoint=admin.endpoint, buckets=buckets)
         cli.run(["init", "kept"])
@@ -280,6 +288,7 @@ def in_state(machine, monkeypatch) -> Callable[[dict[str, bool | None]], None]:
     return hold
 
 
+@pytest.mark.flow
 def test_the_state_counts_where_a_bucket_has_no_tag(machine, in_state, capsys):
     store.start()
     for name in ("test-in", "test-out", "renamed"):

@@ -15,12 +15,14 @@ def refusal(cloud: Cloud) -> str:
     return str(caught.value)
 
 
-def test_without_google_credentials_the_message_says_how_to_log_in(on_gcp: Cloud, tmp_path, monkeypatch):
+@pytest.mark.parametrize("cloud", ["gcp"], indirect=True)
+def test_without_google_credentials_the_message_says_how_to_log_in(cloud: Cloud, tmp_path, monkeypatch):
     monkeypatch.setenv("GOOGLE_CREDENTIALS", "")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    assert "there are no Google Cloud credentials: log in with `gcloud auth" in refusal(on_gcp)
+    assert "there are no Google Cloud credentials: log in with `gcloud auth" in refusal(cloud)
 
 
-def test_without_a_cloudflare_token_the_message_names_the_variable(on_r2: Cloud, monkeypatch):
+@pytest.mark.parametrize("cloud", ["r2"], indirect=True)
+def test_without_a_cloudflare_token_the_message_names_the_variable(cloud: Cloud, monkeypatch):
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "")
-    assert "there is no Cloudflare API token: set CLOUDFLARE_API_TOKEN" in refusal(on_r2)
+    assert "there is no Cloudflare API token: set CLOUDFLARE_API_TOKEN" in refusal(cloud)
