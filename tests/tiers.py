@@ -45,7 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if tier == "all":
         return
     left_out = [item for item in items if (marker_of(item) is None) == (tier == "rest")]
-    config.stash[_COUNTS] = Counter(marker_of(item) or "fast" for item in left_out)
+    counts: Counter[str] = Counter(marker_of(item) or "fast" for item in left_out)
+    config.stash[_COUNTS] = counts
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
 

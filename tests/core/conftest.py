@@ -102,7 +102,7 @@ def new_bucket(use, admin, _buckets_in_stock) -> Callable[[Store], str]:
         if not stock:
             with ThreadPoolExecutor(8) as pool:
                 stock += pool.map(_make_bucket, [admin(store)] * 8)
-        name = stock.pop()
+        name: str = stock.pop()
         use(store.endpoint, name, key=store.access_key_id, secret=store.secret_access_key)
         return name
 
