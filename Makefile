@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ENVIRONMENT ?= local
+SCHEDULES ?= 2000
 BIN := .venv/bin
 # The pinned requirements are complete: resolving them anew could only find a newer version, which has no hash here.
 INSTALL := python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --only-binary :all:
@@ -43,7 +44,7 @@ test-rest: .venv/dev ## the tests that `make test` leaves out
 
 test-all: .venv/dev ## all tests, with the floors of branch coverage
 	@$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory test test-rest coverage COVERAGE="--cov --cov-append --cov-report="
+	@$(MAKE) --no-print-directory test test-rest faults coverage SCHEDULES=40 COVERAGE="--cov --cov-append --cov-report="
 
 coverage: .venv/dev ## the floors of branch coverage, after tests with COVERAGE="--cov --cov-append"
 	@$(BIN)/coverage report --include='core/*' --fail-under=95
@@ -52,8 +53,8 @@ coverage: .venv/dev ## the floors of branch coverage, after tests with COVERAGE=
 test-changed: .venv/dev ## the tests nearest to what differs from main, or from BASE=<commit>
 	@$(BIN)/python -m tests.impact $(BASE:%=--base %) -n 2 --dist worksteal --tier fast $(ARGS)
 
-faults: .venv/dev ## 2,000 random schedules of network faults (minutes)
-	@FAULT_SCHEDULES=2000 $(PYTEST) --timeout 3600 tests/core/test_fault_schedules.py
+faults: .venv/dev ## 2,000 random schedules of network faults (minutes), or SCHEDULES=<number>
+	@FAULT_SCHEDULES=$(SCHEDULES) $(PYTEST) --timeout 3600 $(COVERAGE) tests/core/test_fault_schedules.py
 
 bench: .venv/dev .local/s3fs/made ## compare with other clients; writes docs/bench.json, .md and .svg; ARGS="--rounds 5"
 	@$(BIN)/python -m bench.transfers --tls --json docs/bench.json $(ARGS)
@@ -102,7 +103,7 @@ requirements: ## resolve and pin the requirements anew (needs uv)
 clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
-PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .venv/made:

@@ -17,10 +17,9 @@ LEFT_OUT = {
     "versitygw": "needs a `versitygw` server",
     "browser": "needs Chromium",
     "flow": "a whole flow over processes or stores, of which the fast tier has a smoke test",
-    "schedules": "many random schedules of network faults, of which the fast tier has a handful",
 }
 
-_COUNTS = pytest.StashKey[Counter[str]]()
+_COUNTS = pytest.StashKey[dict[str, int]]()
 
 
 def marker_of(item: pytest.Item) -> str | None:
@@ -35,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_COUNTS] = Counter()
+    config.stash[_COUNTS] = {}
     for marker, reason in LEFT_OUT.items():
         config.addinivalue_line("markers", f"{marker}: {reason}")
 
@@ -44,30 +43,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     tier = config.getoption("tier")
     if tier == "all":
         return
-    left_out = [item for item in items if (marker_of(item) is None) == (tier == "rest")]
-    counts: Counter[str] = Counter(marker_of(item) or "fast" for item in left_out)
-    config.stash[_COUNTS] = counts
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    left_out = {item: marker_of(item) for item in items if (marker_of(item) is None) == (tier == "rest")}
+    config.stash[_COUNTS] = dict(Counter(marker or "fast" for marker in left_out.values()))
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left out"] = dict(session.config.stash[_COUNTS])
+        session.config.workeroutput["left out"] = session.config.stash[_COUNTS]
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_testnodedown(node: Any) -> None:
     """Take over the counts of a worker: every worker collects all tests, so each has the same counts."""
-    node.config.stash[_COUNTS] = Counter(getattr(node, "workeroutput", {}).get("left out", {}))
+    node.config.stash[_COUNTS] = getattr(node, "workeroutput", {}).get("left out", {})
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    counts = config.stash.get(_COUNTS, Counter())
+    counts = config.stash[_COUNTS]
     if counts and not hasattr(config, "workerinput"):
         parts = [
-            f"{count} {name} ({LEFT_OUT.get(name, 'the tests of `make test`')})"
-            for name, count in counts.most_common()
+            f"{counts[name]} {name} ({LEFT_OUT.get(name, 'the tests of `make test`')})"
+            for name in sorted(counts, key=lambda name: -counts[name])
         ]
         print(f"left out: {'; '.join(parts)}")  # noqa: T201  # after the last line of pytest itself
