@@ -28,8 +28,8 @@ class Sizes:
 
     objects: int = 2000
     object_bytes: int = 100_000
-    #: 256 MiB: above the multipart threshold of every client, and the whole benchmark ends in 12 minutes.
-    big_bytes: int = 256 * MIB
+    #: Above the multipart threshold of every client.
+    big_bytes: int = 512 * MIB
     keys: int = 12_000
 
 

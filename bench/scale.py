@@ -42,7 +42,7 @@ for result in upload_many((sys.argv[1], "scale", key) for key in keys):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--most", type=int, default=20_000)
+    parser.add_argument("--most", type=int, default=200_000)
     parser.add_argument("--json", type=Path, help=JSON_HELP)
     asked = parser.parse_args()
     figures = part(["core.storage", "SeaweedFS"], object_bytes=SIZE, runs=measured(asked.most))
