@@ -16,4 +16,4 @@ _shared_loader = cache(botocore.loaders.create_loader)
 
 def share_models() -> None:
     """Have every botocore session that this process creates from now on use the same loader."""
-    botocore.session.create_loader = _shared_loader  # type: ignore[assignment]
+    botocore.session.create_loader = _shared_loader
