@@ -117,7 +117,7 @@ def test_no_file_holds_a_secret_but_env_files_and_requested_formats(watched: Wat
     assert {mode for _, mode in holding} == {0o600}
     for file, _ in holding:
         in_environments = file.parent == watched.project.environments and ".env" in file.name
-        assert in_environments or file.name.strip(".").startswith("rclone.conf"), file
+        assert in_environments or file.name.endswith("rclone.conf"), file
 
 
 def test_no_temporary_file_and_no_env_file_is_left(watched: Watched):

@@ -1,4 +1,4 @@
-"""What other users of the machine could have seen while something ran: arguments of processes, and files."""
+"""What other users of the machine could have seen while commands ran: arguments of their processes, and files."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ class Seen:
     files: dict[tuple[Path, int, int], tuple[int, str]] = field(default_factory=dict)
 
     def look(self, folders: tuple[Path, ...]) -> None:
-        for place in Path("/proc").glob("[0-9]*/cmdline"):
+        for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                self.arguments.add(place.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                # Processes of other tests have secrets of their own, and some of these are part of ours.
+                if any(process.joinpath("cwd").readlink().is_relative_to(folder) for folder in folders):
+                    arguments = process.joinpath("cmdline").read_bytes()
+                    self.arguments.add(arguments.replace(b"\0", b" ").decode(errors="replace"))
         for file in (one for folder in folders for one in _below(folder)):
             with suppress(OSError):  # gone by now
                 there = file.stat()
@@ -37,7 +40,7 @@ class Seen:
 
 @contextmanager
 def watching(*folders: Path) -> Iterator[Seen]:
-    """Watch all processes, and all files below the folders, while this is open."""
+    """Watch the processes that work in the folders, and all files below these, while this is open."""
     seen, over = Seen(), Event()
 
     def look() -> None:
