@@ -34,7 +34,7 @@ from tests.core.transport import MIB, requests_of
 DELTA: dict[type, AggregationTemporality] = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def collector():
     """The SDK of OpenTelemetry, as a program sets it up: once in a process."""
     spans, points = InMemorySpanExporter(), InMemoryMetricReader(preferred_temporality=DELTA)
