@@ -200,19 +200,19 @@ BREAKS = [
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_workflows_keep_the_rule(rule):
+def test_the_workflows_follow_each_security_rule(rule):
     assert list(rule(REPO)) == []
 
 
 @pytest.mark.parametrize(("old", "new", "says"), BREAKS, ids=[says for *_, says in BREAKS])
-def test_a_broken_workflow_is_seen(tmp_path, old, new, says):
+def test_a_workflow_that_breaks_a_security_rule_is_reported(tmp_path, old, new, says):
     copy = copied(tmp_path)
     broken(copy, old, new)
     assert [one for rule in RULES for one in rule(copy) if says in one]
 
 
 @needs_actionlint
-def test_actionlint_finds_nothing():
+def test_actionlint_has_no_findings_in_the_workflows():
     done = actionlint(REPO)
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -240,11 +240,11 @@ def actionlint_findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 
 @needs_actionlint
 @pytest.mark.parametrize(("new", "message"), [(new, message) for _, new, message in ACTIONLINT_BREAKS])
-def test_actionlint_finds_what_is_wrong(actionlint_findings, new, message):
+def test_actionlint_reports_each_planted_mistake(actionlint_findings, new, message):
     assert message in actionlint_findings[new]
 
 
-def test_zizmor_finds_nothing():
+def test_zizmor_has_no_findings_in_the_workflows():
     done = zizmor(REPO)
     assert done.returncode == 0, done.stdout
     assert "No findings to report" in done.stdout
@@ -278,11 +278,11 @@ def zizmor_findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[s
 
 
 @pytest.mark.parametrize("audit", [audit for *_, audit in ZIZMOR_BREAKS])
-def test_zizmor_finds_what_is_wrong(zizmor_findings, audit):
+def test_zizmor_reports_each_planted_mistake(zizmor_findings, audit):
     assert audit in zizmor_findings[audit]
 
 
-def test_what_is_ignored_has_its_reason():
+def test_every_ignored_zizmor_finding_has_a_reason():
     for file in GITHUB.rglob("*.yml"):
         for line in file.read_text().splitlines():
             if "zizmor: ignore" in line:
@@ -304,20 +304,20 @@ def all_scripts() -> str:
 
 
 @pytest.mark.parametrize("words", commands(all_scripts(), ".venv/bin/python -m infra"), ids=" ".join)
-def test_our_command_line_takes_what_it_is_given(words):
+def test_infra_accepts_every_command_in_workflows_and_ci_documentation(words):
     name, *arguments = words
     command = cli.get_command(click.Context(cli), name)
     assert command, f"there is no command {name}"
     command.make_context(name, arguments)  # reads the arguments, and does nothing
 
 
-def test_these_are_the_commands_that_ci_needs():
+def test_ci_uses_only_the_expected_commands_of_infra_and_pulumi():
     assert {words[0] for words in commands(all_scripts(), ".venv/bin/python -m infra")} == {"check", "env"}
     assert {words[0] for words in commands(all_scripts(), "pulumi")} == {"preview", "up", "stack"}
 
 
 @pytest.mark.parametrize("words", [["env", "local", "--form", "dotenv"], ["check", "local", "more"]], ids=" ".join)
-def test_our_command_line_refuses_unknown_options_and_arguments(words):
+def test_infra_refuses_unknown_options_and_arguments(words):
     command = cli.get_command(click.Context(cli), words[0])
     assert command
     with pytest.raises(click.UsageError):
@@ -327,7 +327,7 @@ def test_our_command_line_refuses_unknown_options_and_arguments(words):
 @pytest.mark.engine
 @pytest.mark.skipif(executable("pulumi") is None, reason="no pulumi on PATH")
 @pytest.mark.parametrize("words", commands(all_scripts(), "pulumi"), ids=" ".join)
-def test_pulumi_takes_what_it_is_given(words):
+def test_pulumi_accepts_every_command_in_workflows_and_ci_documentation(words):
     done = run([str(executable("pulumi")), *words, "--help"])
     options = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert done.returncode == 0, done.stderr
@@ -348,7 +348,7 @@ def test_the_target_of_an_environment_decides_what_is_installed():
     assert (done.stdout.strip(), done.stderr) == ("s3-compatible", "")
 
 
-def test_pulumi_is_of_the_version_that_python_uses():
+def test_the_pulumi_version_in_workflows_is_that_of_the_python_package():
     (wanted,) = re.findall(r"^pulumi==(\S+)", (REPO / "requirements/local.txt").read_text(), re.MULTILINE)
     used = [step["with"]["pulumi-version"] for step in steps(REPO) if "pulumi/actions" in step.get("uses", "")]
     assert used == [wanted] * len(used)
@@ -361,14 +361,14 @@ def test_every_supported_python_is_tested():
     assert workflows(REPO)["ci.yml"]["jobs"]["test"]["strategy"]["matrix"]["python"] == supported
 
 
-def test_what_is_to_be_set_is_documented():
+def test_every_variable_and_secret_of_the_storage_workflow_is_documented():
     text = (REPO / STORAGE).read_text()
     used = set(re.findall(r"\b(?:vars|secrets)\.(\w+)", text))
     table = DOCS.read_text().partition("### What to set where")[2].partition("\n\nAllow only")[0]
     assert set(re.findall(r"`([A-Z][A-Z_]+)`", table)) == used
 
 
-def test_the_documented_trust_is_that_of_our_own_roles():
+def test_the_documented_trust_policy_equals_the_generated_one():
     (documented,) = re.findall(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL)
     trust = Trust(github=("acme@1234/media@5678:environment:studio",))
     assert json.loads(documented) == trust_policy(trust, "123456789012", "aws")

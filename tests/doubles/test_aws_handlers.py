@@ -114,7 +114,7 @@ def test_a_bucket_is_created_read_updated_and_deleted(engine: Engine, aws: Accou
     engine.delete(BUCKET, name, outputs)
 
 
-def test_a_bucket_with_a_given_name_or_prefix(engine: Engine):
+def test_a_bucket_gets_the_given_name_or_a_name_with_the_given_prefix(engine: Engine):
     name = f"given-{secrets.token_hex(6)}"
     assert engine.create(BUCKET, {"bucket": name})[0] == name
     changes = engine.resources.diff(BUCKET, {"bucket": name}, {"bucket": "other"})
@@ -124,12 +124,12 @@ def test_a_bucket_with_a_given_name_or_prefix(engine: Engine):
 
 
 @pytest.mark.parametrize("name", ["UPPER-case", "under_score", "bücket"])
-def test_an_illegal_name_is_refused(engine: Engine, name: str):
+def test_an_illegal_bucket_name_is_refused(engine: Engine, name: str):
     with pytest.raises(Refused, match=rf"validating S3 Bucket \({name}\) name"):
         engine.resources.create(BUCKET, engine.check(BUCKET, {"bucket": name}))
 
 
-def test_a_full_bucket_goes_only_by_force(engine: Engine, aws: Account):
+def test_a_bucket_with_objects_is_deleted_only_with_force_destroy(engine: Engine, aws: Account):
     name, outputs = engine.create(BUCKET, {})
     aws.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for _ in range(2):
@@ -141,7 +141,9 @@ def test_a_full_bucket_goes_only_by_force(engine: Engine, aws: Account):
     engine.delete(BUCKET, name, outputs | {"forceDestroy": True})
 
 
-def test_names_are_taken(engine: Engine, aws: Account, aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch):
+def test_creating_a_bucket_whose_name_is_taken_is_refused(
+    engine: Engine, aws: Account, aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch
+):
     name, _ = engine.create(BUCKET, {})
     inputs = {"bucket": name, "forceDestroy": False}
     with pytest.raises(Refused, match=r"StatusCode: 409, RequestID: \w*, HostID: , BucketAlreadyOwnedByYou: "):
@@ -152,7 +154,9 @@ def test_names_are_taken(engine: Engine, aws: Account, aws_server: AwsServer, mo
         Resources(DOUBLE, {"region": "eu-west-1"}).create(BUCKET, inputs)
 
 
-def test_in_the_first_region_the_provider_looks_before(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch):
+def test_in_us_east_1_a_second_creation_of_an_own_bucket_is_refused(
+    aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch
+):
     aws_server.account("us-east-1").use(monkeypatch)
     engine = Engine(Resources(DOUBLE, {"region": "us-east-1"}))
     name, _ = engine.create(BUCKET, {"tags": {"a": "b"}})
@@ -162,7 +166,7 @@ def test_in_the_first_region_the_provider_looks_before(aws_server: AwsServer, mo
 
 @pytest.mark.flow
 @pytest.mark.parametrize("right", ["s3:ListTagsForResource", "s3:GetBucketTagging"])
-def test_tags_are_read_by_whichever_right_there_is(
+def test_bucket_tags_are_read_with_either_of_two_rights(
     engine: Engine, aws: Account, bucket: str, monkeypatch: pytest.MonkeyPatch, right: str
 ):
     aws.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
@@ -187,7 +191,7 @@ _CONFIGURATIONS = ("Accelerate", "Lifecycle", "Replication", "Encryption")
     "missing",
     [*(f"s3:GetBucket{one}" for one in _READS), *(f"s3:Get{one}Configuration" for one in _CONFIGURATIONS)],
 )
-def test_a_deployer_without_a_right_to_read_is_refused(
+def test_reading_a_bucket_without_one_of_the_read_rights_is_refused(
     aws: Account, engine: Engine, bucket: str, monkeypatch: pytest.MonkeyPatch, missing: str
 ):
     everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -269,7 +273,7 @@ def test_each_setting_of_a_bucket_is_created_read_updated_and_deleted(engine: En
     engine.delete(token, bucket, outputs)
 
 
-def test_a_drift_of_a_setting_is_a_difference(engine: Engine, aws: Account, bucket: str):
+def test_a_lifecycle_rule_that_was_changed_by_hand_is_a_difference(engine: Engine, aws: Account, bucket: str):
     token = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
     identifier, outputs = engine.create(token, {"bucket": bucket, **BESIDE[token][0]})
     rules: Any = aws.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
@@ -282,7 +286,7 @@ def test_a_drift_of_a_setting_is_a_difference(engine: Engine, aws: Account, buck
     }
 
 
-def test_versioning_ends_suspended(engine: Engine, aws: Account, bucket: str):
+def test_deleting_the_versioning_resource_suspends_versioning(engine: Engine, aws: Account, bucket: str):
     token = "aws:s3/bucketVersioning:BucketVersioning"
     inputs = {"bucket": bucket, "versioningConfiguration": {"status": "Enabled"}}
     _, outputs = engine.create(token, inputs)
@@ -293,7 +297,7 @@ def test_versioning_ends_suspended(engine: Engine, aws: Account, bucket: str):
     assert aws.s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Suspended"
 
 
-def test_policies_that_say_the_same_are_no_difference(engine: Engine, bucket: str):
+def test_equal_bucket_policies_in_another_notation_are_no_difference(engine: Engine, bucket: str):
     token = "aws:s3/bucketPolicy:BucketPolicy"
     one = {"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": f"arn:aws:s3:::{bucket}/*"}
     _, outputs = engine.create(token, {"bucket": bucket, "policy": json.dumps({"Statement": [one]})})
@@ -319,7 +323,7 @@ def test_a_user_is_created_read_updated_and_deleted(engine: Engine, aws: Account
     engine.delete(USER, name, outputs)
 
 
-def test_a_user_that_exists(engine: Engine):
+def test_creating_a_user_that_exists_is_refused(engine: Engine):
     engine.create(USER, {"name": "u"})
     exists = (
         r"creating IAM User \(u\): operation error IAM: CreateUser, .*StatusCode: 409, .*EntityAlreadyExists: "
@@ -363,7 +367,7 @@ def test_an_access_key_is_created_read_and_deleted(engine: Engine, aws: Account)
     engine.delete(ACCESS_KEY, identifier, outputs)
 
 
-def test_the_password_for_mail_has_the_documented_form():
+def test_the_smtp_password_has_44_characters_and_depends_on_the_region():
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
     password = ses_password(secret, "us-east-1")
     assert len(password) == 44
@@ -386,7 +390,7 @@ def test_a_role_is_created_read_updated_and_deleted(engine: Engine, aws: Account
 # --- KMS ----------------------------------------------------------------------------------------------------
 
 
-def test_an_encryption_key_with_an_alias(engine: Engine):
+def test_a_kms_key_and_its_alias_are_created_updated_and_deleted(engine: Engine):
     identifier, outputs = engine.create(KEY, {"description": "d", "enableKeyRotation": True, "tags": {"a": "b"}})
     assert outputs["arn"].endswith(f":key/{identifier}")
     outputs = engine.update(KEY, identifier, outputs, {"description": "e", "tags": {"c": "d"}})
@@ -414,7 +418,9 @@ def test_the_functions_of_aws_return_the_account_region_and_partition(engine: En
         engine.resources.call("aws:index/getRegions:getRegions", {})
 
 
-def test_the_partition_is_that_of_the_account(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch):
+def test_arns_and_domains_have_the_partition_of_the_account(
+    aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch
+):
     aws_server.account("cn-north-1", "aws-cn").use(monkeypatch)
     engine = Engine(Resources(DOUBLE, {"region": "cn-north-1"}))
     name, outputs = engine.create(BUCKET, {})
@@ -422,7 +428,9 @@ def test_the_partition_is_that_of_the_account(aws_server: AwsServer, monkeypatch
     assert outputs["bucketRegionalDomainName"] == f"{name}.s3.cn-north-1.amazonaws.com.cn"
 
 
-def test_a_configuration_that_the_double_does_not_honour_is_refused(aws: Account, monkeypatch: pytest.MonkeyPatch):
+def test_a_provider_configuration_that_the_double_does_not_support_is_refused(
+    aws: Account, monkeypatch: pytest.MonkeyPatch
+):
     aws.use(monkeypatch)
     with pytest.raises(Refused, match="does not know the configuration defaultTags"):
         Resources(DOUBLE, {"region": "eu-west-1", "defaultTags": "{}"})

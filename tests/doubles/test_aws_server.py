@@ -48,7 +48,7 @@ def bucket(aws: Account) -> str:
 # --- who --------------------------------------------------------------------------------------------------
 
 
-def test_keys_are_checked(aws: Account, bucket: str):
+def test_unknown_access_keys_and_wrong_secrets_are_refused(aws: Account, bucket: str):
     forged = aws.seen_by(replace(aws.keys, secret_access_key="x"))
     unknown = aws.seen_by(replace(aws.keys, access_key_id="AKIAUNKNOWN"))
     assert refused(forged.s3.list_buckets) == "SignatureDoesNotMatch"
@@ -59,7 +59,7 @@ def test_keys_are_checked(aws: Account, bucket: str):
     assert aws.s3.list_buckets()["Buckets"][0]["Name"] == bucket
 
 
-def test_inactive_and_deleted_keys_end_at_once(aws: Account):
+def test_inactive_and_deleted_access_keys_are_refused_at_once(aws: Account):
     user = aws.user("u", allow("s3:*"))
     key: Any = {"UserName": "u", "AccessKeyId": user.keys.access_key_id}
     user.s3.list_buckets()
@@ -71,13 +71,15 @@ def test_inactive_and_deleted_keys_end_at_once(aws: Account):
     assert refused(user.s3.list_buckets) == "InvalidAccessKeyId"
 
 
-def test_temporary_keys_expire(aws: Account):
+def test_expired_temporary_credentials_are_refused(aws: Account):
     expired = aws.expired()
     assert refused(expired.s3.list_buckets) == "ExpiredToken"
     assert refused(expired.client("sts").get_caller_identity) == "ExpiredToken"
 
 
-def test_each_account_is_its_own_world(aws_server: AwsServer, aws: Account, bucket: str):
+def test_accounts_do_not_see_the_buckets_of_others_but_share_the_bucket_names(
+    aws_server: AwsServer, aws: Account, bucket: str
+):
     other = aws_server.account()
     assert other.id != aws.id
     assert other.s3.list_buckets()["Buckets"] == []
@@ -87,7 +89,7 @@ def test_each_account_is_its_own_world(aws_server: AwsServer, aws: Account, buck
     assert refused(lambda: aws.s3.create_bucket(**create)) == "BucketAlreadyOwnedByYou"
 
 
-def test_other_partitions_have_their_own_names(aws_server: AwsServer):
+def test_arns_in_another_partition_name_that_partition(aws_server: AwsServer):
     china = aws_server.account("cn-north-1", "aws-cn")
     arn = china.client("sts").get_caller_identity()["Arn"]
     assert arn == f"arn:aws-cn:iam::{china.id}:user/admin"
@@ -99,7 +101,7 @@ def test_other_partitions_have_their_own_names(aws_server: AwsServer):
     assert refused(lambda: wrong.s3.list_objects_v2(Bucket=name)) == "AccessDenied"
 
 
-def test_the_owner_that_is_expected_must_be_the_owner(aws: Account, bucket: str):
+def test_a_request_with_another_expected_bucket_owner_is_refused(aws: Account, bucket: str):
     get: Any = {"Bucket": bucket, "Key": "a/x"}
     aws.s3.get_object(**get, ExpectedBucketOwner=aws.id)
     assert refused(lambda: aws.s3.get_object(**get, ExpectedBucketOwner="999999999999")) == "AccessDenied"
@@ -108,7 +110,7 @@ def test_the_owner_that_is_expected_must_be_the_owner(aws: Account, bucket: str)
 # --- what -------------------------------------------------------------------------------------------------
 
 
-def test_a_prefix_is_a_condition_on_listing(aws: Account, bucket: str):
+def test_a_listing_outside_of_the_prefix_of_a_policy_is_refused(aws: Account, bucket: str):
     only_a = {"StringLike": {"s3:prefix": ["a/*"]}}
     user = aws.user("u", allow("s3:ListBucket", f"arn:aws:s3:::{bucket}", Condition=only_a))
     assert user.s3.list_objects_v2(Bucket=bucket, Prefix="a/")["KeyCount"] == 1
@@ -116,7 +118,7 @@ def test_a_prefix_is_a_condition_on_listing(aws: Account, bucket: str):
     assert refused(lambda: user.s3.list_objects_v2(Bucket=bucket)) == "AccessDenied"
 
 
-def test_who_may_not_list_is_not_told_what_is_missing(aws: Account, bucket: str):
+def test_a_missing_object_is_access_denied_without_the_right_to_list(aws: Account, bucket: str):
     get = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
     blind = aws.user("blind", get)
     assert refused(lambda: blind.s3.get_object(Bucket=bucket, Key="none")) == "AccessDenied"
@@ -136,25 +138,27 @@ def test_who_may_not_list_is_not_told_what_is_missing(aws: Account, bucket: str)
         *("get_bucket_ownership_controls", "list_multipart_uploads", "list_object_versions"),
     ],
 )
-def test_every_read_has_a_right_of_its_own(aws: Account, bucket: str, operation: str):
+def test_each_read_of_a_bucket_needs_more_than_the_rights_to_list_and_to_use_objects(
+    aws: Account, bucket: str, operation: str
+):
     user = aws.user("u", allow(["s3:ListBucket", "s3:*Object"]))
     assert refused(lambda: getattr(user.s3, operation)(Bucket=bucket)) == "AccessDenied"
 
 
-def test_deleting_many_takes_the_right_for_each(aws: Account, bucket: str):
+def test_delete_objects_needs_the_right_on_every_object(aws: Account, bucket: str):
     user = aws.user("u", allow("s3:DeleteObject", f"arn:aws:s3:::{bucket}/a/*"))
     user.s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "a/x"}, {"Key": "a/y"}]})
     many: Any = {"Objects": [{"Key": "a/x"}, {"Key": "b"}]}
     assert refused(lambda: user.s3.delete_objects(Bucket=bucket, Delete=many)) == "AccessDenied"
 
 
-def test_a_copy_takes_the_right_to_read_its_source(aws: Account, bucket: str):
+def test_copying_an_object_needs_the_right_to_read_the_source(aws: Account, bucket: str):
     user = aws.user("u", allow("s3:PutObject", f"arn:aws:s3:::{bucket}/*"))
     copy: Any = {"Bucket": bucket, "Key": "copy", "CopySource": {"Bucket": bucket, "Key": "a/x"}}
     assert refused(lambda: user.s3.copy_object(**copy)) == "AccessDenied"
 
 
-def test_multipart_uploads_are_puts(aws: Account, bucket: str):
+def test_multipart_uploads_need_put_object_but_listing_and_aborting_need_more(aws: Account, bucket: str):
     user = aws.user("u", allow("s3:PutObject", f"arn:aws:s3:::{bucket}/*"))
     upload = user.s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
     named: Any = {"Bucket": bucket, "Key": "k", "UploadId": upload}
@@ -163,7 +167,7 @@ def test_multipart_uploads_are_puts(aws: Account, bucket: str):
     assert refused(lambda: user.s3.abort_multipart_upload(**named)) == "AccessDenied"
 
 
-def test_bucket_policies_count(aws: Account, bucket: str):
+def test_a_bucket_policy_allows_what_it_grants_to_a_user(aws: Account, bucket: str):
     user = aws.user("u", allow("sts:*"))
     arn = f"arn:aws:iam::{aws.id}:user/u"
     granted = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*", Principal={"AWS": arn})
@@ -173,7 +177,9 @@ def test_bucket_policies_count(aws: Account, bucket: str):
 
 
 @pytest.mark.parametrize(("connection", "allowed"), [(TLS, True), (OLD_TLS, False), (NO_TLS, False)])
-def test_policies_know_the_connection(aws: Account, bucket: str, connection: str, *, allowed: bool):
+def test_bucket_policies_deny_connections_without_tls_or_with_an_old_version(
+    aws: Account, bucket: str, connection: str, *, allowed: bool
+):
     on = {"Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"], "Principal": "*", "Action": "s3:*"}
     plain = {"Effect": "Deny", **on, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     old = {"Effect": "Deny", **on, "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}}
@@ -190,7 +196,7 @@ def test_policies_know_the_connection(aws: Account, bucket: str, connection: str
             assert refused(call) == "AccessDenied"
 
 
-def test_encryption_with_a_key_takes_rights_on_the_key(aws: Account, bucket: str):
+def test_objects_under_a_kms_key_need_rights_on_the_key(aws: Account, bucket: str):
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
     aws.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
@@ -211,7 +217,7 @@ def test_encryption_with_a_key_takes_rights_on_the_key(aws: Account, bucket: str
 # --- IAM, STS, KMS ------------------------------------------------------------------------------------------
 
 
-def test_rights_in_iam_are_for_resources(aws: Account):
+def test_iam_rights_hold_for_the_named_resources_alone(aws: Account):
     user = aws.user("u", allow("iam:*", f"arn:aws:iam::{aws.id}:user/mpr-*"))
     user.iam.create_user(UserName="mpr-a")
     user.iam.create_access_key(UserName="mpr-a")
@@ -220,7 +226,7 @@ def test_rights_in_iam_are_for_resources(aws: Account):
     assert refused(user.iam.list_users) == "AccessDenied"
 
 
-def test_a_permissions_boundary_bounds(aws: Account, bucket: str):
+def test_a_permissions_boundary_limits_the_rights_of_a_user(aws: Account, bucket: str):
     boundary = aws.iam.create_policy(PolicyName="b", PolicyDocument=document(allow("s3:ListBucket")))["Policy"][
         "Arn"
     ]
@@ -234,7 +240,7 @@ def test_a_permissions_boundary_bounds(aws: Account, bucket: str):
     assert refused(lambda: user.s3.get_object(Bucket=bucket, Key="a/x")) == "AccessDenied"
 
 
-def test_a_deployer_can_be_made_to_set_a_boundary(aws: Account):
+def test_creating_users_can_be_allowed_only_with_a_permissions_boundary(aws: Account):
     arn = f"arn:aws:iam::{aws.id}:policy/b"
     bound = {"StringEquals": {"iam:PermissionsBoundary": arn}}
     aws.iam.create_policy(PolicyName="b", PolicyDocument=document(allow("s3:*")))
@@ -243,7 +249,7 @@ def test_a_deployer_can_be_made_to_set_a_boundary(aws: Account):
     user.iam.create_user(UserName="x", PermissionsBoundary=arn)
 
 
-def test_a_user_with_keys_stays(aws: Account):
+def test_deleting_a_user_with_access_keys_is_refused(aws: Account):
     user = aws.user("u", allow("s3:*"))
     aws.iam.delete_user_policy(UserName="u", PolicyName="test")
     assert refused(lambda: aws.iam.delete_user(UserName="u")) == "DeleteConflict"
@@ -267,7 +273,7 @@ def session(aws: Account, answer: Any) -> Account:
     return aws.seen_by(Keys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]))
 
 
-def test_a_role_is_for_whom_it_trusts(aws: Account, bucket: str):
+def test_only_a_trusted_principal_can_assume_a_role(aws: Account, bucket: str):
     arn = role(aws, trusting({"AWS": f"arn:aws:iam::{aws.id}:user/admin"}), bucket)
     stranger = aws.user("stranger", allow("sts:*"))
     asked: Any = {"RoleArn": arn, "RoleSessionName": "test"}
@@ -278,7 +284,7 @@ def test_a_role_is_for_whom_it_trusts(aws: Account, bucket: str):
     assert refused(taken.iam.list_users) == "AccessDenied"
 
 
-def test_tokens_of_an_identity_provider(aws: Account, bucket: str):
+def test_a_web_identity_token_assumes_a_role_only_with_the_trusted_subject(aws: Account, bucket: str):
     issuer = "token.actions.githubusercontent.com"
     provider = f"arn:aws:iam::{aws.id}:oidc-provider/{issuer}"
     right = {"StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": "repo:acme/media:ref:main"}}
@@ -299,7 +305,7 @@ def test_tokens_of_an_identity_provider(aws: Account, bucket: str):
     assert refused(lambda: ask("repo:acme/media:ref:other")) == "AccessDenied"
 
 
-def test_the_policy_of_a_key_decides_about_it(aws: Account):
+def test_a_kms_key_policy_decides_who_may_use_the_key(aws: Account):
     kms, user = aws.client("kms"), aws.user("u", allow("kms:*"))
     open_key = kms.create_key()["KeyMetadata"]["Arn"]
     closed = document(allow("kms:*", Principal={"AWS": f"arn:aws:iam::{aws.id}:user/admin"}))
@@ -325,7 +331,7 @@ def presigned(account: Account, operation: str, **parameters: Any) -> str:
     return s3.generate_presigned_url(operation, Params=parameters, ExpiresIn=expires)
 
 
-def test_presigned_urls_have_the_rights_of_who_signed(aws: Account, bucket: str):
+def test_presigned_urls_have_the_rights_of_the_signer(aws: Account, bucket: str):
     key = "a/ü b+c&d"
     put = urllib.request.Request(presigned(aws, "put_object", Bucket=bucket, Key=key), data=b"x", method="PUT")
     urllib.request.urlopen(put).close()
@@ -342,6 +348,6 @@ def test_presigned_urls_have_the_rights_of_who_signed(aws: Account, bucket: str)
             urllib.request.urlopen(url)
 
 
-def test_a_service_that_there_is_not_is_said_to_be_none(aws: Account):
+def test_a_request_to_an_unsupported_service_gets_status_501(aws: Account):
     with pytest.raises(ClientError, match="501"):
         aws.client("sqs").list_queues()

@@ -50,16 +50,16 @@ def test_equal_or_empty_properties_are_no_difference(outputs: Props, news: Props
         ({"size": 1}, {"size": UNKNOWN}, {"size": UPDATE}),
     ],
 )
-def test_differences_have_paths(outputs: Props, news: Props, paths: dict[str, str]):
+def test_each_difference_is_named_by_its_path_and_kind(outputs: Props, news: Props, paths: dict[str, str]):
     assert differences(outputs, news) == paths
 
 
-def test_what_is_ignored_is_no_difference():
+def test_ignored_properties_are_no_difference():
     assert differences({"tags": {"x": "y"}, "size": 1}, {"size": 2}, ("tags",)) == {"size": UPDATE}
     assert differences({"tags": {"x": "y"}}, {"tags": {"x": "z"}}, ("tags.x",)) == {}
 
 
-def test_a_given_name_goes_before_it_is_taken_again():
+def test_a_replacement_with_the_same_given_name_deletes_before_it_creates():
     def found(name: str, news: Props) -> changes.Changes:
         thing = Thing(None)
         thing.replaces = frozenset({"name", "size"})  # type: ignore[misc]
@@ -71,7 +71,7 @@ def test_a_given_name_goes_before_it_is_taken_again():
     assert found("a", {"name": "b", "size": 2, DEFAULTS: []}).replaces == ["name", "size"]
 
 
-def test_inputs_follow_what_was_read():
+def test_inputs_after_a_read_have_the_values_that_were_read():
     outputs = {"name": "a", "tags": {"x": "new", "added": "y"}, "place": "EU", "arn": "computed"}
     old = {"name": "a", "tags": {"x": "old"}, DEFAULTS: ["name"]}
     assert changes.inputs_of(NAMES, outputs, old) == {"name": "a", "tags": {"x": "new"}, DEFAULTS: ["name"]}

@@ -80,12 +80,12 @@ def test_conditions_decide_by_operator_and_value(condition: Document, context: d
     assert (asked(allow(Condition=condition), **context) is None) == holds
 
 
-def test_a_condition_that_is_not_known_is_an_error_rather_than_a_guess():
+def test_an_unknown_condition_operator_is_an_error():
     with pytest.raises(NotImplementedError, match="BinaryEquals"):
         asked(allow(Condition={"BinaryEquals": {"a": "b"}}))
 
 
-def test_a_deny_wins_wherever_it_stands():
+def test_a_deny_in_any_policy_overrides_every_allow():
     deny = allow() | {"Effect": "Deny"}
     assert "explicit deny in an identity-based policy" in (asked(allow(), deny) or "")
     bucket = policy(deny | {"Principal": "*"})
@@ -95,7 +95,7 @@ def test_a_deny_wins_wherever_it_stands():
     assert asked(allow(), unmet, aws__securetransport="true") is None
 
 
-def test_a_boundary_is_the_most_that_is_allowed():
+def test_a_permissions_boundary_limits_rights_and_grants_none():
     assert asked(allow(), boundary=policy(allow("s3:*"))) is None
     assert "no permissions boundary allows" in (asked(allow(), boundary=policy(allow("s3:PutObject"))) or "")
     assert asked(boundary=policy(allow())) is not None  # it allows nothing itself
@@ -112,20 +112,22 @@ def test_a_boundary_is_the_most_that_is_allowed():
         ({"Service": "s3.amazonaws.com"}, False, False),
     ],
 )
-def test_a_policy_of_the_resource_alone(named: Any, *, mine: bool, elsewhere: bool):
+def test_a_resource_policy_alone_allows_the_principals_it_names_in_the_same_account(
+    named: Any, *, mine: bool, elsewhere: bool
+):
     bucket = policy(allow() | {"Principal": named})
     assert (asked(bucket=bucket) is None) == mine
     assert (asked(bucket=bucket, account=OTHER) is None) == elsewhere
 
 
-def test_across_accounts_both_must_allow():
+def test_access_to_another_account_needs_the_identity_policy_and_the_resource_policy():
     for named in (USER, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT):
         bucket = policy(allow() | {"Principal": {"AWS": named}})
         assert asked(allow(), bucket=bucket, account=OTHER) is None
     assert asked(allow(), account=OTHER) is not None
 
 
-def test_keys_and_roles_decide_themselves():
+def test_without_consent_of_its_own_policy_a_kms_key_or_role_cannot_be_used():
     assert asked(allow(), decides=True) is not None
     account = policy(allow() | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}})
     assert asked(allow(), bucket=account, decides=True) is None
@@ -133,7 +135,7 @@ def test_keys_and_roles_decide_themselves():
     assert asked(bucket=policy(allow() | {"Principal": {"AWS": USER}}), decides=True) is None
 
 
-def test_variables_are_filled_in():
+def test_policy_variables_are_replaced_by_values_of_the_request():
     own = allow(resource="arn:aws:s3:::b/${aws:username}")
     assert asked(own, aws__username="k") is None
     assert asked(own, aws__username="other") is not None

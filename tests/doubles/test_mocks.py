@@ -48,7 +48,7 @@ def bucket_names(aws: Account) -> list[str]:
     return [one["Name"] for one in aws.s3.list_buckets()["Buckets"]]
 
 
-def test_a_run_makes_buckets_and_keys_that_work(run: Runs, aws: Account):
+def test_a_deployment_creates_buckets_and_access_keys_that_work(run: Runs, aws: Account):
     deployed = run()
     assert deployed.resources() == ALL
     name, secret = deployed.exports["bucket"]
@@ -64,13 +64,13 @@ def test_a_run_makes_buckets_and_keys_that_work(run: Runs, aws: Account):
         user.s3.put_object(Bucket=name, Key="x", Body=b"")
 
 
-def test_secrets_are_secret(run: Runs):
+def test_the_secret_access_key_is_a_secret_output_in_previews_and_updates(run: Runs):
     for preview in (True, False):
         key = run(preview=preview).nested["key"]
         assert (key["id"][1], key["secret"][1]) == (False, True)
 
 
-def test_a_preview_makes_nothing_and_knows_what_follows_from_the_inputs(run: Runs, aws: Account):
+def test_a_preview_creates_nothing_and_knows_outputs_that_follow_from_inputs(run: Runs, aws: Account):
     deployed = run(preview=True)
     assert deployed.resources() == ALL
     assert bucket_names(aws) == []
@@ -91,7 +91,7 @@ def test_a_second_run_changes_nothing(run: Runs, aws: Account):
 
 
 @pytest.mark.flow
-def test_a_change_updates_and_a_new_name_replaces(run: Runs, aws: Account):
+def test_a_changed_tag_updates_the_bucket_and_a_new_name_replaces_it(run: Runs, aws: Account):
     first = run()
     name = first.exports["bucket"][0]
     second = run(purpose="other")
@@ -123,7 +123,7 @@ def test_a_drift_is_seen_by_refresh_and_repaired(run: Runs, aws: Account):
 
 
 @pytest.mark.flow
-def test_an_existing_bucket_is_taken_over(run: Runs, aws: Account):
+def test_an_existing_bucket_is_imported_with_its_objects(run: Runs, aws: Account):
     name = f"mine-{secrets.token_hex(6)}"
     aws.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     tags: Any = {"TagSet": [{"Key": "purpose", "Value": "test"}]}
@@ -136,13 +136,13 @@ def test_an_existing_bucket_is_taken_over(run: Runs, aws: Account):
     assert aws.s3.get_object(Bucket=name, Key="precious")["Body"].read() == b"x"
 
 
-def test_what_does_not_exist_cannot_be_taken_over(run: Runs):
+def test_importing_a_bucket_that_does_not_exist_is_an_error(run: Runs):
     with pytest.raises(Exception, match="resource 'nothing-here' does not exist"):
         run(adopt="nothing-here")
 
 
 @pytest.mark.flow
-def test_destroy_leaves_nothing_but_what_is_protected_or_full(run: Runs, aws: Account):
+def test_destroy_refuses_a_bucket_with_objects_and_deletes_everything_once_it_is_empty(run: Runs, aws: Account):
     deployed = run()
     name = deployed.exports["bucket"][0]
     aws.s3.put_object(Bucket=name, Key="x", Body=b"")
@@ -156,7 +156,7 @@ def test_destroy_leaves_nothing_but_what_is_protected_or_full(run: Runs, aws: Ac
     assert run.state == {}
 
 
-def test_protected_resources_stay(run: Runs, aws: Account):
+def test_destroy_refuses_protected_resources_and_keeps_retained_ones(run: Runs, aws: Account):
     def main() -> None:
         s3.Bucket("b", opts=pulumi.ResourceOptions(protect=True))
         s3.Bucket("c", opts=pulumi.ResourceOptions(retain_on_delete=True))
@@ -191,7 +191,7 @@ def test_a_misspelt_or_missing_property_is_refused(run: Runs, rule: Any, said: s
     assert said in str(caught.value) or "required" in str(caught.value)
 
 
-def test_what_the_double_does_not_know_is_refused_by_name(run: Runs):
+def test_unsupported_resource_types_and_properties_are_refused_by_name(run: Runs):
     def unknown_type() -> None:
         iam.Group("g")
 
@@ -207,7 +207,9 @@ def test_what_the_double_does_not_know_is_refused_by_name(run: Runs):
         mocks.deploy(unknown_type, [], config=region)
 
 
-def test_a_provider_is_refused_as_the_real_one_is(run: Runs, aws: Account, monkeypatch: pytest.MonkeyPatch):
+def test_a_provider_without_region_or_valid_credentials_is_refused(
+    run: Runs, aws: Account, monkeypatch: pytest.MonkeyPatch
+):
     def main() -> None:
         s3.Bucket("b")
 
@@ -236,7 +238,9 @@ def test_a_bucket_name_of_another_account_is_refused(run: Runs, aws: Account, aw
         mocks.deploy(main, [DOUBLE], config={"aws:region": "eu-west-1"})
 
 
-def test_what_could_be_made_only_in_part_is_in_the_state(run: Runs, aws: Account, monkeypatch: pytest.MonkeyPatch):
+def test_a_bucket_whose_tags_could_not_be_set_is_in_the_state(
+    run: Runs, aws: Account, monkeypatch: pytest.MonkeyPatch
+):
     rights = {"Effect": "Allow", "Action": ["s3:CreateBucket", "s3:DeleteBucket"], "Resource": "*"}
     aws.user("u", rights).use(monkeypatch)
 
@@ -249,7 +253,9 @@ def test_what_could_be_made_only_in_part_is_in_the_state(run: Runs, aws: Account
     assert bucket_names(aws) == [entry.identifier]
 
 
-def test_boto3_is_where_the_double_is(aws: Account, monkeypatch: pytest.MonkeyPatch):
+def test_boto3_clients_of_this_process_use_the_account_of_the_double(
+    aws: Account, monkeypatch: pytest.MonkeyPatch
+):
     aws.use(monkeypatch)
     client = boto3.session.Session().client("sts", region_name="eu-west-1")
     assert client.get_caller_identity()["Account"] == aws.id

@@ -127,7 +127,7 @@ def check_config(provider: Provider, **config: Any) -> list[tuple[str, str]]:
     return [(one.property, one.reason) for one in answer.failures]
 
 
-def test_a_configuration_is_tried_before_it_is_taken(provider: Provider):
+def test_a_provider_configuration_with_mistakes_or_wrong_credentials_is_refused(provider: Provider):
     assert check_config(provider, region="eu-west-1") == []
     ((path, _),) = check_config(provider, regoin="eu-west-1")
     assert path == "regoin"
@@ -158,7 +158,7 @@ def test_the_process_ends_by_itself_after_a_sigterm(plugins: Path, aws: Account)
 # --- resources ------------------------------------------------------------------------------------------------
 
 
-def test_mistakes_come_with_their_paths(configured: Provider):
+def test_check_names_the_path_of_each_mistake(configured: Provider):
     token = "aws:s3/bucketVersioning:BucketVersioning"
     (failure,) = configured.check(token, {"bucket": "b", "versioningConfiguration": {"statuss": "x"}}).failures[:1]
     assert failure.property.startswith("versioningConfiguration.stat")
@@ -167,14 +167,14 @@ def test_mistakes_come_with_their_paths(configured: Provider):
     assert "unrecognized resource type" in refusal(lambda: configured.check("aws:s3/bukket:Bukket", {}))
 
 
-def test_a_name_is_generated_once(configured: Provider):
+def test_a_generated_bucket_name_is_kept_by_later_checks(configured: Provider):
     first = decode(configured.check(BUCKET, {}).inputs)
     assert first["__defaults"] == ["bucket", "forceDestroy"]
     assert decode(configured.check(BUCKET, {"tags": {"a": "b"}}, first).inputs)["bucket"] == first["bucket"]
     assert decode(configured.check(BUCKET, {}).inputs)["bucket"] != first["bucket"]
 
 
-def test_a_resource_comes_and_goes(configured: Provider, aws: Account):
+def test_a_bucket_is_planned_created_updated_and_deleted(configured: Provider, aws: Account):
     inputs = decode(configured.check(BUCKET, {"tags": {"a": "b"}}).inputs)
     planned = decode(configured.create(BUCKET, inputs, preview=True).properties)
     assert planned == {"bucket": inputs["bucket"], "tags": {"a": "b"}, "forceDestroy": False}
@@ -208,14 +208,14 @@ def test_a_resource_comes_and_goes(configured: Provider, aws: Account):
     assert configured.read(BUCKET, made.id, state, news).id == ""
 
 
-def test_an_import_reads_everything(configured: Provider, aws: Account):
+def test_an_import_reads_all_inputs_of_a_bucket(configured: Provider, aws: Account):
     made = configured.create(BUCKET, decode(configured.check(BUCKET, {"tags": {"a": "b"}}).inputs))
     found = configured.read(BUCKET, made.id, {}, {})
     assert found.id == made.id
     assert decode(found.inputs) == {"__defaults": [], "bucket": made.id, "region": aws.region, "tags": {"a": "b"}}
 
 
-def test_secrets_are_marked_from_the_preview_on(configured: Provider, aws: Account):
+def test_secrets_of_an_access_key_are_marked_in_preview_create_and_read(configured: Provider, aws: Account):
     aws.iam.create_user(UserName="with-key")
     inputs = decode(configured.check(ACCESS_KEY, {"user": "with-key"}).inputs)
     secret = {"secret", "sesSmtpPasswordV4"}
@@ -228,7 +228,7 @@ def test_secrets_are_marked_from_the_preview_on(configured: Provider, aws: Accou
     assert secret_names(configured.read(ACCESS_KEY, made.id, state, inputs).properties) == secret
 
 
-def test_what_was_made_in_part_is_handed_over(provider: Provider, aws: Account):
+def test_a_bucket_that_was_created_in_part_is_reported_with_its_id(provider: Provider, aws: Account):
     rights = {"Effect": "Allow", "Action": "s3:CreateBucket", "Resource": "*"}
     keys = aws.user("creates-buckets", rights).keys
     provider.configure(region="eu-west-1", accessKey=keys.access_key_id, secretKey=keys.secret_access_key)
@@ -262,13 +262,13 @@ def test_pulumi_and_its_plugins_are_found_in_the_folder_of_the_doubles(tmp_path:
     assert plugin == str(doubles / "pulumi-resource-aws")
 
 
-def test_functions_answer(configured: Provider, aws: Account):
+def test_functions_return_their_values_over_grpc(configured: Provider, aws: Account):
     token = "aws:index/getCallerIdentity:getCallerIdentity"
     answer = configured.stub.Invoke(provider_pb2.InvokeRequest(tok=token, args=encode({})))
     assert decode(getattr(answer, "return"))["accountId"] == aws.id
 
 
-def test_a_mistake_of_the_double_itself_is_shown(configured: Provider):
+def test_an_exception_in_the_double_is_reported_with_its_traceback(configured: Provider):
     said = refusal(lambda: configured.create(BUCKET, {"bucket": 3}))
     assert said.startswith("the double itself failed:")
     assert "Traceback" in said

@@ -29,7 +29,7 @@ def lifecycle(**rule: object) -> Props:
         ("gcp:storage/bucket:Bucket", {"location": "EU", "lifecycleRules": [{"action": {"type": "Delete"}}]}),
     ],
 )
-def test_what_the_sdk_allows_is_right(token: str, inputs: Props):
+def test_inputs_that_the_sdk_allows_have_no_mistakes(token: str, inputs: Props):
     wrong = signatures.mistakes(token, inputs)
     assert not [one for one in wrong if "condition" not in one.path]
 
@@ -55,7 +55,7 @@ def test_what_the_sdk_allows_is_right(token: str, inputs: Props):
         (LIFECYCLE, {"bucket": "b", "rules": {}}, "rules", "expected list type, got dict"),
     ],
 )
-def test_a_mistake_is_found_at_its_path(token: str, inputs: Props, path: str, reason: str):
+def test_a_wrong_input_is_reported_with_its_path_and_reason(token: str, inputs: Props, path: str, reason: str):
     ((found, said),) = signatures.mistakes(token, inputs)
     assert found == path
     assert reason in said
@@ -67,13 +67,13 @@ def test_a_type_that_the_sdk_does_not_have_is_refused(token: str):
         signatures.arguments(token)
 
 
-def test_the_configuration_of_a_provider_is_checked_by_name():
+def test_a_misspelt_provider_configuration_is_reported_with_the_right_name():
     ((path, reason),) = signatures.configuration_mistakes("aws", {"region": "r", "regoin": "r", "version": "7"})
     assert path == "regoin"
     assert "region" in reason
 
 
-def test_functions_are_checked_too():
+def test_unknown_functions_and_arguments_of_functions_are_refused():
     signatures.require_function("aws:index/getCallerIdentity:getCallerIdentity", {})
     with pytest.raises(Refused, match="unrecognized data function"):
         signatures.require_function("aws:index/getCallerIdentityy:getCallerIdentityy", {})

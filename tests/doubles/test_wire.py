@@ -8,7 +8,7 @@ from tests.doubles.handler import UNKNOWN
 from tests.doubles.wire import decode, encode, secret_names
 
 
-def test_a_round_trip_keeps_values_and_their_types():
+def test_encoding_and_decoding_keeps_values_and_their_types():
     values: dict[str, Any] = {
         "text": "t",
         "whole": 3,
@@ -24,13 +24,13 @@ def test_a_round_trip_keeps_values_and_their_types():
     assert found["list"][1]["deep"] is UNKNOWN
 
 
-def test_secrets_are_marked_and_unwrapped():
+def test_encoded_secrets_are_marked_and_decoded_as_plain_values():
     message = encode({"open": "a", "secret": {"inner": "b"}, "later": UNKNOWN}, secret={"secret", "later"})
     assert secret_names(message) == {"secret", "later"}
     assert decode(message) == {"open": "a", "secret": {"inner": "b"}, "later": UNKNOWN}
 
 
-def test_a_secret_deep_inside_makes_the_whole_property_one():
+def test_a_property_with_a_nested_secret_is_a_secret():
     inner = encode({"x": "y"}, secret={"x"})
     message = struct_pb2.Struct()
     message.fields["outer"].list_value.values.add().struct_value.CopyFrom(inner)

@@ -285,7 +285,7 @@ def test_configured_optional_settings_are_exported(project: Project, values: Val
     assert {exports[name][0] for name in REGION} == {"eu-central-1"}
 
 
-def test_keys_are_secret_and_nothing_else_is(project: Project, values: Values):
+def test_only_the_exports_that_hold_access_keys_are_secret(project: Project, values: Values):
     exports = project.deploy(values).exports
     assert {name for name, (_, secret) in exports.items() if secret} == KEYS
 
@@ -319,7 +319,7 @@ def test_exports_and_env_files_say_the_same(project: Project, values: Values):
 # --- env files ------------------------------------------------------------------------------------------
 
 
-def test_env_files_work_and_are_private(project: Project, values: Values):
+def test_clients_work_with_the_env_files_which_have_mode_0600(project: Project, values: Values):
     project.deploy(values | {"identities": ["app", "viewer"]})
     for identity in ("app", "viewer"):
         file = project.env_file(identity)
@@ -389,7 +389,7 @@ def refusal(project: Project, values: Values, *, preview: bool = False) -> str:
     return str(caught.value)
 
 
-def test_all_mistakes_of_a_configuration_come_at_once(project: Project, values: Values):
+def test_all_mistakes_of_a_configuration_are_reported_in_one_error(project: Project, values: Values):
     wrong: Values = {
         "endpont": "x",
         "disposable": "perhaps",
@@ -437,7 +437,7 @@ def test_missing_admin_keys_name_both_ways_to_give_them(
     assert "mpr-storage:adminAccessKeyId" in said
 
 
-def test_half_a_pair_of_admin_keys_is_a_sentence(
+def test_an_admin_access_key_id_without_its_secret_is_refused(
     project: Project, values: Values, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")

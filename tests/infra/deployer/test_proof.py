@@ -153,7 +153,7 @@ def test_the_generated_policy_allows_nothing_on_other_buckets_and_users(aws: Acc
             attempt()
 
 
-def test_another_environment_is_refused(aws: Account, monkeypatch, tmp_path):
+def test_the_policy_of_one_environment_does_not_allow_deploying_another(aws: Account, monkeypatch, tmp_path):
     config = parsed("prod", SHAPES["users"])
     as_deployer(aws, policy(config, resources(config)), monkeypatch, tmp_path)
     with pytest.raises(Refused, match=r"AccessDenied|not authorized"):

@@ -119,7 +119,7 @@ def test_what_the_configuration_leaves_open_is_left_as_it_is(
 # --- read -----------------------------------------------------------------------------------------------
 
 
-def test_read_of_an_untouched_bucket_says_what_was_asked_for(provider: BucketProvider, props: Props):
+def test_read_of_an_unchanged_bucket_returns_its_inputs(provider: BucketProvider, props: Props):
     provider.create(props)
     result = provider.read(props["name"], props)
     assert result.id == props["name"]
@@ -237,7 +237,7 @@ def test_a_new_name_is_a_new_bucket_made_before_the_old_one_goes(provider: Bucke
     assert (result.changes, result.replaces, result.delete_before_replace) == (True, ["name"], False)
 
 
-def test_numbers_differ_by_value_and_not_by_type(provider: BucketProvider, props: Props):
+def test_integers_and_floats_of_equal_value_are_no_change(provider: BucketProvider, props: Props):
     news = props | {
         "noncurrentDays": 3,
         "expire": [{"days": 30, "prefix": "cache/"}, {"days": 1, "prefix": "tmp/"}],
@@ -245,7 +245,7 @@ def test_numbers_differ_by_value_and_not_by_type(provider: BucketProvider, props
     assert changes(provider, props, news) == (False, [])
 
 
-def test_the_order_of_rules_and_origins_means_nothing(provider: BucketProvider, props: Props):
+def test_another_order_of_rules_and_origins_is_no_change(provider: BucketProvider, props: Props):
     rules = (Expiry(prefix="cache/", days=30), Expiry(prefix="tmp/", days=1))
     one = to_props(BucketConfig(name="x", expire=rules, cors_origins=("http://a", "http://b")))
     other = to_props(BucketConfig(name="x", expire=rules[::-1], cors_origins=("http://b", "http://a")))
@@ -414,7 +414,7 @@ def test_a_bucket_that_another_environment_created_is_not_deleted_by_this_one(
     remove_bucket(s3, props["name"])
 
 
-def test_a_bucket_at_a_new_endpoint_is_judged_by_what_was_there(
+def test_a_bucket_that_exists_at_a_new_endpoint_is_recorded_as_not_created(
     provider: BucketProvider, props: Props, existing: str
 ):
     before = props | {"endpoint": "http://gone.invalid:8333", "created": True}

@@ -156,7 +156,7 @@ def key(identity: Props, where: Props, tmp_path: Path) -> Props:
     }
 
 
-def test_the_life_of_a_bucket(engine: Engine, bucket: Props, s3: S3Client):
+def test_a_bucket_is_created_read_updated_and_deleted_over_grpc(engine: Engine, bucket: Props, s3: S3Client):
     name = bucket["name"]
     checked = engine.check(BucketProvider, bucket)
     assert not checked.failures
@@ -190,7 +190,9 @@ def test_the_life_of_a_bucket(engine: Engine, bucket: Props, s3: S3Client):
     assert not engine.read(BucketProvider, id_, outs).id
 
 
-def test_the_life_of_an_identity_and_its_key(engine: Engine, identity: Props, key: Props, iam: IAMClient):
+def test_an_identity_and_its_key_are_created_read_updated_and_deleted_over_grpc(
+    engine: Engine, identity: Props, key: Props, iam: IAMClient
+):
     user = identity["name"]
     assert not engine.check(IdentityProvider, identity).failures
     id_, outs = engine.create(IdentityProvider, identity)
@@ -216,7 +218,7 @@ def test_the_life_of_an_identity_and_its_key(engine: Engine, identity: Props, ke
         iam.get_user(UserName=user)
 
 
-def test_secrets_are_in_no_answer_but_the_keys_own(
+def test_only_responses_about_a_key_hold_its_secret(
     engine: Engine, bucket: Props, identity: Props, key: Props, seaweed: Store
 ):
     for provider, props in ((BucketProvider, bucket), (IdentityProvider, identity), (KeyProvider, key)):
@@ -288,7 +290,7 @@ def test_a_wrong_admin_key_arrives_as_its_sentence_alone(tmp_path: Path, bucket:
             assert "wrong-secret" not in message
 
 
-def test_a_bug_keeps_its_traceback(engine: Engine, bucket: Props):
+def test_an_unexpected_exception_is_reported_with_its_traceback(engine: Engine, bucket: Props):
     del bucket["name"]
     said = engine.refusal(BucketProvider, bucket)
     assert "Traceback" in said

@@ -62,7 +62,7 @@ def test_create_adopts_a_user_with_its_keys(provider: IdentityProvider, props: P
     assert [one["AccessKeyId"] for one in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]] == [key]
 
 
-def test_read_of_an_untouched_identity_says_what_was_asked_for(provider: IdentityProvider, props: Props):
+def test_read_of_an_unchanged_identity_returns_its_inputs(provider: IdentityProvider, props: Props):
     provider.create(props)
     result = provider.read(props["name"], props)
     assert (result.id, result.outs, result.inputs) == (props["name"], props, props)
@@ -123,7 +123,7 @@ def test_a_diff_names_the_changes_that_replace_the_identity(
     assert result.delete_before_replace is False
 
 
-def test_the_form_of_a_policy_means_nothing(provider: IdentityProvider, props: Props):
+def test_the_same_policy_in_another_order_and_notation_is_no_change(provider: IdentityProvider, props: Props):
     other = json.loads(json.dumps(props["policy"]))
     other["Statement"].reverse()
     for statement in other["Statement"]:

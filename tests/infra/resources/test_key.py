@@ -129,9 +129,7 @@ def test_create_does_not_adopt_a_key_that_does_not_fit(
     assert set(key_ids(iam, user)) == {there, keys.access_key_id}  # somebody may hold that one
 
 
-def test_keys_that_nobody_has_are_deleted_where_that_is_allowed(
-    provider: KeyProvider, props: Props, iam: IAMClient
-):
+def test_create_deletes_unknown_keys_of_a_disposable_identity(provider: KeyProvider, props: Props, iam: IAMClient):
     user = props["identity"]
     for _ in range(2):
         iam.create_access_key(UserName=user)
@@ -139,7 +137,7 @@ def test_keys_that_nobody_has_are_deleted_where_that_is_allowed(
     assert key_ids(iam, user) == [keys.access_key_id]
 
 
-def test_a_third_key_is_refused_where_somebody_may_hold_the_others(
+def test_a_third_key_is_refused_if_the_identity_is_not_disposable(
     provider: KeyProvider, props: Props, iam: IAMClient
 ):
     user = props["identity"]
@@ -264,7 +262,9 @@ def handed_out(props: Props, iam: IAMClient) -> list[Keys]:
     return [Keys(one["AccessKeyId"], one["SecretAccessKey"]) for one in answers]
 
 
-def test_static_keys_are_handed_through(props: Props, handed_out: list[Keys], iam: IAMClient):
+def test_static_keys_are_outputs_as_configured_and_are_never_deleted(
+    props: Props, handed_out: list[Keys], iam: IAMClient
+):
     static = props | {"credentials": "static"}
     provider = given(handed_out[0])
     outs = made(provider, static)
@@ -301,7 +301,7 @@ def test_a_static_secret_that_alone_changed_is_an_update(props: Props, handed_ou
     assert keys_of(outs) == key
 
 
-def test_static_keys_from_the_environment_win(
+def test_static_keys_in_the_environment_override_the_configured_ones(
     props: Props, handed_out: list[Keys], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MPR_APP_ACCESS_KEY_ID", handed_out[1].access_key_id)

@@ -56,7 +56,7 @@ def test_a_provider_is_pickled_the_same_in_every_process():
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_provider_need_not_be_encrypted(provider: type[ResourceProvider]):
+def test_the_serialised_provider_is_not_marked_as_a_secret(provider: type[ResourceProvider]):
     assert provider.serialize_as_secret_always is False
 
 
@@ -108,7 +108,7 @@ def formatted(error: Exception, main: Any) -> str:
         return str(main.traceback.format_exc())
 
 
-def test_our_errors_are_shown_as_their_sentence(monkeypatch: pytest.MonkeyPatch):
+def test_an_infra_error_is_shown_without_a_traceback(monkeypatch: pytest.MonkeyPatch):
     main = process(traceback=traceback)
     monkeypatch.setitem(sys.modules, "__main__", main)
     configured(StoreProvider())
@@ -119,20 +119,22 @@ def test_our_errors_are_shown_as_their_sentence(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("attributes", [{}, {"traceback": None}])
-def test_a_process_that_is_not_pulumis_is_left_alone(attributes: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+def test_error_display_is_unchanged_outside_of_the_provider_process_of_pulumi(
+    attributes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
     main = process(**attributes)
     monkeypatch.setitem(sys.modules, "__main__", main)
     module._show_sentences()
     assert vars(main) == attributes
 
 
-def test_difference_makes_the_new_before_it_deletes_the_old():
+def test_a_replacement_creates_the_new_resource_before_it_deletes_the_old_one():
     result = difference([], ["name"])
     assert (result.changes, result.replaces, result.delete_before_replace) == (True, ["name"], False)
     assert difference([], []).changes is False
     assert difference(["policy"], []).changes is True
 
 
-def test_differing_takes_absent_for_none():
+def test_an_absent_property_equals_none():
     assert differing({"a": None, "b": 1.0}, {"b": 1}, "a", "b") == []
     assert differing({"a": 1}, {}, "a", "b") == ["a"]
