@@ -51,7 +51,7 @@ coverage: .venv/dev ## the floors of branch coverage, after tests with COVERAGE=
 	@$(BIN)/coverage report --include='infra/*' --fail-under=90
 
 test-changed: .venv/dev ## the tests nearest to what differs from main, or from BASE=<commit>
-	@$(BIN)/python -m tests.impact $(BASE:%=--base %) -n 2 --dist worksteal --tier fast $(ARGS)
+	@$(BIN)/python -m tests.impact $(BASE:%=--base %) $(WORKERS) --tier fast $(ARGS)
 
 faults: .venv/dev ## 2,000 random schedules of network faults (minutes), or SCHEDULES=<number>
 	@FAULT_SCHEDULES=$(SCHEDULES) $(PYTEST) --timeout 3600 $(COVERAGE) tests/core/test_fault_schedules.py
@@ -103,7 +103,8 @@ requirements: ## resolve and pin the requirements anew (needs uv)
 clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
-PYTEST := $(BIN)/pytest -n 3 --dist worksteal
+WORKERS := -n 3 --dist worksteal
+PYTEST := $(BIN)/pytest $(WORKERS)
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .venv/made:

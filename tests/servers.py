@@ -78,10 +78,10 @@ def wait_for(
     pytest.fail(f"{process.args!r} did not respond at {url}:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def stop(process: subprocess.Popen[bytes], seconds: float = 10) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(seconds)
+        process.wait(10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

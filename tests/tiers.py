@@ -43,7 +43,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     tier = config.getoption("tier")
     if tier == "all":
         return
-    left_out = {item: marker_of(item) for item in items if (marker_of(item) is None) == (tier == "rest")}
+    markers = {item: marker_of(item) for item in items}
+    left_out = {item: marker for item, marker in markers.items() if (marker is None) == (tier == "rest")}
     config.stash[_COUNTS] = dict(Counter(marker or "fast" for marker in left_out.values()))
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]

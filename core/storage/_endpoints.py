@@ -22,7 +22,7 @@ class Dialect:
     addressing: Literal["path", "virtual"]
     #: Whether PutObject heeds ``If-None-Match: *``. Google's storage documents that condition for reads alone
     #: (https://docs.cloud.google.com/storage/docs/request-preconditions), and refuses its own,
-    #: ``x-goog-if-generation-match``, beside the ``x-amz-`` headers of a signature (carrierwave#2356).
+    #: ``x-goog-if-generation-match``, together with the ``x-amz-`` headers of a signature (carrierwave#2356).
     creates: bool = True
 
 

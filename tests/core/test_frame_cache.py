@@ -33,6 +33,7 @@ from infra.stores import iam
 from tests.core._frames import child, contents, made, stored
 from tests.core.transport import requests_of, response
 from tests.infra.conftest import fresh, policy_of, seaweed_store  # noqa: F401  # one is a fixture
+from tests.waiting import wait_until
 
 MANIFEST = "frames/match-01/manifest.json"
 DENIED = b"<Error><Code>AccessDenied</Code></Error>"
@@ -272,18 +273,11 @@ HALF = """
 """
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def killed(bucket, files) -> Any:
     """The bucket, after a writer was killed that had uploaded 5 frames of 12."""
     with child(HALF, files[0].parent) as process:
-        wait_until(lambda: len(stored(bucket)) == 5)
+        wait_until(lambda: len(stored(bucket)) == 5, 60)
         process.kill()
     assert process.returncode == -9
     return bucket
@@ -379,7 +373,7 @@ def test_what_is_discarded_is_no_cache_and_is_written_again(cache, files, tmp_pa
 def test_what_is_interrupted_is_left_to_be_swept(cache, bucket, files, runs_are_left_over_at_once):
     def make():
         yield from files[:4]
-        wait_until(lambda: len(stored(bucket)) == 4)
+        wait_until(lambda: len(stored(bucket)) == 4, 60)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -405,7 +399,7 @@ def test_a_reader_sees_none_until_it_sees_all(bucket, files, tmp_path):
     with ThreadPoolExecutor(1) as pool:
         writer = pool.submit(cache.write_once, make)
         try:
-            wait_until(lambda: len(stored(bucket)) == 7)
+            wait_until(lambda: len(stored(bucket)) == 7, 60)
             assert there_is_none(cache, folder)
         finally:
             go_on.set()

@@ -321,11 +321,11 @@ def test_exports_and_env_files_say_the_same(project: Project, values: Values):
 
 def test_clients_work_with_the_env_files_which_have_mode_0600(project: Project, values: Values):
     project.deploy(values | {"identities": ["app", "viewer"]})
+    share_models()
     for identity in ("app", "viewer"):
         file = project.env_file(identity)
         assert file.stat().st_mode & 0o777 == 0o600
         settings = Settings.from_env(read_env_file(file))
-        share_models()
         client = boto3.session.Session().client(
             "s3",
             endpoint_url=settings.endpoint_url,

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.infra.conftest import Project
 from tests.infra.copy._gate import Gate
 from tests.infra.copy.conftest import Pair, Place
 from tests.infra.copy.test_copy import in_parts
+from tests.waiting import wait_until
 
 MIB = 1024 * 1024
 
@@ -83,13 +83,6 @@ def rclone_of(process: subprocess.Popen[str]) -> tuple[int, str]:
     return next((pid, args) for pid, (parent, args) in processes().items() if parent == process.pid)
 
 
-def wait_until(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.mark.flow
 def test_no_other_user_sees_a_secret_while_it_runs(stuck: Stuck):
     process = stuck.start()
@@ -124,7 +117,7 @@ def test_kill_9_leaves_nothing_that_is_taken_for_whole(stuck: Stuck):
     pid, _ = rclone_of(process)
     process.kill()
     process.communicate(timeout=60)
-    wait_until(lambda: pid not in processes())
+    wait_until(lambda: pid not in processes(), 60)
     assert stuck.target.keys("in") == ["small.mp4"]
     assert stuck.target.unfinished("in", "big.mp4") == ["big.mp4"]
     stuck.must_be_whole(stuck.again())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from infra.stores.keys import Place, ensure_key
 from infra.stores.store import code_of
 from tests.infra.conftest import fresh, policy_of
 from tests.infra.copy.conftest import Pair
+from tests.waiting import wait_until
 
 STUB = """#!{python}
 import json, os, sys, time
@@ -198,7 +198,8 @@ class TestStores:
     def test_without_the_bucket(self, pair: Pair, seaweed_store):
         seaweed_store.s3.delete_bucket(Bucket=pair.target.settings.bucket_out)
         try:
-            wait_for_no_such_bucket(pair)
+            # SeaweedFS 4.48 denies access at moments while users are changed, as earlier tests do.
+            wait_until(lambda: refuses_the_bucket_as_missing(pair), 20)
             done = pair.copy("--yes")
         finally:
             seaweed_store.s3.create_bucket(Bucket=pair.target.settings.bucket_out)
@@ -206,18 +207,10 @@ class TestStores:
         assert f"{pair.target.name}: there is no bucket" in done.err
 
 
-def wait_for_no_such_bucket(pair: Pair) -> None:
-    """Wait until the store applies the policy of the key again.
-
-    SeaweedFS 4.48 denies access at moments while users are changed, as earlier tests do.
-    """
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with pytest.raises(ClientError) as refusal:
-            pair.target.s3.list_objects_v2(Bucket=pair.target.settings.bucket_out)
-        if code_of(refusal.value) == "NoSuchBucket":
-            return
-        time.sleep(0.1)
+def refuses_the_bucket_as_missing(pair: Pair) -> bool:
+    with pytest.raises(ClientError) as refusal:
+        pair.target.s3.list_objects_v2(Bucket=pair.target.settings.bucket_out)
+    return code_of(refusal.value) == "NoSuchBucket"
 
 
 class TestRclone:

@@ -6,13 +6,14 @@ import json
 import re
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 FOREIGN = "http://foreign.example"
 
@@ -116,10 +117,7 @@ def test_browsers_are_let_in_by_the_rules_of_a_bucket_alone(running, bucket):
 
 
 def wait_until_allowed(url: str) -> None:
-    deadline = time.monotonic() + 5
-    while preflight(url, "http://app.example") != (200, "http://app.example"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: preflight(url, "http://app.example") == (200, "http://app.example"), 5)
 
 
 def test_no_other_user_sees_a_key_in_the_list_of_processes(running):

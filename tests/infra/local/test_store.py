@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from infra.errors import InfraError, UsageError
 from infra.local import _disk, _health, _keys, _lock, _process, _server, store
 from infra.local._process import Process
+from tests.waiting import wait_until
 
 
 def recorded(root: Path) -> Any:
@@ -36,14 +37,7 @@ def process_of(root: Path) -> Process:
 
 def kill(process: Process) -> None:
     os.kill(process.pid, signal.SIGKILL)
-    wait_until(lambda: not process.is_alive())
-
-
-def wait_until(condition, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+    wait_until(lambda: not process.is_alive(), 10)
 
 
 def mode(path: Path) -> int:
@@ -206,7 +200,7 @@ _process.spawn(["/bin/sh", "-c", "touch '{marker}'; sleep 60"], cwd=Path("/"), e
 """
     killed = python(code)
     pid = int(killed.stdout.readline())
-    wait_until(lambda: _process.beginning(pid) is None)
+    wait_until(lambda: _process.beginning(pid) is None, 10)
     assert not marker.exists()
 
 
@@ -220,7 +214,7 @@ sys.executable = {sys.executable!r}
 store.start(Path({str(root)!r}))
 """
     interrupted = python(code)
-    wait_until((root / "store/state.json").exists)
+    wait_until((root / "store/state.json").exists, 10)
     server = process_of(root)
     assert server.is_alive()
     time.sleep(0.1)  # into the wait
@@ -392,7 +386,7 @@ def test_stop_ends_a_server_that_ignores_sigterm(tmp_path):
         log=tmp_path / "log",
         record=lambda _: None,
     )
-    wait_until(lambda: "up" in (tmp_path / "log").read_text())
+    wait_until(lambda: "up" in (tmp_path / "log").read_text(), 10)
     assert _process.terminate(process, 0.2)
     assert not process.is_alive()
     assert not _process.terminate(process, 0.2)
@@ -473,6 +467,6 @@ def test_a_zombie_is_over(python):
     code = "import os, time\nif os.fork(): time.sleep(60)\nelse: print(os.getpid(), flush=True); os._exit(0)"
     parent = python(code)
     pid = int(parent.stdout.readline())
-    wait_until(lambda: _process.beginning(pid) is None)
+    wait_until(lambda: _process.beginning(pid) is None, 10)
     assert _process._beginning_by_ps(pid) is None
     assert parent.poll() is None
