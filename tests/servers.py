@@ -22,9 +22,13 @@ from pathlib import Path
 from threading import Lock, Thread
 from urllib.error import HTTPError, URLError
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.ports import free_ports
+from tests.waiting import wait_until
 
 REPO = Path(__file__).parent.parent
 
@@ -163,7 +167,25 @@ def minio(folder: Path) -> Iterator[Store]:
     }
     command = [program, "server", "--quiet", *flags, str(folder / "disk")]
     with running(command, variables, folder, f"{store.endpoint}/minio/health/ready"):
+        # MinIO reports ready before it has loaded its users: signed requests get 503 XMinioServerNotInitialized.
+        wait_until(lambda: _accepts_its_key(store), 60)
         yield store
+
+
+def _accepts_its_key(store: Store) -> bool:
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=store.endpoint,
+        region_name=store.region,
+        aws_access_key_id=store.access_key_id,
+        aws_secret_access_key=store.secret_access_key,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    try:
+        client.list_buckets()
+    except ClientError:
+        return False
+    return True
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def _list_buckets(store: Store) -> tuple[str, str, str]:
         answer = connection.getresponse()
         body = answer.read(_MOST).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        reason = "no answer within 5 s" if isinstance(error, TimeoutError) else error
+        reason = f"no answer within {_TIMEOUT:g} s" if isinstance(error, TimeoutError) else error
         raise UnreachableError(
             f"cannot reach the store at {store.endpoint} ({reason}); start it, or correct mpr-storage:endpoint"
         ) from error

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from urllib.parse import urlsplit
@@ -140,10 +139,8 @@ def test_a_port_that_refuses_is_unreachable(refusing):
 
 def test_a_port_that_never_answers_is_unreachable(hanging, monkeypatch):
     monkeypatch.setattr(module, "_TIMEOUT", 0.2)
-    started = time.monotonic()
-    with pytest.raises(UnreachableError, match=f"cannot reach the store at {hanging} .no answer within"):
+    with pytest.raises(UnreachableError, match=rf"cannot reach the store at {hanging} \(no answer within 0.2 s\)"):
         contact(at(hanging))
-    assert time.monotonic() - started < 5
 
 
 def test_something_that_speaks_no_http_is_unreachable(babbling):
