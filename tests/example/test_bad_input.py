@@ -53,7 +53,7 @@ BROKEN = [cut_short, cut_with_its_index, flipped, playlist, list_of_files, nothi
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda one: one.__name__)
-def test_a_chunk_that_is_no_whole_video_gives_no_frames(place, film, broken):
+def test_a_broken_chunk_gives_no_frames_and_a_failed_checkpoint(place, film, broken):
     key = place.put("broken.mp4", broken(film))
     done = place.run("pipeline", "extract", key)
     assert done.returncode == 1
@@ -65,7 +65,7 @@ def test_a_chunk_that_is_no_whole_video_gives_no_frames(place, film, broken):
     assert list(place.scratch.iterdir()) == []
 
 
-def test_the_worker_says_which_chunk_is_broken_and_goes_on(place, film):
+def test_the_worker_names_a_broken_chunk_and_continues_with_the_next(place, film):
     broken, whole = place.put("a.mp4", flipped(film)), place.put("b.mp4", seen(film))
     done = place.run("pipeline", "work", "--once")
     assert done.returncode == 1
@@ -75,33 +75,33 @@ def test_the_worker_says_which_chunk_is_broken_and_goes_on(place, film):
     assert place.done("pipeline", "work", "--once") == "", "it is not tried again and again"
 
 
-def test_a_missing_chunk(place):
+def test_a_missing_chunk_is_reported(place):
     done = place.run("pipeline", "extract", f"chunks/{DAY}/nowhere.mp4")
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: there is no chunk chunks/{DAY}/nowhere.mp4")
     assert place.rows("SELECT * FROM checkpoint") == []
 
 
-def test_a_key_that_another_one_begins_with_is_not_taken_for_it(place, film):
+def test_a_key_that_is_a_prefix_of_another_is_a_missing_chunk(place, film):
     place.put("a.mp4.mp4", seen(film))
     assert place.run("pipeline", "extract", f"chunks/{DAY}/a.mp4").returncode == 1
 
 
 @pytest.mark.parametrize("key", ["match.mp4", "chunks/yesterday/match.mp4", "frames/a/00000001.jpg", "../x", ""])
-def test_what_is_no_key_of_a_chunk(place, key):
+def test_a_key_of_another_form_than_a_chunk_is_refused(place, key):
     done = place.run("pipeline", "extract", key)
     assert done.returncode == 2
     assert "is no key of a chunk" in done.stderr
 
 
-def test_a_timeline_without_cache(place):
+def test_a_replay_of_a_timeline_without_cached_frames_is_refused(place):
     done = place.run("pipeline", "replay", "match-01")
     assert done.returncode == 1
     assert done.stderr.startswith("error: timeline match-01 has no cached frames")
     assert place.rows("SELECT * FROM checkpoint") == []
 
 
-def test_a_cached_frame_that_is_gone_is_no_result(place, timeline):
+def test_a_missing_cached_frame_fails_the_replay(place, timeline):
     (first, *_) = sorted(key for key in place.keys("out") if key.endswith(".jpg"))
     place.environment.store.s3.delete_object(Bucket=place.bucket("out"), Key=first)
     done = place.run("pipeline", "replay", timeline, "--job", "one")
@@ -111,7 +111,7 @@ def test_a_cached_frame_that_is_gone_is_no_result(place, timeline):
     assert place.rows("SELECT count(*) FROM stage_output WHERE job_id = 'one'") == [(0,)]
 
 
-def test_a_job_of_another_timeline(place, timeline, film):
+def test_a_job_name_of_another_timeline_is_refused(place, timeline, film):
     place.done("pipeline", "replay", timeline, "--job", "one")
     other = place.done("pipeline", "extract", place.put("other.mp4", seen(film))).strip()
     done = place.run("pipeline", "replay", other, "--job", "one")
@@ -124,7 +124,7 @@ def test_a_job_of_another_timeline(place, timeline, film):
     [["replay", "../x"], ["replay", "a", "--job", "a/b"], ["replay", "a", "--threshold", "0"], ["nothing"],
      ["replay", "a", "b", "--job", "c"], ["upload", "/nowhere.mp4"], ["upload", "x", "--date", "now"]],
 )  # fmt: skip
-def test_wrong_usage(place, arguments):
+def test_wrong_arguments_have_exit_code_2(place, arguments):
     done = place.run("pipeline", *arguments)
     assert done.returncode == 2
 
@@ -138,7 +138,7 @@ def test_a_file_that_is_no_video_is_not_uploaded(place, tmp_path):
     assert place.keys("in") == set()
 
 
-def test_without_an_env_file_it_is_said_what_makes_one(place):
+def test_without_an_env_file_the_message_names_make_up(place):
     done = place.run_process("pipeline", "work", "--once", S3_ENV_FILE="")
     assert done.returncode == 2
     assert "make up" in done.stderr

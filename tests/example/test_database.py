@@ -28,7 +28,7 @@ def connection(database, monkeypatch):
         yield found
 
 
-def test_two_at_once_may_migrate(database, monkeypatch):
+def test_several_processes_may_migrate_at_once(database, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", database)
 
     def migrated(_number):
@@ -41,7 +41,7 @@ def test_two_at_once_may_migrate(database, monkeypatch):
         assert connection.execute("SELECT name FROM migration").fetchall() == [("0001-tables.sql",)]
 
 
-def test_what_is_recorded_is_read_back(connection):
+def test_recorded_outputs_are_read_back(connection):
     made = Output(OVERLAY, FRAME, {"boxes": [[1, 2, 3, 4]], "share": 0.5})
     rows.record(connection, JOB, [made])
     assert rows.checkpoint(connection, "detect", "job") == JOB
@@ -57,7 +57,7 @@ def test_what_is_recorded_is_read_back(connection):
     [{"png": base64.b64encode(os.urandom(4000)).decode()}, {"boxes": list(range(2000))}, [1, 2], "text", None],
     ids=["an image", "too much", "no object", "a text", "null"],
 )
-def test_blobs_are_refused(connection, blob):
+def test_encoded_images_in_a_row_are_refused(connection, blob):
     rows.record(connection, JOB)
     with pytest.raises(psycopg.errors.IntegrityError):
         rows.record(connection, JOB, [Output(OVERLAY, FRAME, blob)])
@@ -66,7 +66,7 @@ def test_blobs_are_refused(connection, blob):
     assert rows.outputs(connection, "detect", "job") == []
 
 
-def test_there_is_no_column_for_bytes(connection):
+def test_no_column_can_hold_bytes(connection):
     kinds = connection.execute("SELECT DISTINCT data_type FROM information_schema.columns WHERE table_name IN "
                                "('checkpoint', 'stage_output')").fetchall()  # fmt: skip
     assert {kind for (kind,) in kinds} == {"text", "jsonb", "timestamp with time zone"}
@@ -86,13 +86,13 @@ def test_there_is_no_column_for_bytes(connection):
         (OVERLAY, None),
     ],
 )
-def test_keys_that_are_none_of_this_stage_are_refused(connection, key, source):
+def test_keys_of_another_stage_are_refused(connection, key, source):
     rows.record(connection, JOB)
     with pytest.raises(psycopg.errors.IntegrityError):
         rows.record(connection, JOB, [Output(key, source, {})])
 
 
-def test_a_row_is_of_a_job(connection):
+def test_a_row_without_its_job_is_refused(connection):
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         connection.execute("INSERT INTO stage_output VALUES ('detect', 'job', %s, %s, '{}')", [OVERLAY, FRAME])
 
@@ -109,7 +109,7 @@ def test_a_row_is_of_a_job(connection):
         "chunks/2026-11-23/" + "x" * 256, "frames/" + "x" * 129 + "/manifest.json", "overlays/a/00000001.png\n",
     ],
 )  # fmt: skip
-def test_the_database_and_the_library_agree_what_a_key_is(connection, key):
+def test_the_database_accepts_exactly_the_keys_that_the_library_parses(connection, key):
     try:
         expected = bool(parse(key))
     except ValueError:
@@ -123,6 +123,6 @@ def test_the_database_and_the_library_agree_what_a_key_is(connection, key):
     assert taken == expected
 
 
-def test_the_page_reads_only(database, connection, monkeypatch):
+def test_a_read_only_connection_cannot_write(database, connection, monkeypatch):
     with rows.connected(read_only=True) as reader, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         rows.record(reader, JOB)

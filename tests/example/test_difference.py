@@ -16,23 +16,23 @@ def scene(*squares, shape=(180, 320)):
     return frame
 
 
-def test_nothing_moves_in_a_first_frame_nor_in_a_still():
+def test_a_first_frame_and_an_unchanged_frame_have_no_boxes():
     for before in (None, scene((40, 40))):
         found = difference.motion(before, scene((40, 40)))
         assert (found.boxes, found.share) == ([], 0.0)
 
 
-def test_what_appears_is_in_its_box():
+def test_a_shape_that_appears_is_inside_its_box():
     found = difference.motion(scene(), scene((40, 48)))
     assert found.boxes == [(40, 48, 72, 80)]
     assert found.share == round(32 * 32 / (180 * 320), 4)
 
 
-def test_two_things_are_two_boxes():
+def test_two_shapes_get_two_boxes():
     assert len(difference.motion(scene(), scene((8, 8), (200, 120))).boxes) == 2
 
 
-def test_specks_are_no_boxes():
+def test_single_pixels_get_no_box():
     now = scene()
     now[::20, ::20] = 255
     found = difference.motion(scene(), now)
@@ -40,7 +40,7 @@ def test_specks_are_no_boxes():
     assert found.share > 0
 
 
-def test_a_change_below_the_threshold_is_none():
+def test_a_change_below_the_threshold_gets_no_box():
     before, now = scene(), scene() + 39
     assert difference.motion(before, now).boxes == []
     assert difference.motion(before, now, threshold=38).boxes == [(0, 0, 320, 180)]
@@ -52,7 +52,7 @@ def test_boxes_stay_in_frames_of_any_size(shape):
     assert difference.motion(scene(shape=shape), scene(shape=shape) + 100).boxes == [(0, 0, width, height)]
 
 
-def test_an_overlay_is_transparent_but_for_what_moved(tmp_path):
+def test_an_overlay_is_transparent_outside_the_boxes(tmp_path):
     path = tmp_path / "00000001.png"
     difference.draw(difference.motion(scene(), scene((40, 48))), path)
     with Image.open(path) as image:

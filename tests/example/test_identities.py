@@ -18,7 +18,7 @@ def test_only_the_pipeline_writes_frames_and_rows(place, chunk, identity):
     assert place.rows("SELECT * FROM stage_output") == []
 
 
-def test_a_viewer_draws_no_overlay(place, timeline):
+def test_the_viewer_may_not_write_overlays(place, timeline):
     done = place.run("viewer", "replay", timeline, "--job", "one")
     assert done.returncode == 1
     assert "may not" in done.stderr or "denied" in done.stderr.lower()
@@ -33,7 +33,7 @@ def test_only_ingest_uploads_videos(place, film, identity):
     assert place.keys("in") == set()
 
 
-def test_the_users_own_keys_reach_no_process(monkeypatch):
+def test_the_users_own_aws_variables_reach_no_process_of_the_example(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the user's")
     monkeypatch.setenv("S3_BUCKET_IN", "the user's")
     environ = Processes("example", {"DATABASE_URL": "x"}).environ("viewer")

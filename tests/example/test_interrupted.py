@@ -26,7 +26,7 @@ def no_waiting(no_backoff: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "after", [9, *(pytest.param(number, marks=pytest.mark.flow) for number in (1, 8, 20, FRAMES))]
 )
-def test_a_killed_detection_leaves_no_row_without_its_object_and_goes_on(place, timeline, after):
+def test_after_a_killed_detection_every_row_has_its_object_and_the_next_run_completes(place, timeline, after):
     with place.held(DETECTION, after, "replay", timeline, "--job", "one") as process:
         process.kill()
         process.wait()
@@ -57,7 +57,7 @@ def test_a_killed_extraction_leaves_no_cache_and_no_row(place, chunk, after):
 
 
 @pytest.mark.flow
-def test_ctrl_c_is_130_and_leaves_no_file(place, timeline):
+def test_ctrl_c_has_exit_code_130_and_leaves_no_file(place, timeline):
     with place.held(DETECTION, 3, "replay", timeline, "--job", "one") as process:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
@@ -68,7 +68,7 @@ def test_ctrl_c_is_130_and_leaves_no_file(place, timeline):
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("where", [EXTRACTION, DETECTION])
-def test_the_store_goes_down_in_the_middle(place, chunk, where):
+def test_a_store_that_stops_during_a_run_is_reported_and_the_next_run_completes(place, chunk, where):
     host, _, port = place.environment.store.endpoint.removeprefix("http://").partition(":")
     proxy = FaultProxy(host, int(port))
     with place.before_upload(where, 4, proxy.close):
@@ -83,7 +83,7 @@ def test_the_store_goes_down_in_the_middle(place, chunk, where):
 
 
 @pytest.mark.parametrize("where", [EXTRACTION, DETECTION])
-def test_the_database_goes_down_in_the_middle(place, chunk, where):
+def test_a_database_that_stops_during_a_run_is_reported_and_the_next_run_completes(place, chunk, where):
     with place.before_upload(where, 4, place.disconnect):
         done = place.run("pipeline", "work", "--once")
     assert done.returncode == 3
@@ -94,7 +94,7 @@ def test_the_database_goes_down_in_the_middle(place, chunk, where):
 
 
 @pytest.mark.parametrize("command", [["work", "--once"], ["extract", "chunks/2026-11-23/a.mp4"], ["replay", "a"]])
-def test_a_database_that_is_down_is_said_and_its_password_is_not(place, command):
+def test_a_database_that_is_down_is_reported_without_its_password(place, command):
     gone = "postgresql://someone:pass-of-someone@127.0.0.1:1/nothing"
     done = place.run("pipeline", *command, DATABASE_URL=gone)
     assert done.returncode == 3
@@ -103,21 +103,21 @@ def test_a_database_that_is_down_is_said_and_its_password_is_not(place, command)
 
 
 @pytest.mark.parametrize("wrong", ["", "nonsense://x", "half a=line"])
-def test_a_database_that_is_none_is_wrong_configuration(place, wrong):
+def test_a_server_that_is_no_database_is_a_configuration_error(place, wrong):
     done = place.run("pipeline", "work", "--once", DATABASE_URL=wrong)
     assert done.returncode == 2
     assert done.stderr.startswith("error: DATABASE_URL is")
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_store_that_is_down_is_said(place):
+def test_a_store_that_is_down_is_reported(place):
     done = place.run("pipeline", "work", "--once", S3_ENDPOINT_URL="http://127.0.0.1:1")
     assert done.returncode == 3
     assert "is the store running" in done.stderr
 
 
 @pytest.mark.parametrize("frames", [0, 2], ids=["for the chunk", "for its frames"])
-def test_a_disk_without_room_is_said_and_nothing_is_left(place, small_disk, tmp_path, frames):
+def test_a_full_disk_is_reported_and_no_file_is_left(place, small_disk, tmp_path, frames):
     small = tmp_path / "small.mp4"
     video.generate(small, 12, height=120)
     place.migrated()

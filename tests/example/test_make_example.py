@@ -57,7 +57,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
 
 @pytest.mark.flow
 @pytest.mark.timeout(400)
-def test_from_nothing_to_the_page_and_again(clone):
+def test_make_example_serves_the_page_on_the_first_and_the_second_run(clone):
     process = clone.start("examples.pipeline", "example")
     assert process.stdout
     told = []

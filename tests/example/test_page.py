@@ -61,7 +61,7 @@ def loaded(page: Page, selector: str) -> None:
     page.wait_for_function(script, arg=selector)
 
 
-def test_the_strip_and_the_overlays_are_shown(place, chunk, address, browser, tmp_path):
+def test_the_page_shows_the_frames_and_the_overlays(place, chunk, address, browser, tmp_path):
     timeline = place.done("pipeline", "work", "--once").partition(":")[0]
     place.done("pipeline", "replay", timeline, "--job", "again", "--threshold", "90")
     with opened(address, browser) as page:
@@ -117,7 +117,7 @@ def test_an_upload_goes_to_the_store_with_its_progress_shown(place, film, addres
         expect(page.locator(f'#chunks button[data-key="{key}"]')).to_contain_text(f"{FRAMES} of {FRAMES} frames")
 
 
-def test_another_origin_than_the_environments_cannot_upload(place, film, address, browser):
+def test_a_page_of_another_origin_cannot_upload(place, film, address, browser):
     place.migrated()
     browser.goto(address.replace("localhost", "127.0.0.1"))
     browser.locator("#file").set_input_files(film)
@@ -126,7 +126,7 @@ def test_another_origin_than_the_environments_cannot_upload(place, film, address
     assert place.keys("in") == set()
 
 
-def test_a_broken_chunk_says_why_and_its_name_is_but_text(place, address, browser):
+def test_a_broken_chunk_shows_its_reason_and_its_name_is_escaped(place, address, browser):
     place.put("<img src=x onerror=document.title='run'>.mp4", b"no video")
     place.run("pipeline", "work", "--once")
     with opened(address, browser) as page:

@@ -38,7 +38,7 @@ def test_the_first_run_leaves_frames_overlays_and_rows_that_point_to_them(place,
     assert all(one["boxes"] for one in found[1:]), "the tile moves in every frame but the first"
 
 
-def test_a_second_pass_finds_nothing_to_do(place, chunk):
+def test_a_second_run_has_nothing_to_do(place, chunk):
     place.done("pipeline", "work", "--once")
     before = place.keys("out")
     assert place.done("pipeline", "work", "--once") == ""
@@ -46,7 +46,7 @@ def test_a_second_pass_finds_nothing_to_do(place, chunk):
 
 
 @pytest.mark.flow
-def test_a_replay_needs_no_video_and_finds_the_same(place, chunk):
+def test_a_replay_without_the_video_gives_the_same_boxes(place, chunk):
     timeline = place.done("pipeline", "work", "--once").partition(":")[0]
     place.environment.store.s3.delete_object(Bucket=place.bucket("in"), Key=chunk)
     job = place.done("pipeline", "replay", timeline).split()[-1]
@@ -56,7 +56,7 @@ def test_a_replay_needs_no_video_and_finds_the_same(place, chunk):
 
 
 @pytest.mark.flow
-def test_another_threshold_finds_less(place, timeline):
+def test_a_higher_threshold_finds_fewer_boxes(place, timeline):
     job = place.done("pipeline", "replay", timeline, "--threshold", "200").split()[-1]
     more = place.done("pipeline", "replay", timeline, "--threshold", "10").split()[-1]
 
@@ -85,7 +85,7 @@ def test_a_chunk_with_another_content_is_another_timeline(place, chunk, timeline
 
 
 @pytest.mark.flow
-def test_a_job_on_frames_that_were_written_anew_begins_anew(place, timeline):
+def test_a_job_starts_again_when_its_frames_were_written_again(place, timeline):
     place.done("pipeline", "replay", timeline, "--job", "again")
     before = boxes(place, "again")
     with place.variables("pipeline"):
@@ -97,6 +97,6 @@ def test_a_job_on_frames_that_were_written_anew_begins_anew(place, timeline):
     assert not {source for source, _ in after} & {source for source, _ in before}
 
 
-def test_no_temporary_file_stays(place, chunk):
+def test_no_temporary_file_is_left(place, chunk):
     place.done("pipeline", "work", "--once")
     assert list(place.scratch.iterdir()) == []

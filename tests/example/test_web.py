@@ -79,7 +79,7 @@ def test_an_upload_is_signed_by_ingest_and_lands_as_a_new_chunk(place, film, add
     assert "frames decoded" in place.done("pipeline", "work", "--once")
 
 
-def test_an_address_is_for_one_key_and_type(place, address):
+def test_an_upload_address_is_valid_for_one_key_and_content_type(place, address):
     _, signed = ask(f"{address}/api/uploads", {"name": "a.mp4", "content_type": "video/mp4"})
     assert put(signed, b"x", "text/html") == 403
     moved = signed | {"url": signed["url"].replace("/a-", "/b-")}
@@ -92,13 +92,13 @@ def test_an_address_is_for_one_key_and_type(place, address):
     [("a.mp4", "text/html"), ("a.mp4", "video/mp4\r\nx: y"), ("a.mp4", ""), ("../a.mp4", "video/mp4"),
      ("a/b.mp4", "video/mp4"), ("a\nb.mp4", "video/mp4"), ("x" * 300, "video/mp4")],
 )  # fmt: skip
-def test_what_cannot_be_a_chunk_is_not_signed(address, name, kind):
+def test_names_and_types_that_no_chunk_may_have_are_not_signed(address, name, kind):
     status, told = ask(f"{address}/api/uploads", {"name": name, "content_type": kind})
     assert status == 400
     assert isinstance(told["detail"], str)
 
 
-def test_what_is_not_there_is_said(place, address):
+def test_unknown_timelines_have_status_404_and_invalid_names_400(place, address):
     place.migrated()
     assert ask(f"{address}/api/timelines/nothing/frames")[0] == 404
     assert ask(f"{address}/api/timelines/-x/frames")[0] == 400
@@ -106,7 +106,7 @@ def test_what_is_not_there_is_said(place, address):
     assert ask(f"{address}/api/jobs/-x")[0] == 400
 
 
-def test_a_page_of_somebody_elses_name_is_not_answered(address):
+def test_a_request_with_an_unknown_host_name_is_refused(address):
     status, _ = ask(f"{address}/api/chunks", Host="rebound.example")
     assert status == 400
 
@@ -119,7 +119,7 @@ def test_a_database_or_store_that_is_down_is_a_sentence_on_the_page(place):
     assert "DATABASE_URL" in told["detail"]
 
 
-def test_a_port_that_is_taken_is_said(place):
+def test_a_port_in_use_is_reported(place):
     with listener(0) as taken:
         port = str(taken.getsockname()[1])
         done = place.run_process("viewer", "web", "--port", port)
@@ -127,13 +127,13 @@ def test_a_port_that_is_taken_is_said(place):
     assert f"port {port}" in done.stderr
 
 
-def test_the_page_asks_for_nothing_but_itself():
+def test_the_page_loads_nothing_from_other_hosts():
     """No script, style or font of somebody else's."""
     for file in (REPO / "examples/pipeline/page").iterdir():
         assert "//" not in file.read_text().replace("// ", ""), file.name
 
 
-def test_the_viewers_process_needs_neither_numpy_nor_ffmpeg(place):
+def test_the_web_process_imports_neither_numpy_nor_ffmpeg(place):
     script = (
         "import sys, examples.pipeline.web; sys.exit('numpy' in sys.modules or 'imageio_ffmpeg' in sys.modules)"
     )

@@ -107,7 +107,7 @@ class TestMirror:
         assert pair.target.get("out", "theirs/0001.jpg")["Body"] == b"theirs"
 
     @pytest.mark.flow
-    def test_what_the_user_told_rclone_otherwise_does_not_count(self, pair: Pair, monkeypatch):
+    def test_the_users_own_rclone_configuration_is_ignored(self, pair: Pair, monkeypatch):
         monkeypatch.setenv("RCLONE_DRY_RUN", "true")
         monkeypatch.setenv("RCLONE_CONFIG_TO_ENDPOINT", "http://127.0.0.1:1")
         fill(pair.source)
@@ -141,7 +141,7 @@ ODD_KEYS = [
 
 
 @pytest.mark.flow
-def test_every_key_arrives_as_it_is(pair: Pair):
+def test_every_object_key_is_copied_unchanged(pair: Pair):
     for key in ODD_KEYS:
         pair.source.put("in", key, key.encode())
     assert pair.source.keys("in") == sorted(ODD_KEYS)
@@ -172,7 +172,7 @@ class TestParts:
         assert (downloaded.verified_by, downloaded.etag) == ("md5", uploaded.etag)
         assert (tmp_path / "back.mp4").read_bytes() == body
 
-    def test_objects_of_other_programs_keep_their_parts(self, pair: Pair, body):
+    def test_objects_uploaded_by_other_programs_keep_their_part_size(self, pair: Pair, body):
         config = TransferConfig(multipart_chunksize=8 * MIB, preferred_transfer_client="classic")
         bucket = pair.source.settings.bucket("in")
         pair.source.s3.upload_fileobj(io.BytesIO(body), bucket, "8.mp4", Config=config)
@@ -183,7 +183,7 @@ class TestParts:
         for key in ("8.mp4", "one.mp4"):
             assert pair.target.get("in", key)["ETag"] == pair.source.get("in", key)["ETag"]
 
-    def test_what_has_no_hash_in_common_is_compared_by_its_bytes(self, pair: Pair, body):
+    def test_objects_without_a_common_hash_are_compared_byte_by_byte(self, pair: Pair, body):
         uneven = body[: 12 * MIB]
         in_parts(pair.source, "uneven.mp4", [6 * MIB, 5 * MIB, MIB], uneven)
         done = pair.copy("--yes")
@@ -215,14 +215,14 @@ class TestAsking:
         assert pair.target.all() == {}
 
     @pytest.mark.parametrize("options", [[], ["--json"], ["--overwrite"]])
-    def test_without_a_terminal_nothing_happens_unasked(self, pair: Pair, options):
+    def test_without_a_terminal_and_without_yes_nothing_is_copied(self, pair: Pair, options):
         fill(pair.source)
         done = pair.copy(*options)
         assert done.code == 2
         assert "--yes" in done.err
         assert (done.out, pair.target.all()) == ("", {})
 
-    def test_no_is_no(self, pair: Pair, terminal):
+    def test_the_reply_no_copies_nothing(self, pair: Pair, terminal):
         fill(pair.source)
         terminal("n")
         done = pair.copy()
@@ -230,13 +230,13 @@ class TestAsking:
         assert f"copy 3 objects, 10 bytes to {pair.target.name}?" in done.out
         assert pair.target.all() == {}
 
-    def test_yes_is_yes(self, pair: Pair, terminal):
+    def test_the_reply_yes_copies(self, pair: Pair, terminal):
         fill(pair.source)
         terminal("y")
         assert pair.copy().code == 0
         assert len(pair.target.all()) == 3
 
-    def test_nothing_to_copy_is_not_asked_about(self, pair: Pair, terminal):
+    def test_with_nothing_to_copy_there_is_no_question(self, pair: Pair, terminal):
         terminal("n")
         assert pair.copy().code == 0
 
@@ -251,7 +251,7 @@ class TestOtherContent:
         return body
 
     @pytest.mark.usefixtures("theirs")
-    def test_is_refused_before_anything_is_copied(self, pair: Pair):
+    def test_other_content_under_a_key_is_refused_before_anything_is_copied(self, pair: Pair):
         before = pair.target.all()
         done = pair.copy("--yes")
         assert done.code == 1
@@ -263,19 +263,19 @@ class TestOtherContent:
 
     @pytest.mark.flow
     @pytest.mark.usefixtures("theirs")
-    def test_is_replaced_when_told_so(self, pair: Pair):
+    def test_other_content_under_a_key_is_replaced_with_overwrite(self, pair: Pair):
         done = pair.copy("--yes", "--overwrite")
         assert (done.code, done.err) == (0, "")
         assert pair.target.get("out", "frames/0001.jpg")["Body"] == b"frame"
 
-    def test_is_asked_about_with_what_would_be_lost(self, pair: Pair, theirs, terminal):
+    def test_the_question_before_overwrite_says_how_much_would_be_replaced(self, pair: Pair, theirs, terminal):
         terminal("n")
         done = pair.copy("--overwrite")
         assert "and replace there what differs of 1 object, 5 bytes?" in done.out
         assert pair.target.get("out", "frames/0001.jpg")["Body"] == theirs
 
     @pytest.mark.usefixtures("theirs")
-    def test_json_says_which(self, pair: Pair):
+    def test_the_json_output_names_the_keys_with_other_content(self, pair: Pair):
         done = pair.copy("--yes", "--json")
         assert done.code == 1
         assert done.json["out"]["differing"] == {"objects": 1, "bytes": 5, "first": ["frames/0001.jpg"]}
@@ -303,7 +303,7 @@ class TestProof:
         return happen
 
     @pytest.mark.parametrize("body", [b"FRAME", b"damaged"], ids=["same size", "other size"])
-    def test_a_copy_that_is_not_the_same(self, pair: Pair, meanwhile, body):
+    def test_an_object_that_differs_after_the_copy_is_a_failure(self, pair: Pair, meanwhile, body):
         fill(pair.source)
         meanwhile(lambda: pair.target.put("out", "frames/0001.jpg", body))
         done = pair.copy("--yes")
@@ -311,7 +311,7 @@ class TestProof:
         assert "out: 1 object: is not what the source holds" in done.err
         assert "'frames/0001.jpg'" in done.err
 
-    def test_a_copy_that_is_gone(self, pair: Pair, meanwhile):
+    def test_an_object_that_is_missing_after_the_copy_is_a_failure(self, pair: Pair, meanwhile):
         fill(pair.source)
         bucket = pair.target.settings.bucket("out")
         meanwhile(lambda: pair.target.s3.delete_object(Bucket=bucket, Key="frames/0001.jpg"))
@@ -320,7 +320,9 @@ class TestProof:
         assert list(done.json["out"]["failed"]["first"]) == ["frames/0001.jpg"]
         assert "is not there afterwards" in done.err
 
-    def test_an_object_that_only_the_target_had(self, pair: Pair, meanwhile):
+    def test_an_object_of_the_target_alone_that_disappears_during_the_copy_is_a_failure(
+        self, pair: Pair, meanwhile
+    ):
         fill(pair.source)
         pair.target.put("out", "theirs", b"theirs")
         bucket = pair.target.settings.bucket("out")
@@ -329,7 +331,7 @@ class TestProof:
         assert done.code == 1
         assert f"out: 1 object that {pair.target.name} alone had: gone since the copy began: 'theirs'" in done.err
 
-    def test_an_object_that_was_right_before(self, pair: Pair, meanwhile):
+    def test_an_equal_object_that_changes_during_the_copy_is_a_failure(self, pair: Pair, meanwhile):
         pair.copy("--yes")
         fill(pair.source)
         pair.target.put("out", "frames/0001.jpg", b"frame")
@@ -338,7 +340,7 @@ class TestProof:
         assert done.code == 1
         assert "out: 1 object: was right before the copy" in done.err
 
-    def test_a_key_that_nobody_knows_of(self, pair: Pair, meanwhile):
+    def test_an_object_that_another_program_adds_during_the_copy_is_mentioned(self, pair: Pair, meanwhile):
         fill(pair.source)
         meanwhile(lambda: pair.target.put("out", "stranger", b""))
         done = pair.copy("--yes")
@@ -350,7 +352,7 @@ class TestProof:
 @pytest.mark.flow
 @pytest.mark.minio
 class TestMinio:
-    def test_from_seaweedfs_in_the_same_parts(self, to_minio: Pair):
+    def test_a_multipart_object_of_seaweedfs_is_copied_to_minio_in_the_same_parts(self, to_minio: Pair):
         fill(to_minio.source)
         body = os.urandom(11 * MIB)
         in_parts(to_minio.source, "big.mp4", [5 * MIB, 5 * MIB, MIB], body)
@@ -360,7 +362,7 @@ class TestMinio:
         assert to_minio.target.get("in", "big.mp4")["Body"] == body
         assert to_minio.copy("--yes", "--json").json["in"]["copied"]["objects"] == 0
 
-    def test_an_object_that_is_a_folder_too_hides_nothing(self, to_minio: Pair):
+    def test_an_object_whose_key_is_a_prefix_of_another_is_left_out_for_minio(self, to_minio: Pair):
         for key in ("both", "both/below.jpg", "ours", "theirs/ours.jpg", "plain.jpg"):
             to_minio.source.put("out", key, b"1")
         for key in ("ours/theirs.jpg", "theirs"):
@@ -371,7 +373,7 @@ class TestMinio:
         assert "4 objects left out, whose keys are an object and the folder of another" in done.err
         assert to_minio.target.keys("out") == sorted([*before, "plain.jpg"])
 
-    def test_a_key_that_the_target_would_fold_is_left_out_and_told(self, to_minio: Pair):
+    def test_a_key_that_minio_would_normalise_is_left_out_and_reported(self, to_minio: Pair):
         """MinIO keeps a backslash, SeaweedFS turns it into a slash."""
         back = Pair(to_minio.target, to_minio.source, to_minio.capsys)
         back.source.put("out", "frames\\0001.jpg", b"backslash")

@@ -98,7 +98,7 @@ def test_no_other_user_sees_a_secret_while_it_runs(stuck: Stuck):
     assert not [one for one in secrets if one in out]
 
 
-def test_ctrl_c_discards_what_was_half_done_and_says_how_to_go_on(stuck: Stuck):
+def test_ctrl_c_aborts_unfinished_uploads_and_says_how_to_continue(stuck: Stuck):
     process = stuck.start()
     pid, _ = rclone_of(process)
     assert stuck.target.unfinished("in", "big.mp4")
@@ -112,7 +112,7 @@ def test_ctrl_c_discards_what_was_half_done_and_says_how_to_go_on(stuck: Stuck):
 
 
 @pytest.mark.flow
-def test_kill_9_leaves_nothing_that_is_taken_for_whole(stuck: Stuck):
+def test_after_kill_9_no_partial_object_exists_and_the_next_run_completes(stuck: Stuck):
     process = stuck.start()
     pid, _ = rclone_of(process)
     process.kill()
@@ -124,7 +124,7 @@ def test_kill_9_leaves_nothing_that_is_taken_for_whole(stuck: Stuck):
 
 
 @pytest.mark.flow
-def test_rclone_killed_is_a_failure_that_the_next_run_mends(stuck: Stuck):
+def test_a_killed_rclone_is_a_failure_and_the_next_run_completes(stuck: Stuck):
     process = stuck.start()
     pid, _ = rclone_of(process)
     os.kill(pid, signal.SIGKILL)

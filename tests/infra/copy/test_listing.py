@@ -19,7 +19,7 @@ PAGE = (
 
 
 @pytest.mark.flow
-def test_more_than_a_page_is_listed_and_copied(pair: Pair):
+def test_more_objects_than_one_page_of_a_listing_are_copied(pair: Pair):
     keys = [f"frames/{number:04d}+ü.jpg" for number in range(1005)]
     for key in keys:
         pair.source.put("out", key)
@@ -36,32 +36,32 @@ def side(endpoint: str) -> Side:
 
 
 @pytest.mark.parametrize("token", ["", "<NextContinuationToken>same</NextContinuationToken>"])
-def test_a_store_that_does_not_say_where_a_listing_goes_on(token):
+def test_a_truncated_listing_without_a_continuation_token_is_an_error(token):
     wanted = pytest.raises(InfraError, match="e: the listing of bucket goes on, but")
     with http_server(answering(200, PAGE.format(token=token))) as endpoint, wanted:
         list(objects(side(endpoint), "in"))
 
 
 @pytest.mark.parametrize("status", [400, 404, 416, 501])
-def test_a_store_that_knows_no_parts_gets_those_of_this_library(status):
+def test_without_part_sizes_from_the_store_the_default_part_size_is_used(status):
     one = info("a", "e-2", 20 * MIB)
     with http_server(answering(status)) as endpoint:
         assert batches(side(endpoint), "in", [one]) == [Batch(16 * MIB, [one])]
 
 
-def test_a_store_that_refuses_to_tell_is_an_error():
+def test_a_store_that_denies_head_object_is_an_error():
     wanted = pytest.raises(InfraError, match="e: the key may not do HeadObject")
     with http_server(answering(403)) as endpoint, wanted:
         batches(side(endpoint), "in", [info("a", "e-2", 20 * MIB)])
 
 
-def test_large_objects_in_one_piece_go_in_parts():
+def test_objects_of_a_gibibyte_without_parts_are_copied_in_parts():
     whole, large = info("a", size=1024 * MIB - 1), info("b", size=1024 * MIB)
     found = batches(side("http://nobody"), "in", [whole, large])
     assert found == [Batch(None, [whole]), Batch(16 * MIB, [large])]
 
 
-def test_uploads_that_nobody_may_list_are_told_and_in_nobodys_way():
+def test_unfinished_uploads_that_may_not_be_listed_are_a_warning():
     with http_server(answering(403, "<Error><Code>AccessDenied</Code></Error>")) as endpoint:
         told = discard(side(endpoint), "in", ["a", "b"])
     assert told is not None

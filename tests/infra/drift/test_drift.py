@@ -206,20 +206,20 @@ class TestOnSeaweed:
         deployed.iam.delete_user_policy(UserName=deployed.user("viewer"), PolicyName="mine")
         assert deployed.findings() == []
 
-    def test_an_edit_of_an_env_file(self, deployed: Drifting):
+    def test_an_env_file_edited_by_hand_is_reported(self, deployed: Drifting):
         file = deployed.environment.file("viewer")
         file.write_text(file.read_text().replace("us-east-1", "us-east-9"))
         (found,) = deployed.findings()
         assert (found["property"], found["actual"]) == ("AWS_REGION, AWS_DEFAULT_REGION", "was edited by hand")
         assert found["repair"] == f"move it away, then python -m infra init {deployed.environment.name}"
 
-    def test_an_env_file_of_an_earlier_configuration(self, deployed: Drifting):
+    def test_an_env_file_of_an_earlier_configuration_is_reported(self, deployed: Drifting):
         deployed.environment.values["publicEndpoint"] = "https://media.example.com"
         deployed.environment.save()
         found = [(one["property"], one["actual"]) for one in deployed.findings()]
         assert found == [("S3_PUBLIC_ENDPOINT_URL", "differs")] * 2
 
-    def test_a_key_that_the_store_refuses(self, deployed: Drifting):
+    def test_a_key_that_the_store_refuses_is_reported(self, deployed: Drifting):
         file, keys = deployed.environment.file("viewer"), deployed.key("viewer")
         settings = Settings.from_env(read_env_file(file))
         wrong = replace(settings, secret_access_key="w" * 40)
@@ -256,7 +256,7 @@ class TestOnSeaweed:
         assert deployed.findings() == []
 
     @pytest.mark.flow
-    def test_steps_that_are_configured_and_not_deployed(self, deployed: Drifting):
+    def test_rotation_steps_that_are_configured_and_not_deployed_are_reported(self, deployed: Drifting):
         for slots, expected in (
             ({"current": "a", "step": "start"}, ("file", "with the key of slot b", "missing")),
             ({"current": "b", "step": "switch"}, ("key", "that of slot b", "that of slot a")),
@@ -270,7 +270,7 @@ class TestOnSeaweed:
             deployed.environment.initialise()
             assert deployed.findings() == []
 
-    def test_a_key_replaced_elsewhere(self, deployed: Drifting):
+    def test_a_key_that_was_replaced_on_another_machine_is_reported(self, deployed: Drifting):
         """As on a machine whose env file is an old one: the key of the colleague's is in no file here."""
         delete_key(deployed)
         made = deployed.maker.create_key(deployed.environment.store, deployed.user())
@@ -292,7 +292,7 @@ class TestOnSeaweed:
         monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", "w" * 40)
         assert deployed.run()[0] == 2
 
-    def test_a_line_for_each_where_there_is_no_terminal(self, deployed: Drifting):
+    def test_each_difference_is_a_line_without_a_terminal(self, deployed: Drifting):
         suspend(deployed)
         code, out, err = deployed.run()
         name = deployed.environment.name
@@ -300,7 +300,7 @@ class TestOnSeaweed:
         assert (code, out) == (1, line)
         assert f"1 difference in environment {name}" in err
 
-    def test_a_table_of_80_columns_on_a_terminal(self, deployed: Drifting, monkeypatch):
+    def test_differences_are_a_table_of_80_columns_on_a_terminal(self, deployed: Drifting, monkeypatch):
         suspend(deployed)
         policy(deployed, add_put)
         monkeypatch.setenv("FORCE_COLOR", "1")
@@ -311,7 +311,9 @@ class TestOnSeaweed:
         assert max(map(len, lines)) <= 80
         assert {"wanted", "is", "repair", "versioning", "off"} <= set(re.findall(r"\w+", "\n".join(lines)))
 
-    def test_what_was_never_deployed_is_a_sentence(self, deployed: Drifting):
+    def test_an_environment_that_was_never_deployed_is_reported_with_the_commands_that_deploy_it(
+        self, deployed: Drifting
+    ):
         name = fresh("never")
         buckets = {role: {"name": f"{name}-{role}"} for role in ("in", "out")}
         replace(deployed.environment, name=name, values=deployed.environment.values | {"buckets": buckets}).save()
@@ -321,13 +323,13 @@ class TestOnSeaweed:
         either = f"`python -m infra init {name}` or `pulumi up -s {name}`"
         assert f"{name} is not deployed; {either} deploys it" in said.err
 
-    def test_a_store_that_cannot_be_reached(self, deployed: Drifting, refusing):
+    def test_a_store_that_cannot_be_reached_has_exit_code_3(self, deployed: Drifting, refusing):
         replace(deployed.environment, values=deployed.environment.values | {"endpoint": refusing}).save()
         code, out, err = deployed.run()
         assert (code, out) == (3, "")
         assert "cannot reach the store" in err
 
-    def test_an_unknown_environment_and_no_admin_keys(self, deployed: Drifting, monkeypatch):
+    def test_an_unknown_environment_and_missing_admin_keys_have_exit_code_2(self, deployed: Drifting, monkeypatch):
         assert cli.run(["drift", "nowhere"]) == 2
         monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
         monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
@@ -335,7 +337,7 @@ class TestOnSeaweed:
         assert code == 2
         assert "no admin keys" in err
 
-    def test_a_cloud_needs_the_engine(self, deployed: Drifting):
+    def test_drift_of_a_cloud_without_pulumi_has_exit_code_3(self, deployed: Drifting):
         replace(deployed.environment, values={"target": "aws", "region": "eu-west-1"}).save()
         code, _, err = deployed.run()
         assert code == 3

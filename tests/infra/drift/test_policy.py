@@ -17,7 +17,7 @@ def of(*statements: dict[str, object]) -> dict[str, object]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def test_the_same_in_another_form_is_no_difference():
+def test_policies_that_allow_the_same_in_another_form_are_equal():
     collapsed = of(*({**one, "Sid": "mine", "Resource": one["Resource"][0]} for one in VIEWER["Statement"][::-1]))
     assert fewer_and_more(VIEWER, collapsed) == ("", "")
     split = of(statement(Action="b"), statement(Action="a"))
@@ -56,5 +56,5 @@ def test_the_same_in_another_form_is_no_difference():
         ({}, "Allow s3:GetObject on arn:aws:s3:::x/*", ""),
     ],
 )
-def test_what_is_too_few_and_too_many(actual, fewer, more):
+def test_missing_and_additional_permissions_of_a_policy_are_listed(actual, fewer, more):
     assert fewer_and_more(of(statement()), actual) == (fewer, more)

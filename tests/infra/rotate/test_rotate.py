@@ -76,7 +76,7 @@ def other(environment: Environment, slot: Any) -> Keys:
     return found
 
 
-def test_a_whole_rotation(environment: Environment, rotate):
+def test_a_rotation_ends_with_a_new_key_that_works_and_the_old_one_deleted(environment: Environment, rotate):
     old, viewer = key(environment), key(environment, "viewer")
 
     said = rotate("app")
@@ -170,7 +170,7 @@ class TestOnSeaweed:
         assert len({first, second, key(environment)}) == 3
 
     @pytest.mark.flow
-    def test_all_identities_go_together_and_those_behind_catch_up(self, environment, rotate):
+    def test_rotating_all_identities_brings_those_behind_to_the_same_step(self, environment, rotate):
         rotate("app")
         rotate()
         assert (slots(environment), slots(environment, "viewer")) == (("a", "start"), ("a", "start"))
@@ -201,7 +201,7 @@ class TestOnSeaweed:
         assert slots(environment, "viewer") == ("a", "start")
 
     @pytest.mark.flow
-    def test_a_key_that_is_switched_on_again_is_proven(self, environment, rotate, monkeypatch):
+    def test_a_key_that_is_activated_again_must_pass_the_access_check(self, environment, rotate, monkeypatch):
         rotate("viewer", "--to", "retire")
         store, maker = environment.store, environment.server.maker
 
@@ -248,7 +248,7 @@ class TestOnSeaweed:
         environment.save()
         assert "the keys are made and rotated elsewhere" in rotate(code=2)
 
-    def test_options_that_exclude_each_other(self, rotate):
+    def test_options_that_exclude_each_other_are_refused(self, rotate):
         assert "say one of --to, --abort and --status" in rotate("--to", "switch", "--abort", code=2)
         assert "--json goes with --status" in rotate("--json", code=2)
         assert "soon is no duration" in rotate("--soak", "soon", code=2)
@@ -283,7 +283,7 @@ class TestOnSeaweed:
         (timedelta(hours=25), timedelta(hours=1), None),
     ],
 )
-def test_the_old_key_must_be_out_of_use(used_ago, stepped_ago, refusal):
+def test_an_old_key_that_was_used_recently_is_not_deleted(used_ago, stepped_ago, refusal):
     now = datetime.now(UTC)
     slots = {"current": "b", "step": "retire", "since": f"{now - stepped_ago:%Y-%m-%dT%H:%M:%SZ}"}
     values = {"target": "aws", "region": "eu-west-1", "slots": {"app": slots}}

@@ -41,13 +41,13 @@ def test_everything_else_in_the_file_stays_as_it_is(file):
     assert [one.name for one in file.parent.iterdir()] == [file.name]
 
 
-def test_what_was_written_is_read(file):
+def test_slots_that_were_written_are_read_back(file):
     write_slots("prod", {"app": SLOTS})
     assert configuration.load("prod").slots == {"app": SLOTS}
     assert configuration.load("prod").slots_of("viewer") == Slots()
 
 
-def test_an_identity_with_its_first_key_alone_is_not_mentioned(file):
+def test_an_identity_with_only_its_first_key_has_no_entry_in_the_stack_file(file):
     write_slots("prod", {"app": SLOTS, "viewer": Slots(current="b")})
     write_slots("prod", {"app": Slots()})
     assert configuration.load("prod").slots == {"viewer": Slots(current="b")}

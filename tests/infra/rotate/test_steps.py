@@ -29,7 +29,7 @@ def test_a_rotation_ends_with_one_key_in_the_other_slot():
     assert walk(Slots(current="b"))[-1] == Slots(current="a")
 
 
-def test_where_keys_cannot_be_switched_off_that_step_is_left_out():
+def test_without_deactivation_the_retire_step_is_left_out():
     assert [one.step for one in walk(Slots(), switches_off=False)] == ["start", "switch", None]
 
 
@@ -42,12 +42,12 @@ def test_every_step_but_the_last_is_taken_back_one_by_one(steps):
         assert (slots.current, slots.step) == (expected.current, expected.step)
 
 
-def test_at_every_moment_the_key_in_the_env_file_works():
+def test_the_key_in_the_env_file_is_active_at_every_step():
     for slots in walk(Slots()):
         current = [place for place in slots.places() if place.current]
         assert [(place.slot, place.active) for place in current] == [(slots.current, True)]
 
 
-def test_every_step_is_told():
+def test_every_step_has_a_message():
     assert list(DONE) == list(STEPS)
     assert list(UNDONE) == list(STEPS[:-1])

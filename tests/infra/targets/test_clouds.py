@@ -57,14 +57,14 @@ def test_a_second_update_changes_nothing(deployed: Cloud):
     assert {one: deployed.file(one).read_bytes() for one in ALL} == files
 
 
-def test_a_preview_makes_nothing_and_writes_nothing(cloud: Cloud):
+def test_a_preview_creates_no_resource_and_writes_no_file(cloud: Cloud):
     cloud.up(preview=True)
     assert cloud.state == {}
     assert list(cloud.folder.iterdir()) == []
 
 
 @pytest.mark.flow
-def test_a_changed_bucket_setting_is_seen_and_repaired(cloud: Cloud, admin_s3):
+def test_a_changed_bucket_setting_is_detected_and_repaired(cloud: Cloud, admin_s3):
     cloud.up()
     bucket = cloud.bucket("out")
     rules = admin_s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
@@ -74,7 +74,7 @@ def test_a_changed_bucket_setting_is_seen_and_repaired(cloud: Cloud, admin_s3):
 
 
 @pytest.mark.flow
-def test_a_deleted_key_is_seen_and_made_again(cloud: Cloud, delete_key, monkeypatch):
+def test_a_deleted_key_is_detected_and_created_again(cloud: Cloud, delete_key, monkeypatch):
     monkeypatch.setattr(settle, "_PAUSE", 0.01)
     cloud.up(identities=["app"])
     before = cloud.env()
@@ -99,7 +99,7 @@ def test_destroy_refuses_buckets_that_are_not_disposable(deployed: Cloud):
 
 
 @pytest.mark.flow
-def test_a_bucket_that_is_let_go_of_is_kept(cloud: Cloud, admin_s3):
+def test_a_bucket_that_leaves_the_configuration_is_kept(cloud: Cloud, admin_s3):
     cloud.up()
     bucket = cloud.bucket("in")
     for entry in cloud.state.values():
@@ -109,7 +109,7 @@ def test_a_bucket_that_is_let_go_of_is_kept(cloud: Cloud, admin_s3):
 
 
 @pytest.mark.flow
-def test_a_disposable_environment_goes_with_everything_in_it(cloud: Cloud, admin_s3):
+def test_a_disposable_environment_is_destroyed_with_its_objects(cloud: Cloud, admin_s3):
     cloud.up(disposable=True)
     bucket = cloud.bucket("in")
     if cloud.target != "r2":  # R2 deletes empty buckets only
@@ -145,7 +145,7 @@ def test_env_files_hold_what_belongs_to_their_target(deployed: Cloud):
 
 
 @pytest.mark.flow
-def test_a_bucket_that_there_is_already_is_taken_over_by_name(cloud: Cloud, admin_s3):
+def test_an_existing_bucket_is_adopted_by_name(cloud: Cloud, admin_s3):
     names = {role: f"studio-{cloud.environment}-{role}" for role in ("in", "out")}
     for name in names.values():
         admin_s3.create_bucket(Bucket=name, **located(cloud))

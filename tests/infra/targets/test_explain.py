@@ -91,7 +91,7 @@ def aws(service: str, call: str, status: int, rest: str) -> str:
         ("r2", '409 Conflict {"code":10008,"message":"The bucket you tried to delete is not empty"}', "not empty"),
     ],
 )
-def test_a_refusal_is_followed_by_what_to_do(target, error, said):
+def test_a_known_error_of_the_provider_is_followed_by_what_to_do(target, error, said):
     sentence = next_step(target, "mpr-prod-in", error)
     assert sentence is not None
     assert sentence.startswith("mpr-prod-in: ")
@@ -99,5 +99,5 @@ def test_a_refusal_is_followed_by_what_to_do(target, error, said):
 
 
 @pytest.mark.parametrize("target", ["aws", "gcp", "r2"])
-def test_an_unknown_refusal_is_left_to_the_provider(target):
+def test_an_unknown_error_of_the_provider_gets_no_additional_sentence(target):
     assert next_step(target, "x", "the moon is in the wrong place") is None
