@@ -1,4 +1,7 @@
-"""Every command, one after the other, while somebody watches: no secret is where it may not be."""
+"""Every command runs once while its processes and files are watched: no secret is where it may not be.
+
+One test, because two workers would run all commands twice.
+"""
 
 from __future__ import annotations
 
@@ -38,16 +41,19 @@ class Watched:
         return found
 
 
-@pytest.fixture(scope="module")
-def watched(seaweed: Store, tmp_path_factory: pytest.TempPathFactory) -> Watched:
-    place = tmp_path_factory.mktemp("watched")
-    (place / "project").mkdir()
-    (place / "tmp").mkdir()
-    project = Project(place / "project", seaweed)
+def test_no_command_shows_a_secret_in_arguments_output_or_files(seaweed: Store, tmp_path: Path):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "tmp").mkdir()
+    project = Project(tmp_path / "project", seaweed)
     said: list[str] = []
-    with watching(place) as seen:
-        _do_everything(project, said, place / "tmp")
-    return Watched(project, seen, said)
+    with watching(tmp_path) as seen:
+        _do_everything(project, said, tmp_path / "tmp")
+    watched = Watched(project, seen, said)
+    _require_that_every_program_and_folder_was_watched(watched)
+    _require_that_no_process_had_a_secret_among_its_arguments(watched)
+    _require_that_no_output_holds_a_secret(watched)
+    _require_that_only_env_files_and_requested_formats_held_a_secret(watched)
+    _require_that_no_temporary_file_and_no_env_file_is_left(watched)
 
 
 def _do_everything(project: Project, said: list[str], tmp: Path) -> None:
@@ -90,7 +96,7 @@ def _do_everything(project: Project, said: list[str], tmp: Path) -> None:
         pulumi(stack, "destroy", "--yes", "--skip-preview")
 
 
-def test_the_watcher_saw_every_program_and_folder(watched: Watched):
+def _require_that_every_program_and_folder_was_watched(watched: Watched) -> None:
     assert len(watched.secrets) == 5  # the administrator's, two of watched, two of watchedtoo
     for program in ("pulumi up", "pulumi-language-python", "infra rotate", "rclone copy"):
         assert any(program in one for one in watched.seen.arguments), program
@@ -98,16 +104,16 @@ def test_the_watcher_saw_every_program_and_folder(watched: Watched):
     assert {"project", "state", "home"} <= places
 
 
-def test_no_process_has_a_secret_among_its_arguments(watched: Watched):
+def _require_that_no_process_had_a_secret_among_its_arguments(watched: Watched) -> None:
     shown = [one for one in watched.seen.arguments if any(secret in one for secret in watched.secrets)]
     assert shown == []
 
 
-def test_no_output_of_a_command_holds_a_secret(watched: Watched):
+def _require_that_no_output_holds_a_secret(watched: Watched) -> None:
     assert not [secret for secret in watched.secrets if any(secret in one for one in watched.said)]
 
 
-def test_no_file_holds_a_secret_but_env_files_and_requested_formats(watched: Watched):
+def _require_that_only_env_files_and_requested_formats_held_a_secret(watched: Watched) -> None:
     """State, logs and temporary files, every version of them. Those that may are their owner's alone."""
     holding = {
         (file, mode)
@@ -120,7 +126,7 @@ def test_no_file_holds_a_secret_but_env_files_and_requested_formats(watched: Wat
         assert in_environments or file.name.endswith("rclone.conf"), file
 
 
-def test_no_temporary_file_and_no_env_file_is_left(watched: Watched):
+def _require_that_no_temporary_file_and_no_env_file_is_left(watched: Watched) -> None:
     left = [file for file in watched.project.folder.parent.joinpath("tmp").rglob("*") if file.is_file()]
     assert left == []
     assert list(watched.project.environments.glob("*.env")) == []
