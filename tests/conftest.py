@@ -88,6 +88,12 @@ def minio(pytestconfig: pytest.Config) -> Store:
 
 
 @pytest.fixture(scope="session")
+def minio_of_worker(pytestconfig: pytest.Config) -> Store:
+    """A real MinIO of this worker, for tests whose buckets and identities have fixed names."""
+    return _own(pytestconfig, "minio")
+
+
+@pytest.fixture(scope="session")
 def versitygw(pytestconfig: pytest.Config) -> Store:
     """A real Versity S3 Gateway for the whole run, where there is one."""
     return _shared(pytestconfig, "versitygw")

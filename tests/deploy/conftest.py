@@ -15,15 +15,21 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.stores.store import Keys, Store
+from tests import conftest as shared
 from tests.conftest import REPO
-from tests.infra.conftest import minio
-
-__all__ = ["minio"]
 
 DEPLOY = REPO / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 STORES = ("minio", "seaweedfs")
 IDENTITIES = ("app", "pipeline", "ingest", "viewer")
+
+
+@pytest.fixture(scope="session")
+def minio(minio_of_worker: shared.Store) -> Store:
+    """A MinIO of this worker: the manifests fix the names of buckets and identities."""
+    keys = Keys(minio_of_worker.access_key_id, minio_of_worker.secret_access_key)
+    return Store(minio_of_worker.endpoint, minio_of_worker.region, keys)
 
 
 def manifests(store: str) -> list[Any]:
