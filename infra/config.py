@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.storage._validate import endpoint_problem, region_problem
+from core.storage._internal import endpoint_problem, region_problem
 from infra.config_reader import Reader, nearest
 from infra.config_rules import check
 from infra.errors import UsageError

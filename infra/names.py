@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.storage._validate import bucket_name_problem
+from core.storage._internal import bucket_name_problem
 
 
 @dataclass(frozen=True)

@@ -27,19 +27,19 @@ from core.storage._errors import (
 
 TYPE_CHECKING = False  # as in `typing`, whose import costs as much as this whole package
 if TYPE_CHECKING:
-    from core.storage._client import get_s3_client
-    from core.storage._download import download_file
-    from core.storage._download_many import download_many
-    from core.storage._frame_cache import FrameCache
+    from core.storage._boto.clients import get_s3_client
+    from core.storage._boto.presign import get_presigned_url
+    from core.storage._frames.cache import FrameCache
+    from core.storage._frames.manifest import CachedFrame, FrameManifest
     from core.storage._keys import safe_path
-    from core.storage._list import list_objects
-    from core.storage._manifest import CachedFrame, FrameManifest
+    from core.storage._listing.list_objects import list_objects
     from core.storage._objects import ObjectInfo
-    from core.storage._presign import get_presigned_url
     from core.storage._results import BulkProgress, TransferResult
-    from core.storage._temporary import download_to_temp, temporary_download
-    from core.storage._upload import upload_file
-    from core.storage._upload_many import upload_many
+    from core.storage._transfer.download import download_file
+    from core.storage._transfer.download_many import download_many
+    from core.storage._transfer.temporary import download_to_temp, temporary_download
+    from core.storage._transfer.upload import upload_file
+    from core.storage._transfer.upload_many import upload_many
     from core.storage.settings import Settings
 
     #: The name of the bucket of source videos.
@@ -87,29 +87,29 @@ __all__ = [
 #: Where each name comes from that is not worth its import before it is used (PEP 562).
 _LAZY = {
     "BulkProgress": "_results",
-    "CachedFrame": "_manifest",
-    "FrameCache": "_frame_cache",
-    "FrameManifest": "_manifest",
+    "CachedFrame": "_frames.manifest",
+    "FrameCache": "_frames.cache",
+    "FrameManifest": "_frames.manifest",
     "ObjectInfo": "_objects",
     "Settings": "settings",
     "TransferResult": "_results",
-    "download_file": "_download",
-    "download_many": "_download_many",
-    "download_to_temp": "_temporary",
-    "get_presigned_url": "_presign",
-    "get_s3_client": "_client",
-    "list_objects": "_list",
+    "download_file": "_transfer.download",
+    "download_many": "_transfer.download_many",
+    "download_to_temp": "_transfer.temporary",
+    "get_presigned_url": "_boto.presign",
+    "get_s3_client": "_boto.clients",
+    "list_objects": "_listing.list_objects",
     "safe_path": "_keys",
-    "temporary_download": "_temporary",
-    "upload_file": "_upload",
-    "upload_many": "_upload_many",
+    "temporary_download": "_transfer.temporary",
+    "upload_file": "_transfer.upload",
+    "upload_many": "_transfer.upload_many",
 }
 
 
 def _lazily(name: str) -> object:
     if name in {"BUCKET_IN", "BUCKET_OUT"}:
         # Not kept: the environment may be loaded, or changed, between two uses.
-        current = import_module("core.storage._current").current_settings()
+        current = import_module("core.storage._config.current").current_settings()
         return current.bucket("in" if name == "BUCKET_IN" else "out")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.storage._check import Finding
+    from core.storage._readiness.check import Finding
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 #: Seconds.
@@ -24,7 +24,7 @@ _LIMIT = 5.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
-    from core.storage._check import check  # noqa: PLC0415  # not for --help
+    from core.storage._readiness.check import check  # noqa: PLC0415  # not for --help
 
     try:
         findings = check(write=options.write, prefixes=dict(options.prefix), limit=options.timeout)

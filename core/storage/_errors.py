@@ -22,7 +22,10 @@ import from here.
 
 from __future__ import annotations
 
+from core.storage._public import public
 
+
+@public
 class StorageError(Exception):
     """Anything that `core.storage` could not do.
 
@@ -66,57 +69,71 @@ def _rebuild(kind: type[StorageError], message: str, state: dict[str, object]) -
     return error
 
 
+@public
 class StorageConfigError(StorageError, ValueError):
     """A variable of the env contract is missing, or its value cannot be used."""
 
 
+@public
 class UnsafeKeyError(StorageError, ValueError):
     """The key is empty, names a folder, or would lead out of the folder it belongs in."""
 
 
+@public
 class LayoutError(StorageError, ValueError):
     """The key is none of `core.storage.keys`, or what stands where a manifest of frames belongs is none."""
 
 
+@public
 class BucketNotFoundError(StorageError, FileNotFoundError):
     """The bucket does not exist on this store."""
 
 
+@public
 class ObjectNotFoundError(StorageError, FileNotFoundError):
     """The bucket holds no object with this key."""
 
 
+@public
 class AccessDeniedError(StorageError, PermissionError):
     """The credentials are known, but may not do this."""
 
 
+@public
 class InvalidCredentialsError(StorageError, PermissionError):
     """The store does not know the access key, or the secret does not belong to it."""
 
 
+@public
 class ExpiredCredentialsError(StorageError, PermissionError):
     """Temporary credentials have run out."""
 
 
+@public
 class ClockSkewError(StorageError):
     """The clock of this machine differs from the store's by more than it accepts (15 minutes on AWS)."""
 
 
+@public
 class WrongRegionError(StorageError):
     """The bucket lives in another region than the client signs for."""
 
 
+@public
 class ObjectChangedError(StorageError):
     """The object was replaced while it was being read; what had arrived was thrown away."""
 
 
+@public
 class IntegrityError(StorageError):
     """The bytes that arrived differ from the object in size or hash; they were thrown away."""
 
 
+@public
 class InvalidResponseError(StorageError):
     """The response is not one that an S3 API gives, whatever its status: nothing was done because of it."""
 
 
+@public
 class StoreUnreachableError(StorageError, ConnectionError):
     """The store did not answer, or answered with a passing fault until the retries ran out."""

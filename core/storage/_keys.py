@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from core.storage._errors import UnsafeKeyError
+from core.storage._public import public
 
 #: Bytes of UTF-8, on every store
 #: (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
@@ -48,6 +49,7 @@ def check_new_key(key: str) -> str:
     return key
 
 
+@public
 def safe_path(folder: str | os.PathLike[str], key: str) -> Path:
     """The path in `folder` that stands for `key`. It never leads out of `folder`.
 

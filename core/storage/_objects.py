@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.storage._public import public
 
+
+@public
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """One object of a bucket, as a listing, a download or an upload saw it. Immutable."""

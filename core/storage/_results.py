@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from core.storage._objects import ObjectInfo
+from core.storage._public import public
 
 _Item = TypeVar("_Item")
 
 
+@public
 @dataclass(frozen=True)
 class TransferResult(Generic[_Item]):
     """What became of one item. Immutable."""
@@ -32,6 +34,7 @@ class TransferResult(Generic[_Item]):
         return self.error is None
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class BulkProgress:
     """How far a bulk transfer has come. Items and bytes only grow."""

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from core.storage._objects import ObjectInfo
     from core.storage._results import TransferResult
-    from core.storage._source import Source
-    from core.storage._translate import Refusal
 
     _Item = TypeVar("_Item")
 
@@ -75,22 +73,21 @@ def bulk(
     return results if api is None else _traced(api, name, results)
 
 
-def retried(refusal: Refusal, attempt: int, most: int, seconds: float) -> None:
-    """A request is made once more, after a pause."""
-    error = refusal.error
-    why = error.code or str(refusal.cause)
+def retried(error: StorageError, cause: Exception | None, attempt: int, most: int, seconds: float) -> None:
+    """Record that a request is made once more, after a pause."""
+    why = error.code or str(cause)
     place = error.bucket if error.key is None else f"{error.bucket}/{error.key}"
     # With %r: what a store or a key holds breaks no line.
     told = "%s on %r failed (%r), attempt %d of %d; tried again after %s s"
     logger().info(told, error.operation, place, why, attempt, most, seconds)
-    _count_retry(error.operation, error.bucket, error.code or type(refusal.cause or error).__name__)
+    _count_retry(error.operation, error.bucket, error.code or type(cause or error).__name__)
 
 
-def resumed(source: Source, position: int, cause: Exception, seconds: float) -> None:
-    """A download whose connection broke goes on, after a pause."""
+def resumed(bucket: str, key: str, position: int, size: int, cause: Exception, seconds: float) -> None:
+    """Record that a download whose connection broke continues, after a pause."""
     told = "the download of %r broke at byte %d of %d (%r); resumed after %s s"
-    logger().info(told, f"{source.bucket}/{source.key}", position, source.size, str(cause), seconds)
-    _count_retry("GetObject", source.bucket, type(cause).__name__)
+    logger().info(told, f"{bucket}/{key}", position, size, str(cause), seconds)
+    _count_retry("GetObject", bucket, type(cause).__name__)
 
 
 def verified(info: ObjectInfo) -> ObjectInfo:

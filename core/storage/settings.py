@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from core.storage import _env_file
-from core.storage._endpoints import AWS, Dialect, dialect_of, no_region, region_for
+from core.storage._config import env_file
+from core.storage._config.endpoints import AWS, Dialect, dialect_of, no_region, region_for
+from core.storage._config.validate import bucket_name_problem, endpoint_problem, region_problem
 from core.storage._errors import StorageConfigError
-from core.storage._validate import bucket_name_problem, endpoint_problem, region_problem
+from core.storage._public import public
 
 #: The variable that names an env file for `Settings.load` to read.
 ENV_FILE_VARIABLE = "S3_ENV_FILE"
@@ -48,6 +49,7 @@ def _variable(*names: str, reason: str, secret: bool = False, group: str = "", *
     return field(metadata={"variable": row}, repr=not (secret or group), **default)
 
 
+@public
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All that a client must know of one environment. Immutable; secrets do not show in its ``repr``.
@@ -193,7 +195,7 @@ def read_env_file(path: str | os.PathLike[str]) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise StorageConfigError(f"cannot read the env file {path}: {reason}. {HOW_TO_GET_ONE}") from error
-    return _env_file.parse(text, str(path))
+    return env_file.parse(text, str(path))
 
 
 def _problems(settings: Settings) -> Iterator[str]:

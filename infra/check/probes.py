@@ -17,7 +17,7 @@ from urllib.request import urlopen
 from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client
-from core.storage._client import presign_client
+from core.storage._internal import presign_client
 from infra.stores.store import Keys, Store, code_of
 
 if TYPE_CHECKING:

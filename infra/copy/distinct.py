@@ -15,8 +15,7 @@ from itertools import product
 from urllib.parse import urlsplit
 
 from core.storage import ObjectInfo, ObjectNotFoundError, get_s3_client
-from core.storage._request import Request, call
-from core.storage._translate import translated
+from core.storage._internal import Request, call, translated
 from core.storage.settings import Settings
 from infra.copy.side import Side
 from infra.errors import UsageError

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from core.storage import ObjectInfo, UnsafeKeyError
-from core.storage._keys import check_new_key
+from core.storage._internal import check_new_key
 
 FOLDED = "have a backslash, or a part that is empty, . or ..: some stores fold or refuse such keys"
 FOLDER_WITH_CONTENT = "end in a slash and have content, which some stores drop"

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from core.storage import ObjectInfo
-from core.storage._page import parsed
-from core.storage._request import Request, call
+from core.storage._internal import Request, call, parsed_page
 from infra.copy.side import Side
 from infra.errors import InfraError
 from infra.identities import Role
@@ -36,7 +35,7 @@ def objects(side: Side, role: Role) -> Iterator[ObjectInfo]:
     query, token = start, None
     while True:
         with side.told():
-            page = parsed(call(Request("ListObjectsV2", bucket, query=query), side.settings).body, bucket)
+            page = parsed_page(call(Request("ListObjectsV2", bucket, query=query), side.settings).body, bucket)
         yield from page.objects
         if not page.truncated:
             return

@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from core.storage import ObjectInfo, StorageError
-from core.storage._multipart import part_size as own_part_size
-from core.storage._request import Request, call
-from core.storage._verify import PART_SIZE
+from core.storage._internal import PART_SIZE, Request, call
+from core.storage._internal import part_size as own_part_size
 from infra.copy.side import Side
 from infra.identities import Role
 

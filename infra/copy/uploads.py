@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from core.storage import StorageError, get_s3_client
-from core.storage._translate import translated
+from core.storage._internal import translated
 from core.storage.settings import Settings
 from infra.copy.side import Side
 from infra.identities import Role

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.storage._hint import hint
+from core.storage._internal import hint
 from infra.drift.finding import Finding
 from infra.drift.known import Known
 from infra.identities import Identity

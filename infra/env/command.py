@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from core.storage._validate import endpoint_problem
+from core.storage._internal import endpoint_problem
 from core.storage.settings import Settings, read_env_file
 from infra import config as configuration
 from infra import private_file

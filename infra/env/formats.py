@@ -1,8 +1,8 @@
 """The formats that `python -m infra env --format` writes: a row and a pure function each.
 
 No format escapes anything: `render` lets through only values made of the characters that mean nothing to any
-reader (`core.storage._env_file`), which also covers INI, YAML, JSON and SQL strings. The one character among
-them that GitHub reads otherwise is seen to in `masks`.
+reader (`render_env_file`), which also covers INI, YAML, JSON and SQL strings. The one character among them that
+GitHub reads otherwise is seen to in `masks`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import yaml
 
-from core.storage import _env_file
+from core.storage._internal import render_env_file
 from core.storage.settings import Settings
 from infra.env import files, options
 from infra.env.subject import Subject
@@ -39,7 +39,7 @@ def render(name: str, subject: Subject) -> str:
         StorageConfigError: a value holds a character that readers take differently. The message names the
             variable and never shows the value.
     """
-    _env_file.render(subject.settings.to_env())
+    render_env_file(subject.settings.to_env())
     return FORMATS[name](subject)
 
 

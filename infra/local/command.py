@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from core.storage._hint import hint
+from core.storage._internal import hint
 from infra.local import _disk, _state
 from infra.local import store as embedded
 from infra.local._layout import Layout, local_folder

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
-from core.storage._hint import hint
+from core.storage._internal import hint
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy
 from infra.stores.store import WRONG_KEY, Keys, Store, code_of, explained, s3_client

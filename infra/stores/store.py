@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
-from core.storage._hint import hint
+from core.storage._internal import hint
 from core.storage.settings import Settings
 from infra.errors import InfraError, UnreachableError, UsageError
 

@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 from core.storage import FrameCache
-from core.storage._client import forget_clients
+from core.storage._boto.clients import forget_clients
 from tests.conftest import Store
 from tests.core._fake_s3 import FakeS3
 from tests.core._frames import made

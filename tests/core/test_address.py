@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.storage import StorageConfigError
-from core.storage._address import address_of
+from core.storage._http.address import address_of
 from core.storage.settings import Settings
 
 KEYS: dict[str, Any] = {"access_key_id": "AKIAEXAMPLE", "secret_access_key": "secret"}

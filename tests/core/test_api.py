@@ -81,6 +81,11 @@ def test_every_public_thing_says_what_it_does():
         assert inspect.getdoc(getattr(core.storage, name)), name
 
 
+def test_every_public_class_and_function_shows_as_a_name_of_the_package():
+    shown = {name: getattr(core.storage, name).__module__ for name in NAMES if not name.startswith("BUCKET")}
+    assert set(shown.values()) == {"core.storage"}
+
+
 def test_every_error_is_a_storage_error_and_a_builtin_where_one_fits():
     for name in NAMES:
         if name.endswith("Error"):
@@ -146,12 +151,12 @@ def imports_of(path: Path) -> Iterator[str]:
 
 def test_the_library_depends_on_boto3_alone():
     allowed = {*sys.stdlib_module_names, "core", "boto3", "botocore", "urllib3", "mypy_boto3_s3"}
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         for module in imports_of(path):
             assert module.split(".")[0] in allowed, f"{path.name} imports {module}"
             assert not module.startswith("core.") or module.startswith("core.storage")
 
 
 def test_files_are_one_concept_each():
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 270, path.name

@@ -24,14 +24,13 @@ from core.storage import (
     StorageError,
     StoreUnreachableError,
     UnsafeKeyError,
-    _client,
-    _retry,
     download_file,
     download_to_temp,
     get_s3_client,
     temporary_download,
     upload_file,
 )
+from core.storage._http import retry
 from tests.core import _fake_s3 as faults
 
 BODY = random.Random(1).randbytes(3 * 1024 * 1024 + 17)  # noqa: S311  # the same in every process
@@ -316,7 +315,7 @@ def test_a_store_that_stays_busy_is_an_error(served, target):
     with pytest.raises(StoreUnreachableError) as caught:
         download_file("bucket", "k.mp4", target)
     assert (caught.value.code, caught.value.request_id) == ("SlowDown", "a-request")
-    assert len(served.requests) == _client.ATTEMPTS
+    assert len(served.requests) == retry.ATTEMPTS
     assert untouched(target)
 
 
@@ -483,7 +482,7 @@ def test_pauses_grow_and_differ(monkeypatch):
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     for failure in (1, 2, 3, 20):
-        _retry.pause(failure)
+        retry.pause(failure)
     for bound, taken in zip((0.2, 0.4, 0.8, 10), pauses, strict=True):
         assert bound / 2 <= taken <= bound
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.storage import StorageConfigError
-from core.storage._env_file import is_plain, parse, render
+from core.storage._config.env_file import is_plain, parse, render
 
 PLAIN = string.ascii_letters + string.digits + "_@%+=:,./-[]"
 PRINTABLE = string.printable[:95]

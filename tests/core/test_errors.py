@@ -27,7 +27,7 @@ from core.storage import (
     list_objects,
     upload_file,
 )
-from core.storage import _translate as module
+from core.storage._http import translate as module
 
 CODES = [
     (404, "NoSuchBucket", BucketNotFoundError),

@@ -19,14 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.storage import (
-    StorageError,
-    TransferResult,
-    _client,
-    download_file,
-    download_many,
-    upload_file,
-)
+from core.storage import StorageError, TransferResult, download_file, download_many, upload_file
+from core.storage._boto import clients
 from tests.core._fault_proxy import Fault, FaultProxy
 
 SCHEDULES = int(os.environ.get("FAULT_SCHEDULES", "8"))
@@ -64,7 +58,7 @@ class Rig:
 
     def disturb(self, schedule: list[Fault]) -> None:
         """From now on, new connections have these faults; there are no old ones."""
-        _client.forget_clients()
+        clients.forget_clients()
         self.proxy.schedule = deque(schedule)
         self.use(self.proxy.endpoint, self.bucket)
 

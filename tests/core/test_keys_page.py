@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from core.storage import keys
-from core.storage._manifest import CachedFrame, FrameManifest, encoded
+from core.storage._frames.manifest import CachedFrame, FrameManifest, encoded
 from core.storage.keys import FrameKey
 
 PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text(encoding="utf-8")

@@ -12,13 +12,13 @@ import pytest
 from core.storage import (
     IntegrityError,
     StoreUnreachableError,
-    _current,
-    _files,
     _log,
     download_file,
     list_objects,
     temporary_download,
 )
+from core.storage._config import current
+from core.storage._transfer import atomic_file
 from tests.core._fake_s3 import busy, flipped, truncated
 
 BODY = os.urandom(3 * 1024 * 1024)
@@ -27,7 +27,7 @@ BODY = os.urandom(3 * 1024 * 1024)
 @pytest.fixture
 def said(caplog, monkeypatch):
     """The records of the library, at every level, as level and sentence."""
-    monkeypatch.setattr(_current, "_cached", None)  # what the store of another test was is no change here
+    monkeypatch.setattr(current, "_cached", None)  # what the store of another test was is no change here
     caplog.set_level(logging.DEBUG, logger="core.storage")
     return lambda: [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "core.storage"]
 
@@ -99,7 +99,7 @@ def test_removed_parts_are_logged_as_info(said, tmp_path):
         part.touch()
         os.utime(part, (0, 0))
     (tmp_path / ".mpr-new.part").touch()
-    _files.sweep(str(tmp_path))
+    atomic_file.sweep(str(tmp_path))
     assert said() == [("INFO", f"removed 2 parts of downloads that had been killed from {str(tmp_path)!r}")]
 
 

@@ -10,7 +10,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from core.storage import FrameManifest, LayoutError, get_s3_client, keys
-from core.storage._manifest import CachedFrame, decoded, encoded
+from core.storage._frames.manifest import CachedFrame, decoded, encoded
 
 MANIFEST = "frames/match-01/manifest.json"
 

@@ -17,9 +17,9 @@ from core.storage import (
     StoreUnreachableError,
     get_s3_client,
 )
-from core.storage._endpoints import Dialect
-from core.storage._frame_read import download
-from core.storage._manifest import encoded
+from core.storage._config.endpoints import Dialect
+from core.storage._frames.manifest import encoded
+from core.storage._frames.read import download
 from tests.core._frames import child, contents, made, stored
 from tests.core.transport import Transport, requests_of
 

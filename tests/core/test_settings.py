@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.storage import Settings, StorageConfigError, _current
-from core.storage._env_file import parse, render
-from core.storage._validate import bucket_name_problem, endpoint_problem
+from core.storage import Settings, StorageConfigError
+from core.storage._config import current
+from core.storage._config.env_file import parse, render
+from core.storage._config.validate import bucket_name_problem, endpoint_problem
 from core.storage.settings import read_env_file, variables
 
 FULL = {
@@ -245,7 +246,7 @@ def loads(monkeypatch):
         count.append(1)
         return real()
 
-    monkeypatch.setattr(_current, "_cached", None)
+    monkeypatch.setattr(current, "_cached", None)
     monkeypatch.setattr(Settings, "load", classmethod(load))
     return count
 
@@ -254,22 +255,22 @@ def test_current_settings_are_read_again_only_when_something_changed(monkeypatch
     file = tmp_path / "x.env"
     file.write_text(render(FULL))
     monkeypatch.setenv("S3_ENV_FILE", str(file))
-    first = _current.current_settings()
-    assert _current.current_settings() is first
+    first = current.current_settings()
+    assert current.current_settings() is first
     assert len(loads) == 1
 
     monkeypatch.setenv("UNRELATED", "x")
-    assert _current.current_settings() is first
+    assert current.current_settings() is first
 
     monkeypatch.setenv("S3_BUCKET_IN", "other-in")
-    assert _current.current_settings().bucket_in == "other-in"
+    assert current.current_settings().bucket_in == "other-in"
 
     rotated = tmp_path / "new"
     rotated.write_text(render(FULL | {"AWS_ACCESS_KEY_ID": "AKIAROTATED"}))
     rotated.replace(file)
-    assert _current.current_settings().access_key_id == "AKIAROTATED"
+    assert current.current_settings().access_key_id == "AKIAROTATED"
     assert len(loads) == 3
 
     file.unlink()
     with pytest.raises(StorageConfigError, match="cannot read"):
-        _current.current_settings()
+        current.current_settings()

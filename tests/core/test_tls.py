@@ -12,13 +12,13 @@ from core.storage import (
     StorageConfigError,
     StorageError,
     StoreUnreachableError,
-    _translate,
-    _upload,
     download_file,
     get_presigned_url,
     list_objects,
     upload_file,
 )
+from core.storage._http import translate
+from core.storage._transfer import upload
 from core.storage.settings import Settings, read_env_file
 from infra.env import files
 from tests.core._tls import TlsStore, serving
@@ -85,12 +85,12 @@ def refused(operation):
 
 
 @pytest.mark.usefixtures("loaded")
-@pytest.mark.parametrize("size", [0, 1_000_003, _upload.THRESHOLD + 1], ids=["empty", "small", "in parts"])
+@pytest.mark.parametrize("size", [0, 1_000_003, upload.THRESHOLD + 1], ids=["empty", "small", "in parts"])
 def test_the_library_works_from_the_env_file(tmp_path, size):
     source, target = tmp_path / "source.mp4", tmp_path / "target.mp4"
     source.write_bytes(os.urandom(size))
     uploaded = upload_file(source, IN, KEY)
-    assert uploaded.etag.endswith("-3") == (size > _upload.THRESHOLD)
+    assert uploaded.etag.endswith("-3") == (size > upload.THRESHOLD)
     assert [(one.key, one.size) for one in list_objects(IN, "chunks/")] == [(KEY, size)]
     assert download_file(IN, KEY, target).size == size
     assert target.read_bytes() == source.read_bytes()
@@ -185,11 +185,11 @@ def test_a_certificate_of_another_host_is_refused(monkeypatch, store):
 def test_an_expired_certificate_is_refused():
     # Said by a double: to have a server with one would be to wait for it, or to turn the clock.
     said = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired"
-    with pytest.raises(StoreUnreachableError, match="has run out"), _translate.translated("GetObject", IN, KEY):
+    with pytest.raises(StoreUnreachableError, match="has run out"), translate.translated("GetObject", IN, KEY):
         raise SSLError(endpoint_url=f"https://h/{IN}/{KEY}", error=OSError(said))
 
 
 def test_a_key_does_not_change_what_a_failed_handshake_means():
-    with pytest.raises(StorageError) as caught, _translate.translated("GetObject", IN, "match-expired"):
+    with pytest.raises(StorageError) as caught, translate.translated("GetObject", IN, "match-expired"):
         raise SSLError(endpoint_url="https://h/match-expired", error=OSError("[SSL: WRONG_VERSION_NUMBER]"))
     assert "write https in S3_ENDPOINT_URL only where the store speaks it" in str(caught.value)

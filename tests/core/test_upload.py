@@ -13,12 +13,12 @@ from core.storage import (
     BucketNotFoundError,
     IntegrityError,
     UnsafeKeyError,
-    _multipart,
     download_file,
     get_s3_client,
     upload_file,
 )
-from core.storage._content_types import content_type_of
+from core.storage._transfer import multipart
+from core.storage._transfer.content_types import content_type_of
 from tests.core.transport import requests_of
 
 MIB = 1024 * 1024
@@ -214,11 +214,11 @@ def test_a_missing_bucket_is_named(small):
 def test_parts_grow_so_that_there_are_never_too_many():
     tib = 1024**4
     for size in (1, 33 * MIB, 100 * 1024 * MIB, 5 * tib, 48 * tib):
-        part = _multipart.part_size(size)
+        part = multipart.part_size(size)
         assert part >= 16 * MIB
         assert part % MIB == 0
         assert -(-size // part) <= 10_000
-    assert _multipart.part_size(100 * 1024 * MIB) == 16 * MIB
+    assert multipart.part_size(100 * 1024 * MIB) == 16 * MIB
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 
-from core.storage import Settings, _client, _frame_write, _list, _multipart, _request, _retry, _upload
-from core.storage._http import Answer, Connection
-from core.storage._request import Request
+from core.storage import Settings
+from core.storage._boto import clients
+from core.storage._frames import write
+from core.storage._http import request, retry
+from core.storage._http.framing import Answer, Connection
+from core.storage._http.request import Request
+from core.storage._listing import list_objects
+from core.storage._transfer import multipart, upload
 
 MIB = 1024 * 1024
 Meant = Callable[[Request], bool]
@@ -43,8 +48,8 @@ class Transport:
         #: The same, in order.
         self.sent: list[Request] = []
         self._rules: list[_Rule] = []
-        self._real = _request._answered
-        monkeypatch.setattr(_request, "_answered", self._answered)
+        self._real = request._answered
+        monkeypatch.setattr(request, "_answered", self._answered)
 
     def lose(self, meant: Meant, times: int = 1) -> list[int]:
         """Send such requests and lose the responses; return the list that their statuses will be added to."""
@@ -191,42 +196,42 @@ def pauses(monkeypatch) -> list[int]:
         taken.append(failure)
         return 0.0
 
-    monkeypatch.setattr(_retry, "pause", pause)
+    monkeypatch.setattr(retry, "pause", pause)
     return taken
 
 
 @pytest.fixture
 def small_parts(monkeypatch) -> None:
     """Parts of 5 MiB, the least that stores take, above 6 MiB: no test needs a large file."""
-    monkeypatch.setattr(_upload, "THRESHOLD", 6 * MIB)
-    monkeypatch.setattr(_multipart, "_PART", 5 * MIB)
+    monkeypatch.setattr(upload, "THRESHOLD", 6 * MIB)
+    monkeypatch.setattr(multipart, "_PART", 5 * MIB)
 
 
 @pytest.fixture
 def always_parts(monkeypatch) -> None:
     """Every file goes in parts, whatever its size: for doubles, which take small ones."""
-    monkeypatch.setattr(_upload, "THRESHOLD", 0)
+    monkeypatch.setattr(upload, "THRESHOLD", 0)
 
 
 @pytest.fixture
 def one_thread_for_parts(monkeypatch) -> None:
     """Parts go one after the other."""
-    monkeypatch.setattr(_multipart, "_THREADS", 1)
+    monkeypatch.setattr(multipart, "_THREADS", 1)
 
 
 @pytest.fixture
 def page_size(monkeypatch) -> Callable[[int], None]:
     """Set how many keys a page of a listing has."""
-    return lambda size: monkeypatch.setattr(_list, "_PAGE", size)
+    return lambda size: monkeypatch.setattr(list_objects, "PAGE", size)
 
 
 @pytest.fixture
 def read_timeout(monkeypatch) -> Callable[[float], None]:
     """Set after how many seconds without a byte a connection counts as broken."""
-    return lambda seconds: monkeypatch.setattr(_client, "READ_TIMEOUT", seconds)
+    return lambda seconds: monkeypatch.setattr(clients, "READ_TIMEOUT", seconds)
 
 
 @pytest.fixture
 def runs_are_left_over_at_once(monkeypatch) -> Callable[[], None]:
     """Have `FrameCache.sweep` take runs for ended as soon as it is called, and not a day later."""
-    return lambda: monkeypatch.setattr(_frame_write, "_LEFT_OVER", -1)
+    return lambda: monkeypatch.setattr(write, "_LEFT_OVER", -1)

@@ -54,7 +54,7 @@ from examples.pipeline.commands import main
 main(arguments)
 """
 #: Where frames and overlays are uploaded.
-EXTRACTION, DETECTION = "core.storage._frame_write", "examples.pipeline.detect"
+EXTRACTION, DETECTION = "core.storage._frames.write", "examples.pipeline.detect"
 #: Ends every other connection, and waits 10 s for each to be gone.
 _DISCONNECT = (
     b"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"

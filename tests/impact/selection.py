@@ -66,7 +66,7 @@ def is_test(path: str) -> bool:
 def mirrors(test: str, module: str) -> bool:
     """Whether a test file is named for a module, as tests/infra/test_env_files.py is for infra/env/files.py."""
     name, folder = Path(module).stem.strip("_"), Path(module).parent
-    named = Path(test).stem in {f"test_{name}", f"test_{folder.name}_{name}"}
+    named = Path(test).stem in {f"test_{name}", f"test_{folder.name.strip('_')}_{name}"}
     return named and {*Path(test).parts[1:-1]} <= {*folder.parts}
 
 

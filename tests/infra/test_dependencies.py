@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,36 @@ def test_stores_know_nothing_of_the_commands(name):
     assert not {
         one for one in uses(name) if one.startswith(("infra.cli", "infra.check", "infra.init", "infra.local"))
     }
+
+
+@pytest.mark.parametrize("name", sorted(one for one in ALL if one.startswith("infra")))
+def test_infra_uses_only_public_names_and_the_facade_of_the_library(name):
+    private = {one for one in uses(name) if one.startswith("core.storage._")}
+    assert {one for one in private if not one.startswith("core.storage._internal")} == set()
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """Return modules that import each other in a circle; none if there is no circle."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle
+    return []
+
+
+def modules_that_it_uses(name: str) -> set[str]:
+    """Return the modules that a module imports: a submodule, and not the package that it is imported from."""
+    found = {one for one in uses(name) if one in ALL}
+    return {one for one in found if not any(other.startswith(f"{one}.") for other in found)} - {name}
+
+
+def test_no_modules_of_the_library_import_each_other_in_a_circle():
+    assert circle_in({name: modules_that_it_uses(name) for name in ALL if name.startswith("core.")}) == []
+
+
+def test_a_circle_of_imports_is_found():
+    assert set(circle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}})) == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.storage._validate import bucket_name_problem
+from core.storage._config.validate import bucket_name_problem
 from infra import names
 from infra.features import TARGETS
 from infra.identities import ROLES

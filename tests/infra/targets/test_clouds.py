@@ -225,8 +225,9 @@ def test_a_token_of_r2_cannot_be_switched_off():
 #: A program at full load, with nothing but the env file. It prints how many lines it had read when a round began.
 _WORKER = """
 import sys, threading
-from core.storage import BUCKET_OUT, StorageError, _live, download_file, list_objects, upload_file
-_live.LOOK_EVERY = 0.05
+from core.storage import BUCKET_OUT, StorageError, download_file, list_objects, upload_file
+from core.storage._boto import credentials
+credentials.LOOK_EVERY = 0.05
 over, lines = threading.Event(), []
 threading.Thread(target=lambda: (lines.extend(sys.stdin), over.set()), daemon=True).start()
 while not over.is_set():

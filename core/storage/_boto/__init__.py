@@ -1,0 +1,1 @@
+"""All that touches botocore: sessions, clients, credentials, signing and presigning."""

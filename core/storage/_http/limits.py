@@ -1,0 +1,8 @@
+"""Time limits and the number of connections, for botocore's client and for our own requests alike."""
+
+#: Seconds. A store that does not take a connection in this time is down.
+CONNECT_TIMEOUT = 5
+#: Seconds without a byte. botocore's own 60, times its attempts, would be five minutes for one stalled response.
+READ_TIMEOUT = 20
+#: Connections kept open: the most threads that are useful at once.
+POOL = 32

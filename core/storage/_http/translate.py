@@ -1,0 +1,227 @@
+"""From what a store answers, and from what connections and botocore raise, to the errors of this library."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from core.storage._config.mask import hint
+from core.storage._errors import InvalidResponseError, StorageConfigError, StorageError, StoreUnreachableError
+from core.storage._http.clock import ahead
+from core.storage._http.codes import (
+    BUSY,
+    CODES,
+    NO_CREDENTIALS,
+    NO_NAME,
+    NOT_S3,
+    PASSING,
+    PASSING_STATUS,
+    PROXY,
+    SILENCE,
+    TLS,
+)
+from core.storage._http.proxy import ProxyError
+from core.storage._http.response import first_words, leaves, root_of
+
+#: Seconds. A smaller difference is only the time that the answer took.
+_VISIBLE_SKEW = 60
+
+_NOT_FOUND = 404
+#: Characters of a Content-Type that are shown.
+_LONGEST_TYPE = 60
+
+#: What looks like an access key id: a message of a store may quote it.
+_KEY_ID = re.compile(r"\b(AKIA|ASIA|GOOG)[A-Z0-9]{8,}\b")
+
+
+#: What a connection that failed says.
+_LOST = ((ProxyError, PROXY), (socket.gaierror, NO_NAME))
+
+
+class Attempt(NamedTuple):
+    """What was tried when the error came."""
+
+    operation: str
+    bucket: str
+    key: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The bucket or object."""
+        return self.bucket if self.key is None else f"{self.bucket}/{self.key}"
+
+
+class Refusal(NamedTuple):
+    """Why a request failed, and whether that may pass."""
+
+    error: StorageError
+    passing: bool
+    cause: Exception | None = None
+    #: Of the answer, if there was one.
+    headers: Mapping[str, str] = {}
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt) -> Refusal:
+    """The error in an answer that is none of success."""
+    said = leaves(body)
+    if (
+        status == _NOT_FOUND
+        and tried.operation != "HeadObject"
+        and not (root_of(body) == "Error" and said.get("Code"))
+    ):
+        # Of a proxy. Absence is believed from S3 alone: callers create, replace and delete because of it.
+        return not_s3(status, headers, body, "no error code of S3", tried)
+    answer = {
+        "Error": said,
+        "ResponseMetadata": {
+            "HTTPStatusCode": status,
+            "HTTPHeaders": headers,
+            "RequestId": headers.get("x-amz-request-id") or said.get("RequestId"),
+        },
+    }
+    passing = said.get("Code") in PASSING or status in PASSING_STATUS
+    return Refusal(_from_answer(answer, tried), passing, headers=headers)
+
+
+def not_s3(
+    status: int, headers: Mapping[str, str], body: bytes, problem: str, tried: Attempt, *, passing: bool = False
+) -> Refusal:
+    """Return the error for a response that no S3 API gives.
+
+    Args:
+        status: of the response.
+        headers: of the response.
+        body: of the response, or its beginning.
+        problem: how the response differs from S3's, as `header_problem` says it.
+        tried: the request.
+        passing: whether the same request is worth another attempt.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip()[:_LONGEST_TYPE]
+    words = first_words(headers, body)
+    sentence = NOT_S3.format(
+        status=status,
+        kind=f"Content-Type {kind}" if kind else "no Content-Type",
+        words=f" ({words!r})" if words else "",
+        problem=problem,
+    )
+    error = _unanswered_error(InvalidResponseError, sentence, tried)
+    error.request_id = headers.get("x-amz-request-id")
+    return Refusal(error, passing, headers=headers)
+
+
+def from_connection(error: OSError, tried: Attempt) -> Refusal:
+    """The error for a request without an answer."""
+    import ssl  # noqa: PLC0415  # 10 ms, and here something has gone wrong already
+
+    if isinstance(error, ssl.SSLError):
+        # A certificate that is not trusted now will not be in a second.
+        kind, sentence = _handshake(str(error))
+        passing = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError))
+    else:
+        sentence = next((found for family, found in _LOST if isinstance(error, family)), SILENCE)
+        sentence = sentence.format(error=str(error) or type(error).__name__)
+        kind, passing = StoreUnreachableError, True
+    return Refusal(_unanswered_error(kind, sentence, tried), passing, error)
+
+
+@contextmanager
+def translated(operation: str, bucket: str, key: str | None = None) -> Iterator[None]:
+    """Raise the errors of botocore as those of this library, with the original as their cause."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by now, with the client
+
+    try:
+        yield
+    except ClientError as error:
+        raise _from_answer(error.response, Attempt(operation, bucket, key)) from error
+    except BotoCoreError as error:
+        raise _from_client(error, Attempt(operation, bucket, key)) from error
+
+
+def _from_answer(answer: Any, tried: Attempt) -> StorageError:
+    metadata = answer.get("ResponseMetadata", {})
+    error = answer.get("Error", {})
+    code = str(error.get("Code") or metadata.get("HTTPStatusCode") or "")
+    kind, sentence = CODES.get(code) or _by_status(metadata) or (StorageError, "{operation} on {place} failed")
+    sentence = sentence.format(
+        bucket=tried.bucket,
+        key=tried.key,
+        operation=tried.operation,
+        place=tried.place,
+        skew=_skew(metadata),
+        region=_region(error, metadata),
+    )
+    request_id = metadata.get("RequestId") or metadata.get("HTTPHeaders", {}).get("x-amz-request-id")
+    return kind(
+        f"{sentence} ({_said(code, error)})",
+        bucket=tried.bucket,
+        key=tried.key,
+        operation=tried.operation,
+        code=code or None,
+        request_id=request_id,
+    )
+
+
+def _by_status(metadata: Any) -> tuple[type[StorageError], str] | None:
+    """For codes that only one store uses: a fault of the server is a fault of the server."""
+    status = metadata.get("HTTPStatusCode", 0)
+    return BUSY if status in {429, 502, 503, 504} else None
+
+
+def _said(code: str, error: Any) -> str:
+    message = str(error.get("Message") or "").strip()
+    text = f"the store said {code}: {message}" if message else f"the store said {code or 'nothing'}"
+    return _KEY_ID.sub(lambda found: hint(found[0]), text)
+
+
+def _skew(metadata: Any) -> str:
+    """How far this clock is from the store's, as far as its Date header tells."""
+    seconds = ahead(metadata.get("HTTPHeaders", {})) or 0
+    if abs(seconds) < _VISIBLE_SKEW:
+        return "the clock of this machine differs too much from the store's"
+    side = "ahead of" if seconds > 0 else "behind"
+    return f"the clock of this machine is {abs(seconds)} s {side} the store's"
+
+
+def _region(error: Any, metadata: Any) -> str:
+    region = error.get("Region") or metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    return f"; set AWS_REGION to {region}" if region else "; set AWS_REGION to the region of the bucket"
+
+
+def _from_client(error: Exception, tried: Attempt) -> StorageError:
+    """The request got no answer at all, or was never sent."""
+    return _unanswered_error(*_unanswered(error), tried)
+
+
+def _unanswered_error(kind: type[StorageError], sentence: str, tried: Attempt) -> StorageError:
+    return kind(
+        f"{tried.operation} on {tried.place}: {sentence}",
+        bucket=tried.bucket,
+        key=tried.key,
+        operation=tried.operation,
+    )
+
+
+def _unanswered(error: Exception) -> tuple[type[StorageError], str]:
+    import botocore.exceptions as known  # noqa: PLC0415  # loaded by now, with the client
+
+    if isinstance(error, known.SSLError):
+        return _handshake(str(error.kwargs["error"]))
+    unreachable = (known.ConnectionError, known.HTTPClientError)
+    table: tuple[tuple[Any, type[StorageError], str], ...] = (
+        (known.ProxyConnectionError, StoreUnreachableError, PROXY),
+        (unreachable, StoreUnreachableError, SILENCE),
+        ((known.NoCredentialsError, known.PartialCredentialsError), StorageConfigError, NO_CREDENTIALS),
+        ((known.ParamValidationError, known.InvalidConfigError), StorageConfigError, "{error}"),
+        (Exception, StorageError, "{error}"),
+    )
+    kind, sentence = next((kind, sentence) for family, kind, sentence in table if isinstance(error, family))
+    return kind, sentence.format(error=error)
+
+
+def _handshake(said: str) -> tuple[type[StorageError], str]:
+    """What OpenSSL said, without the URL around it: a key may hold any of the words."""
+    kind, sentence = next((kind, sentence) for pattern, kind, sentence in TLS if re.search(pattern, said))
+    return kind, sentence.format(error=said)

@@ -1,0 +1,1 @@
+"""`python -m core.storage check`: whether this machine can use its store."""

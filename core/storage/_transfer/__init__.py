@@ -1,0 +1,1 @@
+"""Downloads and uploads, of one object and of many."""

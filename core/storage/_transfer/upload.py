@@ -1,0 +1,118 @@
+"""Uploading one file: the object is whole, or it is not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, BinaryIO
+
+from core.storage import _telemetry
+from core.storage._boto.clients import current_settings
+from core.storage._keys import check_new_key
+from core.storage._progress import Progress, Report
+from core.storage._public import public
+from core.storage._transfer.checksums import content_md5, etag_of, is_md5, md5
+from core.storage._transfer.content_types import content_type_of
+from core.storage._transfer.upload_source import UploadSource
+
+if TYPE_CHECKING:
+    from core.storage._objects import ObjectInfo
+    from core.storage.settings import Settings
+
+#: Bytes. Up to here a file goes in one request, from memory; above, in parts.
+THRESHOLD = 32 * 1024 * 1024
+
+
+@public
+def upload_file(
+    path: str | os.PathLike[str],
+    bucket: str,
+    key: str,
+    *,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> ObjectInfo:
+    """Upload the file `path` as the object `key` of `bucket`, replacing an object that is there.
+
+    Atomic: readers see the old object or the new one. Verified: every request carries its Content-MD5, by
+    which the store refuses flipped bits, and the ETag that comes back is compared (`ObjectInfo.verified_by`).
+    Retried, each request. Up to 32 MiB go in one request; above, parts of 16 MiB or more go from up to 4
+    threads, and the parts are discarded after any failure, KeyboardInterrupt included. Safe from many threads
+    and processes. No ACL is ever sent: R2, GCS and most AWS buckets refuse one.
+
+    Args:
+        path: a regular file.
+        bucket: its name, such as `core.storage.BUCKET_OUT`.
+        key: the object's key, relative, without parts that are empty, ``.`` or ``..``.
+        content_type: by default, by the suffix of the key.
+        metadata: names and values to keep with the object, ASCII; 2 KiB in all on AWS.
+        progress: called with the number of bytes that the store has newly taken, from one thread at a time. If
+            it raises, that is logged and the upload goes on.
+
+    Raises:
+        UnsafeKeyError: some stores would not keep the object under this key.
+        BucketNotFoundError, AccessDeniedError, StoreUnreachableError: as they say.
+        IntegrityError: the file changed while it was read (nothing was put in place), or the store's ETag is
+            not the hash of what was sent.
+        OSError: the file cannot be read.
+    """
+    headers = _headers(content_type or content_type_of(key), metadata or {})
+    with _telemetry.span("upload_file", bucket, key) as span:
+        return span.moved(put(path, bucket, key, headers, Progress(progress)))
+
+
+def put(
+    path: str | os.PathLike[str],
+    bucket: str,
+    key: str,
+    headers: dict[str, str],
+    report: Report,
+    settings: Settings | None = None,
+) -> ObjectInfo:
+    """`upload_file`, with the headers that the object shall have."""
+    check_new_key(key)
+    with _telemetry.measured("upload", bucket) as measure, _opened(path) as file:
+        source = UploadSource(file, bucket, key, settings or current_settings())
+        if source.size <= THRESHOLD:
+            return measure.moved(_put(source, headers, report))
+        from core.storage._transfer.multipart import put_parts  # noqa: PLC0415  # threads, for large files alone
+
+        return measure.moved(put_parts(source, headers, report))
+
+
+def _headers(content_type: str, metadata: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an object, of which none ends before its time."""
+    headers = {"Content-Type": content_type}
+    headers |= {f"x-amz-meta-{name.lower()}": value for name, value in metadata.items()}
+    for name, value in headers.items():
+        if not (f"{name}{value}".isascii() and f"{name}{value}".isprintable()):
+            raise ValueError(f"content types and metadata must be printable ASCII, got {name}: {value!r}")
+    return headers
+
+
+def _opened(path: str | os.PathLike[str]) -> BinaryIO:
+    # Looked at before it is opened: opening a pipe would wait for its other end.
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "this is a folder, name a file", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "this is no regular file, its size is not known", str(path))
+    return open(path, "rb", buffering=0)  # the caller closes it
+
+
+def _put(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
+    # In memory, so that what is hashed is what is sent.
+    body = source.read(0, source.size)
+    source.must_be_unchanged()
+    digest = md5(body)
+    headers["Content-MD5"] = content_md5(digest.digest())
+    answer = source.call("PutObject", signed=headers, body=body)
+    etag = etag_of(answer.headers)
+    comparable = is_md5(answer.headers)
+    if comparable and etag != digest.hexdigest():
+        raise source.damaged("PutObject", etag, digest.hexdigest())
+    report.advanced(source.size)
+    return source.uploaded(answer.headers, etag, "md5" if comparable else "content-md5")

@@ -1,0 +1,222 @@
+"""The framing of HTTP/1.1, against a peer that writes what a test says, cut into pieces anywhere."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.storage._http import framing
+from core.storage._http.framing import BrokenError, Connection, StaleError, StallError
+
+HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+bodies = st.binary(max_size=5000)
+cuts = st.lists(st.integers(1, 400), max_size=30)
+
+
+@contextmanager
+def answering(answer: bytes, pieces: list[int] | None = None) -> Iterator[Connection]:
+    """A connection whose peer answers with these bytes, in pieces of these sizes, and ends."""
+    near, far = socket.socketpair()
+    near.settimeout(5)
+
+    def serve() -> None:
+        left = answer
+        with suppress(OSError):  # the test has seen enough
+            for size in [*(pieces or []), len(answer)]:
+                far.sendall(left[:size])
+                left = left[size:]
+            far.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    connection = Connection(near)
+    try:
+        yield connection
+    finally:
+        connection.close()
+        thread.join()
+        far.close()
+
+
+def framed(body: bytes, more: bytes = b"") -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n%b" % (len(body), more, body)
+
+
+def chunked(body: bytes, sizes: list[int]) -> bytes:
+    made, left = b"", body
+    for size in [*sizes, len(body)]:
+        if piece := left[:size]:
+            made += b"%x;name=value\r\n%b\r\n" % (len(piece), piece)
+        left = left[size:]
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + made + b"0\r\nTrailer: x\r\n\r\n"
+
+
+@settings(deadline=None)
+@given(body=bodies, pieces=cuts)
+def test_a_body_with_a_length_arrives_however_it_is_cut(body, pieces):
+    with answering(framed(body), pieces) as connection:
+        answer = connection.request(HEAD, b"")
+        assert (answer.status, answer.length, answer.read()) == (200, len(body), body)
+
+
+@settings(deadline=None)
+@given(body=bodies, sizes=cuts, pieces=cuts)
+def test_a_body_in_chunks_arrives_however_it_is_cut(body, sizes, pieces):
+    with answering(chunked(body, sizes), pieces) as connection:
+        answer = connection.request(HEAD, b"")
+        assert (answer.length, answer.read()) == (None, body)
+
+
+@settings(deadline=None)
+@given(
+    body=bodies.filter(bool), cut=st.integers(1, 5000), kind=st.sampled_from([framed, lambda b: chunked(b, [7])])
+)
+def test_a_body_that_ends_early_never_passes_for_whole(body, cut, kind):
+    whole = kind(body)
+    short = whole[: -min(cut, len(whole) - 1)]
+    with answering(short) as connection, pytest.raises(BrokenError):
+        connection.request(HEAD, b"").read()
+
+
+def test_answers_follow_each_other_on_one_connection():
+    released = []
+    with answering(framed(b"one") + chunked(b"two", []) + framed(b"three")) as connection:
+        for expected in (b"one", b"two", b"three"):
+            answer = connection.request(HEAD, b"")
+            answer.released = lambda _used, usable: released.append(usable)
+            assert answer.read() == expected
+            answer.close()
+            answer.close()
+    assert released == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        framed(b"x", b"Connection: close\r\n"),
+        framed(b"x").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        b"HTTP/1.1 200 OK\r\n\r\nx",
+    ],
+    ids=["close", "old", "unframed"],
+)
+def test_a_connection_that_ends_with_its_answer_is_not_kept(answer):
+    released = []
+    with answering(answer) as connection:
+        got = connection.request(HEAD, b"")
+        got.released = lambda _used, usable: released.append(usable)
+        assert got.read() == b"x"
+        got.close()
+    assert released == [False]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(together):
+    twice = framed(b"one") * 2
+    near, far = socket.socketpair()
+    near.settimeout(5)
+    connection = Connection(near)
+    far.sendall(twice if together else framed(b"one"))
+    assert connection.request(HEAD, b"").read() == b"one"
+    if not together:
+        assert not connection.is_dead()
+        far.sendall(framed(b"one"))
+    assert connection.is_dead()
+    connection.close()
+    far.close()
+
+
+def test_a_connection_whose_response_is_not_read_to_its_end_is_not_kept():
+    released = []
+    with answering(framed(b"much")) as connection:
+        got = connection.request(HEAD, b"")
+        got.released = lambda _used, usable: released.append(usable)
+        got.close()
+    assert released == [False]
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_that_has_no_body_ends_at_once(status):
+    with answering(b"HTTP/1.1 %d x\r\nContent-Length: 7\r\n\r\n" % status) as connection:
+        assert connection.request(HEAD, b"").read() == b""
+    with answering(framed(b"1234567")) as connection:
+        assert connection.request(HEAD, b"", bodiless=True).read() == b""
+
+
+def test_what_comes_before_the_answer_is_passed_over():
+    with answering(b"HTTP/1.1 100 Continue\r\n\r\n" + framed(b"x")) as connection:
+        assert connection.request(HEAD, b"").read() == b"x"
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nConte"])
+def test_a_head_that_ends_early_is_an_error(answer):
+    with answering(answer) as connection, pytest.raises(BrokenError) as caught:
+        connection.request(HEAD, b"")
+    assert not isinstance(caught.value, StaleError)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_told_from_a_broken_one():
+    with answering(framed(b"x")) as connection:
+        connection.request(HEAD, b"").read()
+        with pytest.raises(StaleError):
+            connection.request(HEAD, b"")
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 200_000])
+def test_what_is_no_http_is_refused(answer):
+    with answering(answer) as connection, pytest.raises(BrokenError, match="no HTTP"):
+        connection.request(HEAD, b"")
+
+
+@pytest.mark.parametrize("size", [b"", b"xyz", b"-1"])
+def test_what_is_no_chunk_is_refused(size):
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\nabc"
+    with answering(answer) as connection, pytest.raises(BrokenError):
+        connection.request(HEAD, b"").read()
+
+
+def test_a_refusal_that_comes_before_the_body_was_sent_is_heard():
+    near, far = socket.socketpair()
+    near.settimeout(5)
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    far.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+    far.shutdown(socket.SHUT_RD)
+    connection = Connection(near)
+    answer = connection.request(HEAD, b"x" * 10_000_000)
+    assert (answer.status, answer.read()) == (403, b"no")
+    connection.close()
+    far.close()
+
+
+def test_a_transfer_that_trickles_is_given_up(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(framing, "_PIECE", 64)
+    with answering(framed(b"x" * 1000)) as connection:
+        answer = connection.request(HEAD, b"")
+
+        def read_slowly() -> None:
+            while answer.piece():
+                now[0] += 10  # a few bytes every ten seconds: no single wait is too long
+
+        with pytest.raises(StallError):
+            read_slowly()
+
+
+def test_a_slow_transfer_that_moves_enough_is_not_given_up(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    body = b"x" * (framing.LEAST * 20)
+    with answering(framed(body)) as connection:
+        answer = connection.request(HEAD, b"")
+        got = 0
+        while piece := answer.piece():
+            got += len(piece)
+            now[0] += framing.WINDOW * len(piece) / framing.LEAST * 0.9
+        assert got == len(body)
