@@ -188,13 +188,15 @@ def read_env_file(path: str | os.PathLike[str]) -> dict[str, str]:
     """The variables of the env file at `path`.
 
     Raises:
-        StorageConfigError: it cannot be read, or a line of it is not ``NAME=value``.
+        StorageConfigError: it cannot be read, is empty, or a line of it is not ``NAME=value``.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise StorageConfigError(f"cannot read the env file {path}: {reason}. {HOW_TO_GET_ONE}") from error
+    if not text:
+        raise StorageConfigError(f"the env file {path} is empty. {HOW_TO_GET_ONE}")
     return env_file.parse(text, str(path))
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ import botocore.session
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,8 +109,9 @@ def test_no_more_clients_are_kept_than_are_of_use(monkeypatch):
     assert clients._KEPT == 8
     monkeypatch.setattr(clients, "_KEPT", 2)  # to make a client takes long
     for number in range(3):
-        get_s3_client(Settings(endpoint_url="http://h", region=f"r-{number}"))
-        clients.presign_client(Settings(endpoint_url="http://h", region=f"r-{number}"))
+        settings = replace(LOCAL, region=f"r-{number}")
+        get_s3_client(settings)
+        clients.presign_client(settings)
     assert [settings.region for settings in clients._sessions] == ["r-1", "r-2"]
     assert len(clients._clients) == 4
 
@@ -180,6 +182,73 @@ def test_a_forked_process_makes_its_own_client(bucket):
         check=False,
     )
     assert done.stdout.split() == ["1", "1", "0"], done.stderr
+
+
+RENEWING = """
+import os, sys, threading, time
+from core.storage import list_objects
+assert not list(list_objects("BUCKET"))
+# From now on the process that gives credentials waits, and the thread that renews them holds botocore's lock.
+open("FOLDER/slow", "w").close()
+threading.Thread(target=lambda: list(list_objects("BUCKET")), daemon=True).start()
+while not os.path.exists("FOLDER/renewing"):
+    time.sleep(0.01)
+child = os.fork()
+if child == 0:
+    os.remove("FOLDER/slow")
+    print(len(list(list_objects("BUCKET"))), flush=True)
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+#: Gives credentials that must be renewed at each request; waits while there is a file `slow`.
+PROCESS = """
+import datetime, json, os, time
+if os.path.exists("FOLDER/slow"):
+    open("FOLDER/renewing", "w").close()
+while os.path.exists("FOLDER/slow"):
+    time.sleep(0.01)
+expiration = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)).isoformat()
+print(json.dumps({"Version": 1, "AccessKeyId": "KEY", "SecretAccessKey": "SECRET", "Expiration": expiration}))
+"""
+
+
+def test_a_process_that_was_forked_while_credentials_were_renewed_does_not_wait(
+    bucket, seaweed, monkeypatch, tmp_path
+):
+    def filled(text: str) -> str:
+        keys = {"KEY": seaweed.access_key_id, "SECRET": seaweed.secret_access_key}
+        for name, value in {"BUCKET": bucket, "FOLDER": str(tmp_path), **keys}.items():
+            text = text.replace(f'"{name}', f'"{value}')
+        return text
+
+    (tmp_path / "process.py").write_text(filled(PROCESS))
+    config = tmp_path / "config"
+    config.write_text(f"[default]\ncredential_process = {sys.executable} {tmp_path / 'process.py'}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    done = subprocess.run(
+        [sys.executable, "-c", filled(RENEWING)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.split() == ["0", "0"], done.stderr
+
+
+def test_credentials_that_appear_after_the_first_call_are_found(bucket, seaweed, monkeypatch, tmp_path):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    with pytest.raises(StorageConfigError, match="no credentials"):
+        list(list_objects(bucket))
+    with pytest.raises(NoCredentialsError):
+        get_s3_client().list_objects_v2(Bucket=bucket)
+    file.write_text(
+        f"[default]\naws_access_key_id={seaweed.access_key_id}\n"
+        f"aws_secret_access_key={seaweed.secret_access_key}\n"
+    )
+    assert list(list_objects(bucket)) == []
+    assert get_s3_client().list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert get_s3_client() is get_s3_client()
 
 
 def test_the_client_has_the_transfer_methods_of_boto3(any_bucket, tmp_path):

@@ -206,3 +206,17 @@ def test_a_result_names_its_item_file_and_object(tmp_path, bucket):
         False,
     )
     assert isinstance(result.error, ObjectNotFoundError)
+
+
+def test_a_bulk_stays_with_the_store_that_it_began_with(bucket, monkeypatch, tmp_path):
+    for number in range(20):
+        get_s3_client().put_object(Bucket=bucket, Key=f"{number}.jpg", Body=b"x")
+
+    def items():
+        for number in range(20):
+            if number == 10:
+                monkeypatch.setenv("S3_ENDPOINT_URL", "http://127.0.0.1:9")
+            yield bucket, f"{number}.jpg"
+
+    results = list(download_many(items(), tmp_path, workers=2))
+    assert [result.error for result in results] == [None] * 20

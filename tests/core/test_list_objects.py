@@ -271,3 +271,16 @@ def test_an_error_of_the_page_ahead_is_raised_in_its_place(transport, use, error
 def test_a_number_of_workers_that_is_none_is_refused_at_the_call():
     with pytest.raises(ValueError, match="workers must be at least 1"):
         list_objects("b", workers=0)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_listing_stays_with_the_store_that_it_began_with(bucket, monkeypatch, page_size, workers):
+    page_size(2)
+    keys = [f"{folder}/{number}" for folder in "abc" for number in range(5)]
+    for key in keys:
+        get_s3_client().put_object(Bucket=bucket, Key=key, Body=b"")
+    listing = list_objects(bucket, workers=workers)
+    found = [next(listing)]
+    monkeypatch.setenv("S3_ENDPOINT_URL", "http://127.0.0.1:9")
+    found += listing
+    assert [one.key for one in found] == keys

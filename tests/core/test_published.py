@@ -107,7 +107,7 @@ def test_without_the_condition_every_reader_still_sees_a_whole_cache(bucket, unc
     for number, manifest in enumerate(found):  # also those that were overtaken: their frames stay for a day
         folder = tmp_path / f"there-{number}"
         folder.mkdir()
-        assert contents(download(manifest, folder, None)) in made_by  # as `get` with it
+        assert contents(download(manifest, folder, None, Settings.load())) in made_by  # as `get` with it
     assert contents(cache.get(tmp_path)) in made_by
 
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import string
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given
@@ -246,7 +250,7 @@ def loads(monkeypatch):
         count.append(1)
         return real()
 
-    monkeypatch.setattr(current, "_cached", None)
+    monkeypatch.setattr(current, "_known", None)
     monkeypatch.setattr(Settings, "load", classmethod(load))
     return count
 
@@ -271,6 +275,50 @@ def test_current_settings_are_read_again_only_when_something_changed(monkeypatch
     assert current.current_settings().access_key_id == "AKIAROTATED"
     assert len(loads) == 3
 
-    file.unlink()
+
+@pytest.fixture
+def env_file(monkeypatch, tmp_path) -> Path:
+    """An env file that the environment names, and that was read."""
+    file = tmp_path / "x.env"
+    file.write_text(render(FULL))
+    monkeypatch.setenv("S3_ENV_FILE", str(file))
+    monkeypatch.setattr(current, "_known", None)
+    current.current_settings()
+    return file
+
+
+@pytest.mark.parametrize("content", [None, "", "AWS_REG", "AWS_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=x\n"])
+def test_the_last_good_settings_stay_while_the_env_file_cannot_be_used(env_file, content, caplog):
+    good = current.current_settings()
+    env_file.unlink()
+    if content is not None:
+        env_file.write_text(content)
+    assert current.current_settings() == good
+    assert "the env file cannot be used, so the settings and the keys stay as they were: " in caplog.text
+    env_file.write_text(render(FULL | {"AWS_ACCESS_KEY_ID": "AKIAROTATED"}))
+    assert current.current_settings().access_key_id == "AKIAROTATED"
+
+
+def test_settings_of_other_variables_do_not_stay(env_file, monkeypatch, tmp_path):
+    monkeypatch.setenv("S3_ENV_FILE", str(tmp_path / "another.env"))
     with pytest.raises(StorageConfigError, match="cannot read"):
         current.current_settings()
+
+
+def test_an_env_file_that_is_a_pipe_is_read_once_by_all_threads(monkeypatch, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("S3_ENV_FILE", str(pipe))
+    monkeypatch.setattr(current, "_known", None)
+    barrier = Barrier(8)
+
+    def read(_number: int) -> Settings:
+        barrier.wait()
+        return current.current_settings()
+
+    with ThreadPoolExecutor(9) as pool:
+        written = pool.submit(pipe.write_text, render(FULL))
+        found = list(pool.map(read, range(8)))
+        written.result()
+    assert {settings.bucket_in for settings in found} == {FULL["S3_BUCKET_IN"]}
+    assert current.current_settings() is found[0]

@@ -229,6 +229,10 @@ def test_parts_grow_so_that_there_are_never_too_many():
         ("a.jsonl", "application/jsonl"), ("a.parquet", "application/vnd.apache.parquet"),
         ("a.jpg", "image/jpeg"), ("a.png", "image/png"), ("a.json", "application/json"), ("a.txt", "text/plain"),
         ("a.npy", "application/octet-stream"), ("a", "application/octet-stream"),
+        # Python's own table has no entry for these, or another one in each version.
+        ("a.avif", "image/avif"), ("a.opus", "audio/ogg"), ("a.flac", "audio/flac"), ("a.ass", "text/x-ssa"),
+        ("a.m3u8", "application/vnd.apple.mpegurl"), ("a.ttml", "application/ttml+xml"),
+        ("a.mxf", "application/mxf"), ("a.js", "text/javascript"),
         (".mp4", "application/octet-stream"),
         ("a.tar.gz", "application/octet-stream"), ("a.mp4/b", "application/octet-stream"),
     ],

@@ -84,10 +84,14 @@ def _client(settings: Settings, *, presign: bool) -> S3Client:
     if found is not None:
         return found
     with _lock:  # creating clients is not thread-safe (boto3#1592); using them is
-        if (settings, presign) not in _clients:
-            _make_room(settings)
-            _clients[settings, presign] = _new_client(settings, presign=presign)
-        return _clients[settings, presign]
+        if (settings, presign) in _clients:
+            return _clients[settings, presign]
+        _make_room(settings)
+        client = _new_client(settings, presign=presign)
+        # A client made without credentials never finds any: the next call makes another one.
+        if _sessions[settings].get_credentials() is not None:
+            _clients[settings, presign] = client
+        return client
 
 
 def _make_room(settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from botocore.auth import S3SigV4Auth
@@ -62,14 +61,8 @@ def payload_hash(scheme: str, body: bytes) -> str:
 def _credentials(settings: Settings) -> Any:
     if settings.access_key_id and settings.secret_access_key:
         return frozen(settings)
-    found = _chain(settings)
-    # Asked for at each request: temporary ones are renewed in time.
-    return found and found.get_frozen_credentials()
-
-
-@lru_cache(maxsize=8)
-def _chain(settings: Settings) -> Any:
-    """What botocore's own chain finds."""
     from core.storage._boto.clients import session_of  # noqa: PLC0415  # the whole of botocore
 
-    return session_of(settings).get_credentials()
+    # The session keeps what it found, renews it in time, and looks again while there was nothing to find.
+    found = session_of(settings).get_credentials()
+    return found and found.get_frozen_credentials()

@@ -10,6 +10,7 @@ from core.storage._boto.clients import current_settings
 from core.storage._errors import ObjectNotFoundError
 from core.storage._frames import published, write
 from core.storage._frames.manifest import FrameManifest
+from core.storage._frames.published import Timeline
 from core.storage._frames.read import download
 from core.storage._public import public
 from core.storage._results import BulkProgress
@@ -54,7 +55,7 @@ class FrameCache:
         Raises:
             StorageError: as the error tree says.
         """
-        return published.is_there(self.bucket, self.timeline_id)
+        return published.is_there(self._timeline())
 
     def manifest(self) -> FrameManifest:
         """The frames that there are, with their keys, sizes and hashes. One request.
@@ -64,7 +65,7 @@ class FrameCache:
             LayoutError: what stands in the place of the manifest is none.
             StorageError, OSError: as `download_to_temp`.
         """
-        return published.read(self.bucket, self.timeline_id)
+        return published.read(self._timeline())
 
     def write_once(
         self,
@@ -88,11 +89,12 @@ class FrameCache:
             ValueError: there is not one frame.
             StorageError, OSError: as `upload_file`. What `make` raises.
         """
+        timeline = self._timeline()
         try:
-            return self.manifest()
+            return published.read(timeline)
         except ObjectNotFoundError:
             pass
-        return write.write(self.bucket, self.timeline_id, make(), progress)
+        return write.write(timeline, make(), progress)
 
     def get(
         self, folder: str | os.PathLike[str], *, progress: Callable[[BulkProgress], object] | None = None
@@ -112,7 +114,8 @@ class FrameCache:
             IntegrityError: a frame was replaced by something else.
             StorageError, OSError: as `download_file`, for the first frame that fails.
         """
-        return download(self.manifest(), folder, progress)
+        timeline = self._timeline()
+        return download(published.read(timeline), folder, progress, timeline.settings)
 
     def discard(self) -> None:
         """Make it no cache: remove the manifest, if there is one. The frames themselves go with the next `sweep`.
@@ -120,7 +123,7 @@ class FrameCache:
         Raises:
             StorageError: as the error tree says.
         """
-        published.withdraw(self.bucket, self.timeline_id)
+        published.withdraw(self._timeline())
 
     def sweep(self) -> int:
         """Remove what killed runs left, and discarded ones: frames in folders that the manifest does not name.
@@ -134,4 +137,7 @@ class FrameCache:
             LayoutError: what stands in the place of the manifest is none; nothing was removed.
             StorageError: as the error tree says.
         """
-        return write.sweep(self.bucket, self.timeline_id)
+        return write.sweep(self._timeline())
+
+    def _timeline(self) -> Timeline:
+        return Timeline(self.bucket, self.timeline_id, current_settings())

@@ -16,18 +16,22 @@ from core.storage._transfer.atomic_file import check_target, replacing, sweep
 from core.storage._transfer.bulk import WORKERS, Bulk, CancelledError, Counter
 from core.storage._transfer.download import fetch
 from core.storage._transfer.unchanged import md5_of, proven_md5
+from core.storage.settings import Settings
 
 _ANEW = "`discard` the cache of the timeline and write its frames anew"
 
 
 def download(
-    manifest: FrameManifest, folder: str | os.PathLike[str], progress: Callable[[BulkProgress], object] | None
+    manifest: FrameManifest,
+    folder: str | os.PathLike[str],
+    progress: Callable[[BulkProgress], object] | None,
+    settings: Settings,
 ) -> list[Path]:
     """The frames as files in `folder`, in the order of their numbers; the first that fails ends it."""
     target = check_target(Path(folder, "x")).parent
     sweep(str(target))
     work = _Download(manifest.bucket, str(target)).frame
-    with closing(Bulk(manifest.frames, work, WORKERS, progress).run()) as results:
+    with closing(Bulk(manifest.frames, work, WORKERS, progress, settings).run()) as results:
         for result in results:
             if result.error:
                 raise result.error

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import cast
 
+from core.storage import _telemetry
 from core.storage._errors import LayoutError, ObjectNotFoundError, StorageError
 from core.storage._frames.manifest import CachedFrame, FrameManifest
-from core.storage._frames.published import publish, read
+from core.storage._frames.published import Timeline, publish, read
 from core.storage._http.request import Request, call
-from core.storage._listing.list_objects import list_objects
+from core.storage._listing.list_objects import listed
 from core.storage._listing.pages import pages
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.bulk import WORKERS, Bulk, CancelledError, Counter
 from core.storage._transfer.unchanged import md5_of, proven_md5
-from core.storage._transfer.upload_many import upload_many
+from core.storage._transfer.upload_many import upload_item
 from core.storage.keys import FrameKey, ManifestKey, parse
 
 #: Seconds after its last frame for which a run is taken to be going on still. Stores refuse requests from a clock
@@ -33,40 +34,42 @@ _File = str | os.PathLike[str]
 _Report = Callable[[BulkProgress], object] | None
 
 
-def write(bucket: str, timeline_id: str, files: Iterable[_File], progress: _Report) -> FrameManifest:
+def write(timeline: Timeline, files: Iterable[_File], progress: _Report) -> FrameManifest:
     """Upload the frames and publish them; what the timeline has then, by this run or a faster one."""
     run = os.urandom(8).hex()
     try:
-        frames = _uploaded(bucket, timeline_id, run, files, progress)
+        frames = _uploaded(timeline, run, files, progress)
     except Exception:  # not Ctrl-C: to remove much takes time, and `sweep` will
-        _try_to_remove(bucket, timeline_id, run)
+        _try_to_remove(timeline, run)
         raise
     # From here on a failure removes nothing: the manifest may be in place, and only the answer lost.
-    found, refused = publish(FrameManifest(bucket, timeline_id, run, frames))
+    found, refused = publish(timeline, FrameManifest(timeline.bucket, timeline.id, run, frames))
     if refused and found.run != run:
-        _try_to_remove(bucket, timeline_id, run)
+        _try_to_remove(timeline, run)
     return found
 
 
-def sweep(bucket: str, timeline_id: str) -> int:
+def sweep(timeline: Timeline) -> int:
     """Remove the frames of runs that came to nothing; the number of objects removed."""
     try:
-        kept = read(bucket, timeline_id).run
+        kept = read(timeline).run
     except ObjectNotFoundError:
         kept = ""
-    folder = ManifestKey(timeline_id).folder
-    found = [one for page in pages(bucket, folder, delimiter="/") for one in page.folders]
+    folder = ManifestKey(timeline.id).folder
+    found = [
+        one for page in pages(timeline.bucket, folder, timeline.settings, delimiter="/") for one in page.folders
+    ]
     runs = [one.removeprefix(folder).rstrip("/") for one in found]
-    return sum(_remove_stale(bucket, timeline_id, run) for run in runs if run != kept)
+    return sum(_remove_stale(timeline, run) for run in runs if run != kept)
 
 
-def _uploaded(
-    bucket: str, timeline_id: str, run: str, files: Iterable[_File], progress: _Report
-) -> tuple[CachedFrame, ...]:
+def _uploaded(timeline: Timeline, run: str, files: Iterable[_File], progress: _Report) -> tuple[CachedFrame, ...]:
     """The frames, once the store has them all; in the order of their numbers."""
     frames = []
     last = time.time()
-    with closing(upload_many(_items(bucket, timeline_id, run, files), progress=progress)) as results:
+    items = _items(timeline, run, files)
+    bulk = Bulk(items, upload_item, WORKERS, progress, timeline.settings)
+    with closing(_telemetry.bulk("upload_many", bulk.run())) as results:
         for result in results:
             if result.error:
                 raise result.error
@@ -75,14 +78,14 @@ def _uploaded(
     _still_in_time(last)
     if not frames:
         raise ValueError(
-            f"there are no frames of timeline {timeline_id} to write: a cache stays, so an empty one is refused; "
+            f"there are no frames of timeline {timeline.id} to write: a cache stays, so an empty one is refused; "
             "look why none were made"
         )
     return tuple(sorted(frames, key=lambda frame: frame.key))
 
 
 def _items(
-    bucket: str, timeline_id: str, run: str, files: Iterable[_File]
+    timeline: Timeline, run: str, files: Iterable[_File]
 ) -> Iterator[tuple[str | os.PathLike[str], str, str]]:
     seen: set[int] = set()
     for file in files:
@@ -91,11 +94,11 @@ def _items(
             raise LayoutError(
                 f"the file {os.fspath(file)} has no number for a name: call it 42.jpg or 00000042.jpg"
             )
-        frame = FrameKey(timeline_id, int(stem), suffix.lower(), run)
+        frame = FrameKey(timeline.id, int(stem), suffix.lower(), run)
         if frame.index in seen:
             raise LayoutError(f"there are two files for frame {frame.index}, one of them {os.fspath(file)}")
         seen.add(frame.index)
-        yield file, bucket, frame.key
+        yield file, timeline.bucket, frame.key
 
 
 def _cached(result: TransferResult[tuple[_File, str, str]]) -> CachedFrame:
@@ -115,23 +118,23 @@ def _still_in_time(last: float) -> float:
     return now
 
 
-def _remove_stale(bucket: str, timeline_id: str, run: str) -> int:
-    found = list(_frames_of(bucket, timeline_id, run))
+def _remove_stale(timeline: Timeline, run: str) -> int:
+    found = list(_frames_of(timeline, run))
     if not found or time.time() - max(one.last_modified.timestamp() for one in found) < _LEFT_OVER:
         return 0
-    return _remove(bucket, [one.key for one in found])
+    return _remove(timeline, [one.key for one in found])
 
 
-def _try_to_remove(bucket: str, timeline_id: str, run: str) -> None:
+def _try_to_remove(timeline: Timeline, run: str) -> None:
     try:
-        _remove(bucket, (one.key for one in _frames_of(bucket, timeline_id, run)))
+        _remove(timeline, (one.key for one in _frames_of(timeline, run)))
     except StorageError as error:
-        logger().warning("frames of timeline %s that are no cache are left to be swept: %s", timeline_id, error)
+        logger().warning("frames of timeline %s that are no cache are left to be swept: %s", timeline.id, error)
 
 
-def _frames_of(bucket: str, timeline_id: str, run: str) -> Iterator[ObjectInfo]:
+def _frames_of(timeline: Timeline, run: str) -> Iterator[ObjectInfo]:
     """The objects that a run has written, and nothing that anybody else has put beside them."""
-    for one in list_objects(bucket, f"{ManifestKey(timeline_id).folder}{run}/"):
+    for one in listed(timeline.bucket, f"{ManifestKey(timeline.id).folder}{run}/", settings=timeline.settings):
         try:
             parse(one.key)
         except LayoutError:
@@ -139,9 +142,10 @@ def _frames_of(bucket: str, timeline_id: str, run: str) -> Iterator[ObjectInfo]:
         yield one
 
 
-def _remove(bucket: str, keys: Iterable[str]) -> int:
+def _remove(timeline: Timeline, keys: Iterable[str]) -> int:
     removed = 0
-    with closing(Bulk(((bucket, key) for key in keys), _delete, WORKERS, None).run()) as results:
+    items = ((timeline.bucket, key) for key in keys)
+    with closing(Bulk(items, _delete, WORKERS, None, timeline.settings).run()) as results:
         for result in results:
             if result.error:
                 raise result.error

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.storage._listing.pages import pages
 from core.storage._objects import ObjectInfo
+from core.storage.settings import Settings
 
 #: Pages of a folder that may wait for their turn.
 _AHEAD = 4
@@ -18,10 +19,10 @@ _AHEAD = 4
 _WAITING = 2000
 
 
-def listed_ahead(bucket: str, prefix: str, workers: int) -> Iterator[ObjectInfo]:
+def listed_ahead(bucket: str, prefix: str, workers: int, settings: Settings) -> Iterator[ObjectInfo]:
     """Every object below the prefix, in order, while up to `workers` folders are listed ahead."""
     waiting: deque[ObjectInfo | _Folder] = deque()
-    entries = _entries(bucket, prefix)
+    entries = _entries(bucket, prefix, settings)
     running = 0
     try:
         while True:
@@ -45,10 +46,10 @@ def listed_ahead(bucket: str, prefix: str, workers: int) -> Iterator[ObjectInfo]
                 one.stop()
 
 
-def _entries(bucket: str, prefix: str) -> Iterator[ObjectInfo | _Folder]:
+def _entries(bucket: str, prefix: str, settings: Settings) -> Iterator[ObjectInfo | _Folder]:
     """Objects and folders right below the prefix, in the order of their names."""
-    for page in pages(bucket, prefix, delimiter="/"):
-        folders: list[tuple[str, Any]] = [(one, _Folder(bucket, one)) for one in page.folders]
+    for page in pages(bucket, prefix, settings, delimiter="/"):
+        folders: list[tuple[str, Any]] = [(one, _Folder(bucket, one, settings)) for one in page.folders]
         entries = sorted(
             [*((one.key, one) for one in page.objects), *folders], key=lambda entry: entry[0].encode()
         )
@@ -59,9 +60,10 @@ def _entries(bucket: str, prefix: str) -> Iterator[ObjectInfo | _Folder]:
 class _Folder:
     """One folder, listed by a thread of its own."""
 
-    def __init__(self, bucket: str, prefix: str) -> None:
+    def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
         self._bucket = bucket
         self._prefix = prefix
+        self._settings = settings
         self._pages: queue.Queue[list[ObjectInfo] | BaseException | None] = queue.Queue(_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(
@@ -87,7 +89,7 @@ class _Folder:
 
     def _list(self) -> None:
         try:
-            for page in pages(self._bucket, self._prefix):
+            for page in pages(self._bucket, self._prefix, self._settings):
                 if self._stopped.is_set():
                     return
                 self._pages.put(page.objects)

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from core.storage._boto.clients import current_settings
 from core.storage._listing.pages import PAGE, pages
 from core.storage._public import public
 
 if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
+    from core.storage.settings import Settings
 
 
 @public
@@ -46,10 +48,23 @@ def list_objects(
         raise ValueError(f"limit must be at least 1, got {limit}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    return listed(bucket, prefix, suffixes=suffixes, limit=limit, workers=workers)
+
+
+def listed(
+    bucket: str,
+    prefix: str,
+    *,
+    suffixes: str | Iterable[str] = (),
+    limit: int | None = None,
+    workers: int = 1,
+    settings: Settings | None = None,
+) -> Iterator[ObjectInfo]:
+    """Do as `list_objects`, with `settings`; by default with those that are current when the iteration begins."""
     endings = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     # With suffixes nobody knows how many keys must be looked at for `limit` of them.
     size = PAGE if limit is None or endings else min(limit, PAGE)
-    found = _objects(bucket, prefix, size) if workers == 1 else _by_folder(bucket, prefix, workers)
+    found = _objects(bucket, prefix, size, workers, settings)
     return islice(_chosen(found, tuple(one.lower() for one in endings)), limit)
 
 
@@ -59,12 +74,12 @@ def _chosen(objects: Iterable[ObjectInfo], suffixes: tuple[str, ...]) -> Iterato
             yield one
 
 
-def _objects(bucket: str, prefix: str, size: int) -> Iterator[ObjectInfo]:
-    for page in pages(bucket, prefix, size):
-        yield from page.objects
-
-
-def _by_folder(bucket: str, prefix: str, workers: int) -> Iterator[ObjectInfo]:
+def _objects(bucket: str, prefix: str, size: int, workers: int, settings: Settings | None) -> Iterator[ObjectInfo]:
+    known = settings or current_settings()  # one set of settings from the first page to the last
+    if workers == 1:
+        for page in pages(bucket, prefix, known, size=size):
+            yield from page.objects
+        return
     from core.storage._listing.list_ahead import listed_ahead  # noqa: PLC0415  # threads, where they are asked for
 
-    return listed_ahead(bucket, prefix, workers)
+    yield from listed_ahead(bucket, prefix, workers, known)

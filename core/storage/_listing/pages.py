@@ -11,13 +11,16 @@ from core.storage._http.request import Request, call
 
 if TYPE_CHECKING:
     from core.storage._listing.page import Page
+    from core.storage.settings import Settings
 
 #: The most keys that S3 answers with at once.
 PAGE = 1000
 
 
-def pages(bucket: str, prefix: str, size: int = PAGE, delimiter: str = "") -> Iterator[Page]:
-    """The pages of a listing; with a delimiter, what is below it counts as one folder."""
+def pages(
+    bucket: str, prefix: str, settings: Settings, *, size: int = PAGE, delimiter: str = ""
+) -> Iterator[Page]:
+    """Yield the pages of a listing; with a delimiter, what is below it counts as one folder."""
     from urllib.parse import quote  # noqa: PLC0415  # with the next
 
     from core.storage._listing.ahead import Ahead, token_in  # noqa: PLC0415  # threads, when there is a listing
@@ -26,7 +29,7 @@ def pages(bucket: str, prefix: str, size: int = PAGE, delimiter: str = "") -> It
     start = f"list-type=2&encoding-type=url&max-keys={size}&prefix={quote(prefix, safe='')}"
     if delimiter:
         start += f"&delimiter={quote(delimiter, safe='')}"
-    ahead = Ahead(lambda query: _listed(bucket, query))
+    ahead = Ahead(lambda query: _listed(bucket, query, settings))
     token = None
     while True:
         body = ahead.page(start if token is None else f"{start}&continuation-token={quote(token, safe='')}")
@@ -47,6 +50,6 @@ def pages(bucket: str, prefix: str, size: int = PAGE, delimiter: str = "") -> It
         token = page.token
 
 
-def _listed(bucket: str, query: str) -> bytes:
+def _listed(bucket: str, query: str, settings: Settings) -> bytes:
     with _telemetry.span("list_objects", bucket), _telemetry.measured("list", bucket):
-        return call(Request("ListObjectsV2", bucket, query=query)).body
+        return call(Request("ListObjectsV2", bucket, query=query), settings).body

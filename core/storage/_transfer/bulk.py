@@ -21,8 +21,6 @@ from core.storage.settings import Settings
 WORKERS = 16
 #: Results that may wait for their consumer, for each worker.
 _WAITING = 4
-#: Seconds for which settings are taken for those of the environment: to look takes as long as to sign.
-_FRESH = 1.0
 #: Seconds between two looks at the progress.
 _TICK = 0.2
 
@@ -36,11 +34,10 @@ class CancelledError(StorageError):
 class Counter:
     """Bytes moved by all workers, and the order to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None) -> None:
         self._lock = threading.Lock()
         self.bytes = 0
-        self._settings: Settings | None = None
-        self._read = 0.0
+        self._settings = settings
         self.stopped = threading.Event()
 
     def add(self, count: int) -> None:
@@ -55,12 +52,11 @@ class Counter:
             raise CancelledError("the bulk transfer was given up")
 
     def settings(self) -> Settings:
-        """The settings of the environment, looked at once a second: rotated keys are taken up amid a transfer."""
-        known = self._settings
-        if known is None or time.monotonic() - self._read > _FRESH:
-            known = self._settings = current_settings()
-            self._read = time.monotonic()
-        return known
+        """Return the settings of the whole bulk transfer: those that are current when its first item begins."""
+        with self._lock:
+            if self._settings is None:
+                self._settings = current_settings()
+            return self._settings
 
     def share(self) -> Share:
         """The report of one transfer."""
@@ -102,13 +98,14 @@ class Bulk(Generic[_Item]):
         work: Callable[[_Item, Counter], TransferResult[_Item]],
         workers: int,
         progress: Callable[[BulkProgress], object] | None,
+        settings: Settings | None = None,
     ) -> None:
         self._items = iter(items)
         self._lock = threading.Lock()
         self._work = work
         self._workers = workers
         self._progress = progress
-        self._counter = Counter()
+        self._counter = Counter(settings)
         self._results: queue.Queue[Any] = queue.Queue(maxsize=workers * _WAITING)
         self._items_done = self._failed = self._skipped = 0
         self._reported = 0.0

@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.storage import _telemetry
 from core.storage._keys import check_key
 from core.storage._progress import Progress
 from core.storage._public import public
 from core.storage._transfer.download import fetch
+
+if TYPE_CHECKING:
+    from core.storage.settings import Settings
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,16}$")
 
@@ -28,6 +32,11 @@ def download_to_temp(bucket: str, key: str) -> Path:
     Raises:
         StorageError, OSError: as `download_file`.
     """
+    return downloaded(bucket, key)
+
+
+def downloaded(bucket: str, key: str, settings: Settings | None = None) -> Path:
+    """Do as `download_to_temp`, with `settings`; by default with the current ones."""
     import tempfile  # noqa: PLC0415  # 5 ms
 
     suffix = _SUFFIX.search(check_key(key))
@@ -38,7 +47,7 @@ def download_to_temp(bucket: str, key: str) -> Path:
             _telemetry.span("download_to_temp", bucket, key) as span,
             os.fdopen(descriptor, "wb", buffering=0) as file,
         ):
-            span.moved(fetch(bucket, key, file, Progress(None)))
+            span.moved(fetch(bucket, key, file, Progress(None), settings))
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -59,11 +59,12 @@ def upload_many(
         ValueError: at the call: `workers` cannot be used.
     """
     check_workers(workers)
-    work = _same_first if resume else _upload
+    work = _same_first if resume else upload_item
     return _telemetry.bulk("upload_many", Bulk(items, work, workers, progress).run())
 
 
-def _upload(item: _Item, counter: Counter) -> TransferResult[_Item]:
+def upload_item(item: _Item, counter: Counter) -> TransferResult[_Item]:
+    """Upload one item; return its result, whatever comes of it."""
     return _done(item, counter, resume=False)
 
 
