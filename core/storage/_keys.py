@@ -7,6 +7,7 @@ folds the second to ``a/b``. A file system has rules of its own. So the guard is
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from core.storage._errors import UnsafeKeyError
@@ -17,6 +18,8 @@ from core.storage._public import public
 MAX_KEY = 1024
 #: Bytes of one file name, on every common file system (NAME_MAX).
 MAX_NAME = 255
+#: The name of a file that is being downloaded. No key ends in one: the file would be removed as left over.
+PART_NAME = re.compile(r"\.mpr-[0-9a-f]{8}\.part")
 
 
 def check_key(key: str) -> str:
@@ -36,14 +39,15 @@ def check_new_key(key: str) -> str:
     """`key`, if every store would keep an object under exactly this name.
 
     Raises:
-        UnsafeKeyError: as `check_key`; or a part between slashes is empty, ``.`` or ``..``, or holds a
-            backslash, which SeaweedFS 4.48 turns into a slash.
+        UnsafeKeyError: as `check_key`; or a part between slashes is empty, ``.``, ``..`` or longer than 255 bytes,
+            or holds a backslash, which SeaweedFS 4.48 turns into a slash; or the last part is a name that this
+            library gives to its temporary files.
     """
-    check_key(key)
-    if "\\" in key or any(part in {"", ".", ".."} for part in key.split("/")):
+    problem = parts_problem(check_key(key).split("/"))
+    if problem:
         raise UnsafeKeyError(
-            f"the key {key!r} has a backslash, or a part that is empty, '.' or '..': some stores fold or "
-            "refuse it; use a relative key such as frames/match-01/0001.jpg",
+            f"the key {key!r} {problem}: some stores fold or refuse it, or it cannot be downloaded; use a "
+            "relative key such as frames/match-01/0001.jpg",
             key=key,
         )
     return key
@@ -59,7 +63,8 @@ def safe_path(folder: str | os.PathLike[str], key: str) -> Path:
     Raises:
         UnsafeKeyError: the key names no object (`check_key`), is absolute, has a part that is empty, ``.``,
             ``..`` or longer than 255 bytes, holds a backslash (a separator on other systems: the same key
-            would be another path there), or a link on the way leads out of `folder`.
+            would be another path there), ends in the name of a temporary file of this library, or a link on the
+            way leads out of `folder`.
     """
     path = Path(folder, *path_parts(key))
     if not path.parent.resolve().is_relative_to(Path(folder).resolve()):
@@ -74,7 +79,7 @@ def path_parts(key: str) -> list[str]:
         UnsafeKeyError: as `safe_path`, but for links.
     """
     parts = check_key(key).split("/")
-    problem = next((found for found in map(part_problem, parts) if found), None)
+    problem = parts_problem(parts)
     if problem:
         raise UnsafeKeyError(f"the key {key!r} {problem}: it cannot be a path", key=key)
     return parts
@@ -93,6 +98,13 @@ def key_problem(key: str) -> str | None:
     except UnicodeEncodeError:
         return "is no valid Unicode text"
     return f"is {size} bytes long; S3 takes {MAX_KEY}" if size > MAX_KEY else None
+
+
+def parts_problem(parts: list[str]) -> str | None:
+    """Return why a key with these parts between its slashes can be no path, or None."""
+    if PART_NAME.fullmatch(parts[-1]):
+        return "ends in a name of a temporary file of this library"
+    return next((problem for problem in map(part_problem, parts) if problem), None)
 
 
 def part_problem(part: str) -> str | None:

@@ -369,6 +369,13 @@ def test_a_full_disk_is_an_error_before_the_download(target, monkeypatch):
 
 
 @pytest.mark.usefixtures("served")
+def test_a_file_system_that_reports_no_blocks_is_not_full(target, monkeypatch):
+    monkeypatch.setattr(os, "fstatvfs", lambda _descriptor: os.statvfs_result((4096, 4096, *[0] * 8)))
+    download_file("bucket", "k.mp4", target)
+    assert whole(target)
+
+
+@pytest.mark.usefixtures("served")
 def test_a_disk_that_fills_up_leaves_nothing(target, monkeypatch):
     monkeypatch.setattr(os, "fsync", _no_space)
     with pytest.raises(OSError, match="No space"):

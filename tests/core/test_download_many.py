@@ -220,3 +220,30 @@ def test_a_bulk_stays_with_the_store_that_it_began_with(bucket, monkeypatch, tmp
 
     results = list(download_many(items(), tmp_path, workers=2))
     assert [result.error for result in results] == [None] * 20
+
+
+def test_two_objects_for_one_file_are_an_error_of_the_second(store, new_bucket, bucket, tmp_path):
+    other_bucket = new_bucket(store)
+    client = get_s3_client()
+    for name in (bucket, other_bucket):
+        client.put_object(Bucket=name, Key="a.jpg", Body=name.encode())
+    results = download_many([(bucket, "a.jpg"), (other_bucket, "a.jpg")], tmp_path, workers=1)
+    first, second = results
+    assert first.ok
+    assert isinstance(second.error, FileExistsError)
+    assert "another item of this call has just written this file" in str(second.error)
+    assert files_in(tmp_path) == {"a.jpg": bucket.encode()}
+
+
+def test_the_same_object_twice_is_no_error(bucket, tmp_path):
+    get_s3_client().put_object(Bucket=bucket, Key="a.jpg", Body=b"a")
+    assert all(one.ok for one in download_many([(bucket, "a.jpg")] * 20, tmp_path))
+    assert files_in(tmp_path) == {"a.jpg": b"a"}
+
+
+def test_a_pipe_in_the_place_of_a_file_is_an_error_of_its_item(bucket, tmp_path):
+    get_s3_client().put_object(Bucket=bucket, Key="a.jpg", Body=b"a")
+    os.mkfifo(tmp_path / "a.jpg")
+    (result,) = download_many([(bucket, "a.jpg")], tmp_path)
+    assert isinstance(result.error, FileExistsError)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.jpg"]

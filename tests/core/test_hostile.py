@@ -140,7 +140,7 @@ def test_a_process_that_ends_without_a_word_leaves_nothing(served, tmp_path):
 def parts(tmp_path):
     """A part that was left over; one that is written to right now, and what only looks like one."""
     old = time.time() - 2 * 3600
-    names = [".mpr-00000000.part", ".mpr-11111111.part", ".mprs.part", "mpr-3.part"]
+    names = [".mpr-00000000.part", ".mpr-11111111.part", ".mprs.part", "mpr-3.part", ".mpr-notes.part"]
     for name in names:
         (tmp_path / name).write_bytes(b"x")
         os.utime(tmp_path / name, (old, old))

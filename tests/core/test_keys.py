@@ -38,6 +38,13 @@ def test_a_key_that_is_an_object_and_a_path_is_accepted_as_both(key, tmp_path):
     assert safe_path(tmp_path, key) == tmp_path / key
 
 
+@pytest.mark.parametrize("key", ["é" * 128, "a/" + "x" * 256 + "/b", ".mpr-0123abcd.part", "a/.mpr-0123abcd.part"])
+def test_a_key_that_no_file_can_have_is_not_uploaded(key):
+    assert check_key(key) == key
+    with pytest.raises(UnsafeKeyError):
+        check_new_key(key)
+
+
 def test_a_key_of_the_greatest_length():
     assert check_key("é" * 512)
 

@@ -1,18 +1,19 @@
-"""Files that are either whole or not there."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from core.storage import _telemetry
+from core.storage._keys import PART_NAME
 
-_START, _END = ".mpr-", ".part"
 #: Seconds after which a part is left over.
 _STALE = 3600
 #: Folders that this process has looked through.
@@ -43,23 +44,45 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-@contextmanager
-def replacing(target: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `target` when the block ends well, and is removed when it does not.
+def replace(part: str, target: str | os.PathLike[str]) -> None:
+    """Rename a finished file to its name. A file or link that has the name is replaced.
 
-    It is hidden, stands beside the target (a rename is atomic only within one file system), and its short
-    name does not grow with the target's, whose own may already be as long as the file system allows. Its mode
-    is that of any new file. If `durable`, what it holds is on the disk before the name is. A link is replaced,
-    not followed.
+    Raises:
+        FileExistsError: something else has the name, such as a pipe or a device.
     """
-    part = os.path.join(os.path.dirname(target), f"{_START}{os.urandom(4).hex()}{_END}")
+    with suppress(FileNotFoundError):
+        mode = os.lstat(target).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise FileExistsError(errno.EEXIST, "the target is no regular file, it is not replaced", str(target))
+    os.replace(part, target)
+
+
+@contextmanager
+def replacing(
+    target: str | os.PathLike[str],
+    *,
+    durable: bool = True,
+    rename: Callable[[str, str | os.PathLike[str]], None] = replace,
+) -> Iterator[BinaryIO]:
+    """Yield a new file that replaces `target` when the block ends, and is removed when the block raises.
+
+    It is hidden and in the folder of the target, because a rename is atomic only within one file system, and its
+    short name does not grow with the target's, whose own may already be as long as the file system allows. Its
+    mode is that of any new file. A link is replaced, not followed.
+
+    Args:
+        target: the file to write.
+        durable: whether the content is on the disk before the name is.
+        rename: gives the new file its name.
+    """
+    part = os.path.join(os.path.dirname(target), f".mpr-{os.urandom(4).hex()}.part")
     descriptor = os.open(part, _NEW, 0o666)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             yield file
             if durable:
                 os.fsync(file.fileno())
-        os.replace(part, target)
+        rename(part, target)
     except BaseException:
         # Also on KeyboardInterrupt and SystemExit: only `kill -9` leaves a part behind.
         with suppress(FileNotFoundError):
@@ -78,7 +101,7 @@ def sweep(folder: str) -> None:
     removed = 0
     with suppress(OSError), os.scandir(folder) as entries:
         for one in entries:
-            if one.name.startswith(_START) and one.name.endswith(_END) and one.is_file(follow_symlinks=False):
+            if PART_NAME.fullmatch(one.name) and one.is_file(follow_symlinks=False):
                 removed += _remove_stale(one)
     if removed:
         _telemetry.swept(folder, removed)
@@ -100,6 +123,8 @@ def check_space(file: BinaryIO, size: int) -> None:
         OSError: with ENOSPC.
     """
     room = os.fstatvfs(file.fileno())
+    if not room.f_blocks:
+        return  # some file systems (FUSE) do not say how large they are
     free = room.f_bavail * room.f_frsize
     if size > free:
         raise OSError(errno.ENOSPC, f"the object has {size} bytes, the file system has {free} free")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import os
+import stat
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import BinaryIO, TypeVar
 
 from core.storage import _telemetry
 from core.storage._errors import StorageError
@@ -13,7 +17,7 @@ from core.storage._keys import path_parts, safe_path
 from core.storage._objects import ObjectInfo
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.atomic_file import check_target, replacing, sweep
+from core.storage._transfer.atomic_file import check_target, replace, replacing, sweep
 from core.storage._transfer.bulk import WORKERS, Bulk, CancelledError, Counter, check_workers
 from core.storage._transfer.download import fetch
 from core.storage._transfer.unchanged import is_same
@@ -35,10 +39,11 @@ def download_many(
     Nothing starts before the first result is asked for: iterate to the end, or what is left is not downloaded.
     The key is the path below `folder`, whose folders are made. Each file is whole and verified as by
     `download_file`, or not there; unlike there, it is not forced to the disk one by one. A file that is there
-    with the object's size and hash is left as it is, so that the same call again goes on where one ended. An
-    item that fails does not stop the others. Memory does not grow with the number of items, which are taken
-    from their iterator as they are needed. Leaving the iteration (an exception, ``close``, Ctrl-C) stops the
-    rest and leaves no half-written file.
+    with the object's size and hash is left as it is, so that the same call again goes on where one ended. Of two
+    objects for one file (the same key in two buckets, or keys that the file system takes for the same), the later
+    one is an error of its item. An item that fails does not stop the others. Memory does not grow with the number
+    of items, which are taken from their iterator as they are needed. Leaving the iteration (an exception,
+    ``close``, Ctrl-C) stops the rest and leaves no half-written file.
 
     ::
 
@@ -68,6 +73,10 @@ class _Downloads:
         self._folder = folder
         #: Folders that exist and are known to be inside, by the keys that end there.
         self._made: set[str] = set()
+        #: One thread at a time renames.
+        self._lock = Lock()
+        #: When the first file of this call was created, by the clock of its file system, in nanoseconds.
+        self._began: int | None = None
 
     def download(self, item: _Item, counter: Counter) -> TransferResult[_Item]:
         path = None
@@ -76,13 +85,41 @@ class _Downloads:
             path = self._path(key)
             if isinstance(item, ObjectInfo) and is_same(path, item):
                 return TransferResult(item, Path(path), item, skipped=True)
-            with replacing(path, durable=False) as file:
+            with replacing(path, durable=False, rename=self._rename) as file:
+                self._begin(file)
                 info = fetch(bucket, key, file, counter.share(), counter.settings())
         except CancelledError:
             raise
         except (StorageError, OSError, TypeError, ValueError) as error:
             return TransferResult(item, Path(path) if path else None, error=error)
         return TransferResult(item, Path(path), info)
+
+    def _begin(self, file: BinaryIO) -> None:
+        if self._began is None:
+            self._began = os.fstat(file.fileno()).st_mtime_ns
+
+    def _rename(self, part: str, target: str | os.PathLike[str]) -> None:
+        """Rename a finished file, unless another item of this call has written another content under the name.
+
+        The file system decides which names are one: `A.jpg` and `a.jpg` may be. And no memory is needed for the
+        names of all items.
+        """
+        with self._lock:
+            if self._is_of_this_call(target) and not filecmp.cmp(part, target, shallow=False):
+                raise FileExistsError(
+                    errno.EEXIST,
+                    "another item of this call has just written this file: download objects with the same name "
+                    "into folders of their own",
+                    str(target),
+                )
+            replace(part, target)
+
+    def _is_of_this_call(self, target: str | os.PathLike[str]) -> bool:
+        try:
+            found = os.lstat(target)
+        except FileNotFoundError:
+            return False
+        return stat.S_ISREG(found.st_mode) and self._began is not None and found.st_mtime_ns > self._began
 
     def _path(self, key: str) -> str:
         path_parts(key)

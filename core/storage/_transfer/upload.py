@@ -15,14 +15,11 @@ from core.storage._progress import Progress, Report
 from core.storage._public import public
 from core.storage._transfer.checksums import content_md5, etag_of, is_md5, md5
 from core.storage._transfer.content_types import content_type_of
-from core.storage._transfer.upload_source import UploadSource
+from core.storage._transfer.upload_source import THRESHOLD, UploadSource
 
 if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
     from core.storage.settings import Settings
-
-#: Bytes. Up to here a file goes in one request, from memory; above, in parts.
-THRESHOLD = 32 * 1024 * 1024
 
 
 @public

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
     from core.storage.settings import Settings
 
+#: Bytes. Up to here a file goes in one request, from memory; above, in parts.
+THRESHOLD = 32 * 1024 * 1024
+
 
 class UploadSource:
     """The open file, which must stay what it was when it was opened."""
@@ -22,12 +26,16 @@ class UploadSource:
         self._file = file
         self._settings = settings
         self._state = self._look()
-        self.size = os.fstat(file.fileno()).st_size
+        #: The content of a file whose size the file system reports as 0 (in /proc, on some FUSE).
+        self._content = b"" if self._state[0] else _content_of(file)
+        self.size = self._state[0] or len(self._content)
         self.bucket = bucket
         self.key = key
 
     def read(self, start: int, size: int) -> bytes:
-        """The bytes from `start` on; safe from many threads."""
+        """Return the bytes from `start` on. Thread-safe."""
+        if self._content:
+            return self._content[start : start + size]
         data = os.pread(self._file.fileno(), size, start)
         while len(data) < size:
             more = os.pread(self._file.fileno(), size - len(data), start + len(data))
@@ -72,3 +80,17 @@ class UploadSource:
             bucket=self.bucket,
             key=self.key,
         )
+
+
+def _content_of(file: BinaryIO) -> bytes:
+    content = b""
+    while found := file.read(THRESHOLD + 1 - len(content)):
+        content += found
+    if len(content) > THRESHOLD:
+        raise OSError(
+            errno.EINVAL,
+            f"the file system reports the size 0, and the file has more than {THRESHOLD} bytes: copy it to a "
+            "regular file first",
+            str(file.name),
+        )
+    return content
