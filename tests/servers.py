@@ -5,6 +5,7 @@ Under pytest-xdist the controller runs those that all workers share, and gives w
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import ssl
@@ -164,6 +165,8 @@ def minio(folder: Path) -> Iterator[Store]:
         "MINIO_ROOT_USER": store.access_key_id,
         "MINIO_ROOT_PASSWORD": store.secret_access_key,
         "MINIO_BROWSER": "off",
+        # For buckets that are encrypted with SSE-KMS.
+        "MINIO_KMS_SECRET_KEY": f"tests:{base64.b64encode(bytes(32)).decode()}",
     }
     command = [program, "server", "--quiet", *flags, str(folder / "disk")]
     with running(command, variables, folder, f"{store.endpoint}/minio/health/ready"):

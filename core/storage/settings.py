@@ -8,15 +8,22 @@ the two sides cannot drift apart.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from core.storage._config import env_file
 from core.storage._config.endpoints import AWS, Dialect, dialect_of, no_region, region_for
-from core.storage._config.validate import bucket_name_problem, endpoint_problem, region_problem
+from core.storage._config.validate import (
+    account_problem,
+    addressing_problem,
+    bucket_name_problem,
+    credential_problem,
+    endpoint_problem,
+    region_problem,
+)
 from core.storage._errors import StorageConfigError
 from core.storage._public import public
 
@@ -119,7 +126,16 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         path = environ.get(ENV_FILE_VARIABLE)
-        return cls.from_env(environ, read_env_file(path) if path else {})
+        if not path:
+            return cls.from_env(environ)
+        file = read_env_file(path)
+        try:
+            return cls.from_env(environ, file)
+        except StorageConfigError as error:
+            named = [name for name in file if name in error.message and not environ.get(name)]
+            if not named:
+                raise
+            raise StorageConfigError(f"{error.message} ({', '.join(named)}: from {path})") from None
 
     @classmethod
     def from_env(cls, *layers: Mapping[str, str]) -> Settings:
@@ -191,7 +207,7 @@ def read_env_file(path: str | os.PathLike[str]) -> dict[str, str]:
         StorageConfigError: it cannot be read, is empty, or a line of it is not ``NAME=value``.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # editors on Windows write a BOM
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise StorageConfigError(f"cannot read the env file {path}: {reason}. {HOW_TO_GET_ONE}") from error
@@ -200,25 +216,43 @@ def read_env_file(path: str | os.PathLike[str]) -> dict[str, str]:
     return env_file.parse(text, str(path))
 
 
+#: What each field must be. Each function returns what is wrong with a value, or None.
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[str], str | None]], ...] = (
+    (("endpoint_url", "public_endpoint_url"), endpoint_problem),
+    (("bucket_in", "bucket_out"), bucket_name_problem),
+    (("bucket_owner",), account_problem),
+    (("addressing_style",), addressing_problem),
+    (("region",), region_problem),
+    (("access_key_id", "secret_access_key", "session_token"), credential_problem),
+)
+
+
 def _problems(settings: Settings) -> Iterator[str]:
-    for name in ("endpoint_url", "public_endpoint_url"):
-        url = getattr(settings, name)
-        if url is not None and (problem := endpoint_problem(url)):
-            yield f"{_name_of(name)} {problem}"
-    for name in ("bucket_in", "bucket_out"):
-        bucket = getattr(settings, name)
-        if bucket is not None and (problem := bucket_name_problem(bucket)):
-            yield f"{_name_of(name)} {problem}"
-    if settings.bucket_owner is not None and not re.fullmatch(r"\d{12}", settings.bucket_owner):
-        yield "S3_BUCKET_OWNER must be an AWS account id of 12 digits"
-    if settings.addressing_style not in {None, "path", "virtual"}:
-        yield "S3_ADDRESSING_STYLE must be path or virtual"
-    if problem := region_problem(settings.region):
-        yield f"AWS_REGION {problem}"
+    for names, problem_of in _CHECKS:
+        for name in names:
+            value = getattr(settings, name)
+            if value is not None and (problem := problem_of(value)):
+                yield f"{_name_of(name)} {problem}"
+    if problem := _bucket_in_host(settings):
+        yield problem
     if (settings.access_key_id is None) != (settings.secret_access_key is None):
         yield "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together"
     elif settings.session_token is not None and settings.access_key_id is None:
-        yield "AWS_SESSION_TOKEN needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY beside it"
+        yield "AWS_SESSION_TOKEN needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY too"
+
+
+def _bucket_in_host(settings: Settings) -> str | None:
+    """Return why the endpoint is that of one bucket: objects for the other bucket would land in this one."""
+    if settings.endpoint_url is None or endpoint_problem(settings.endpoint_url):
+        return None
+    host = urlsplit(settings.endpoint_url).hostname or ""
+    for bucket in (settings.bucket_in, settings.bucket_out):
+        if bucket and host.startswith(f"{bucket}.") and settings.addressing_style is None:
+            return (
+                f"S3_ENDPOINT_URL begins with the name of the bucket {bucket}: leave that out, each request adds "
+                "it. If the store's own name begins like that, set S3_ADDRESSING_STYLE=path"
+            )
+    return None
 
 
 def _name_of(field_name: str) -> str:

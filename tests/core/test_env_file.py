@@ -157,7 +157,7 @@ def test_no_line_of_the_header_gets_out_of_its_comment(tmp_path):
 
 
 def test_what_people_write_is_read_too():
-    text = "\n# a comment\n  A=1  \nexport B=two\nC='three 3'\nD=\"four\"\nE=\nA=again\r\nF=''\n"
+    text = "\n# a comment\n  A=1  \nexport  B=two\nC='three 3'\nD=\"four\"\nE=\nA=again\r\nF=''\n"
     assert parse(text) == {"A": "again", "B": "two", "C": "three 3", "D": "four", "E": "", "F": ""}
 
 

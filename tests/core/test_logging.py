@@ -27,7 +27,7 @@ BODY = os.urandom(3 * 1024 * 1024)
 @pytest.fixture
 def said(caplog, monkeypatch):
     """The records of the library, at every level, as level and sentence."""
-    monkeypatch.setattr(current, "_cached", None)  # what the store of another test was is no change here
+    monkeypatch.setattr(current, "_known", None)  # what the store of another test was is no change here
     caplog.set_level(logging.DEBUG, logger="core.storage")
     return lambda: [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "core.storage"]
 
@@ -94,11 +94,11 @@ def test_a_damaged_download_is_logged_as_a_warning(served, said, tmp_path):
 
 
 def test_removed_parts_are_logged_as_info(said, tmp_path):
-    for name in ("a", "b"):
+    for name in ("0000000a", "0000000b"):
         part = tmp_path / f".mpr-{name}.part"
         part.touch()
         os.utime(part, (0, 0))
-    (tmp_path / ".mpr-new.part").touch()
+    (tmp_path / ".mpr-0000000c.part").touch()
     atomic_file.sweep(str(tmp_path))
     assert said() == [("INFO", f"removed 2 parts of downloads that had been killed from {str(tmp_path)!r}")]
 

@@ -119,6 +119,12 @@ def test_a_wrong_method_or_file_name_is_refused():
             get_presigned_url("b", key, method=method)
 
 
+def test_a_file_name_of_a_macos_screenshot_is_accepted(any_bucket):
+    get_s3_client().put_object(Bucket=any_bucket, Key="k", Body=b"x")
+    headers, _ = ask(get_presigned_url(any_bucket, "k", filename="3.15\u202fPM.png"))
+    assert headers["Content-Disposition"].endswith("filename*=UTF-8''3.15%E2%80%AFPM.png")
+
+
 def test_no_file_name_ends_the_string():
     for name in ('a"; filename="b', "a\\", "%0d%0a", "x;y"):
         header = disposition(name)

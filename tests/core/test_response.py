@@ -332,3 +332,59 @@ def test_every_store_sends_what_is_required_of_its_responses(any_bucket, tmp_pat
         *("PutObject", "GetObject", "HeadObject", "ListObjectsV2", "DeleteObject"),
         *("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
     }
+
+
+# --- statuses without S3's error document ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "error", "sentence"),
+    [
+        (
+            301,
+            {"Location": "https://bucket.example/k"},
+            InvalidResponseError,
+            r"a redirect \(301\) to https://bucket.ex",
+        ),
+        (302, {}, InvalidResponseError, r"a redirect \(302\) to an address that it does not name"),
+        (407, {}, StoreUnreachableError, "the proxy wants a login"),
+        (413, {}, InvalidResponseError, "client_max_body_size"),
+        (403, {}, InvalidResponseError, "status 403, Content-Type text/html .*no error code of S3"),
+        (401, {}, InvalidResponseError, "status 401, Content-Type text/html .*no error code of S3"),
+        (502, {}, StoreUnreachableError, "a gateway in front of the store responded 502"),
+        (503, {}, StoreUnreachableError, "a gateway in front of the store responded 503"),
+    ],
+)
+@pytest.mark.usefixtures("fake", "pauses")
+def test_a_status_of_a_proxy_is_named_as_such(status, headers, error, sentence, transport, source, target):
+    body = b"<html><title>No</title></html>"
+
+    def respond(request, _send):
+        return response(status, body, {"Content-Type": "text/html", **headers}, request)
+
+    transport.handle(lambda _request: True, respond)
+    with pytest.raises(error, match=sentence):
+        upload_file(source, "bucket", "k")
+    with pytest.raises(error, match=sentence):
+        download_file("bucket", "k", target)
+    assert untouched(target)
+
+
+def test_an_archived_object_is_an_error_that_says_restore(fake, target):
+    fake.put("/bucket/k", b"x")
+    fake.always = lambda handler, _body, _start: handler.send_error_document(403, "InvalidObjectState")
+    with pytest.raises(StorageError, match=r"bucket/k is archived .*restore it first"):
+        download_file("bucket", "k", target)
+
+
+def test_a_message_of_the_store_shows_no_access_key_and_no_control_character(transport, target, use):
+    use("http://127.0.0.1:9", "bucket", key="studio-key-0001")
+    body = (
+        b"<Error><Code>InvalidAccessKeyId</Code><Message>no key studio-key-0001\x1b[2J here</Message>"
+        b"<AWSAccessKeyId>studio-key-0001</AWSAccessKeyId></Error>"
+    ).replace(b"\x1b", "\u009b".encode())
+    transport.handle(lambda _request: True, lambda request, _send: response(403, body, {}, request))
+    with pytest.raises(StorageError, match=r"no key stud\.\.\. ") as caught:
+        download_file("bucket", "k", target)
+    assert str(caught.value).isprintable()
+    assert "studio-key-0001" not in str(caught.value)

@@ -102,6 +102,15 @@ def test_the_dialect_goes_by_the_host(endpoint, checksums, addressing):
     assert (dialect.checksums, dialect.addressing) == (checksums, addressing)
 
 
+def test_gzip_is_accepted_from_google_alone():
+    """It decompresses what is stored with gzip for other clients, and a proxy could compress for this one."""
+    google = Settings(endpoint_url="https://storage.googleapis.com", region="auto")
+    assert google.dialect.accept_encoding == "gzip"
+    assert {Settings(endpoint_url=url, region="r").dialect.accept_encoding for url in (None, "http://h")} == {
+        "identity"
+    }
+
+
 def test_a_role_has_a_file_without_keys():
     role = "arn:aws:iam::123456789012:role/mpr-prod-app"
     settings = Settings(region="eu-west-1", bucket_in="media-in", bucket_owner="123456789012", role_arn=role)
@@ -174,6 +183,22 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         ({"S3_BUCKET_OWNER": "12"}, "S3_BUCKET_OWNER"),
         ({"S3_ADDRESSING_STYLE": "auto"}, "S3_ADDRESSING_STYLE"),
         ({"AWS_REGION": "eu west"}, "AWS_REGION"),
+        (
+            {"AWS_REGION": "eu-west-1a"},
+            "AWS_REGION is eu-west-1a, which is an availability zone: .* region eu-west-1",
+        ),
+        (
+            {"S3_ENDPOINT_URL": "http://my_minio:9000"},
+            "an underscore in the host name my_minio",
+        ),
+        (
+            {"S3_ENDPOINT_URL": "http://media-out.s3.example", "S3_ADDRESSING_STYLE": ""},
+            "the bucket media-out: leave",
+        ),
+        ({"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE\n"}, "AWS_ACCESS_KEY_ID holds a space, a line break"),
+        ({"AWS_ACCESS_KEY_ID": '"AKIAEXAMPLE"'}, "AWS_ACCESS_KEY_ID is in quotes"),
+        ({"AWS_SECRET_ACCESS_KEY": "the-secret\r"}, "AWS_SECRET_ACCESS_KEY holds a space, a line break"),
+        ({"AWS_SESSION_TOKEN": "'the-token'"}, "AWS_SESSION_TOKEN is in quotes"),
         ({"AWS_ACCESS_KEY_ID": ""}, "AWS_ACCESS_KEY_ID"),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "AWS_SESSION_TOKEN"),
     ],
@@ -233,6 +258,9 @@ def test_good_endpoints(url):
         "http://u:p@h",
         "http://h/p",
         "http://h?q",
+        "http://h?",
+        "http://h#",
+        "http://my_minio:9000",
         "http://[h",
     ],
 )
@@ -322,3 +350,24 @@ def test_an_env_file_that_is_a_pipe_is_read_once_by_all_threads(monkeypatch, tmp
         written.result()
     assert {settings.bucket_in for settings in found} == {FULL["S3_BUCKET_IN"]}
     assert current.current_settings() is found[0]
+
+
+def test_a_message_says_which_variables_come_from_the_file(tmp_path):
+    file = tmp_path / "x.env"
+    file.write_text("AWS_REGION=eu-west-1a\nS3_BUCKET_IN=media-in\n")
+    with pytest.raises(StorageConfigError, match=rf"availability zone.* \(AWS_REGION: from {file}\)$"):
+        Settings.load({"S3_ENV_FILE": str(file)})
+    with pytest.raises(StorageConfigError, match=r"availability zone: set it to the region eu-west-1$"):
+        Settings.load({"S3_ENV_FILE": str(file), "AWS_REGION": "eu-west-1b"} | {"AWS_REGION": "eu-west-1a"})
+
+
+def test_an_endpoint_that_begins_like_a_bucket_is_taken_with_the_path_style():
+    settings = Settings(
+        region="r", endpoint_url="http://media.example", bucket_in="media", addressing_style="path"
+    )
+    assert settings.bucket("in") == "media"
+
+
+def test_an_env_file_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "x.env").write_bytes(b"\xef\xbb\xbfAWS_REGION=r\n")
+    assert read_env_file(tmp_path / "x.env") == {"AWS_REGION": "r"}

@@ -254,3 +254,53 @@ def test_parts_grow_so_that_there_are_never_too_many():
 )  # fmt: skip
 def test_the_content_type_goes_by_the_suffix_of_the_key(name, expected):
     assert content_type_of(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error", "sentence"),
+    [
+        ({"a": 1}, TypeError, "must map text to text"),
+        ({1: "a"}, TypeError, "must map text to text"),
+        ({"a b": "c"}, ValueError, "a name of metadata must be letters"),
+        ({"a:b": "c"}, ValueError, "a name of metadata must be letters"),
+        ({"": "c"}, ValueError, "a name of metadata must be letters"),
+        ({"Match": "1", "match": "2"}, ValueError, "differ in case alone"),
+        ({"a": "b\r\nc: d"}, ValueError, "must be printable ASCII"),
+    ],
+)
+def test_metadata_that_cannot_be_a_header_is_refused(fake, small, metadata, error, sentence):
+    with pytest.raises(error, match=sentence):
+        upload_file(small, "bucket", "k", metadata=metadata)
+    assert fake.requests == []
+
+
+@pytest.mark.minio
+@pytest.mark.usefixtures("small_parts")
+def test_an_object_in_parts_under_a_key_of_kms_is_uploaded_and_downloaded(
+    minio, new_bucket, admin, large, tmp_path
+):
+    """MinIO names the key in its responses to UploadPart, and not in that to CompleteMultipartUpload."""
+    bucket = new_bucket(minio)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "tests"}}
+    admin(minio).put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    assert upload_file(large, bucket, "a.bin").verified_by == "content-md5"
+    assert download_file(bucket, "a.bin", tmp_path / "back").verified_by == "size"
+    assert (tmp_path / "back").read_bytes() == large.read_bytes()
+
+
+@pytest.mark.parametrize("change", [str.upper, lambda etag: f"W/{etag}"], ids=["upper case", "weak"])
+@pytest.mark.usefixtures("small_parts")
+def test_etags_in_upper_case_and_weak_ones_are_compared(bucket, small, large, transport, change, tmp_path):
+    def changed(request, send):
+        response = send()
+        if request.operation == "UploadPart" and change is str.upper:
+            return response  # the real store knows its own ETags alone
+        response.headers = dict(response.headers)
+        if "etag" in response.headers:
+            response.headers["etag"] = change(response.headers["etag"])
+        return response
+
+    transport.handle(lambda _request: True, changed)
+    for path in (small, large):
+        assert upload_file(path, bucket, "k").verified_by == "md5"
+        assert download_file(bucket, "k", tmp_path / "back").verified_by == "md5"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from core.storage._boto.clients import current_settings, presign_client, session_of
@@ -69,8 +70,13 @@ def _check(expires: int, method: str, filename: str | None) -> None:
         raise ValueError(f"expires must be a whole number of seconds from 1 to {LONGEST}, got {expires!r}")
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
-    if filename is not None and (method == "PUT" or not filename or not filename.isprintable()):
+    if filename is not None and (method == "PUT" or not filename or any(map(_is_control, filename))):
         raise ValueError("filename is for GET and HEAD, and must be a name without control characters")
+
+
+def _is_control(character: str) -> bool:
+    """Whether it is a control character, a line break, or half of a character: not U+202F, which macOS writes."""
+    return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
 
 
 def _extras(method: str, content_type: str | None, filename: str | None) -> dict[str, Any]:

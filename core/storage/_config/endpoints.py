@@ -24,11 +24,15 @@ class Dialect:
     #: (https://docs.cloud.google.com/storage/docs/request-preconditions), and refuses its own,
     #: ``x-goog-if-generation-match``, together with the ``x-amz-`` headers of a signature (carrierwave#2356).
     creates: bool = True
+    #: The value of ``Accept-Encoding``. Google's storage decompresses an object stored with gzip for a client
+    #: that does not accept gzip, and then sends neither its length nor its hash
+    #: (https://docs.cloud.google.com/storage/docs/transcoding). Everywhere else a proxy could compress.
+    accept_encoding: Literal["identity", "gzip"] = "identity"
 
 
 #: ``virtual`` on AWS makes presigned URLs regional (botocore#2798).
 AWS = Dialect("when_supported", "virtual")
-_GOOGLE = Dialect("when_required", "path", creates=False)
+_GOOGLE = Dialect("when_required", "path", creates=False, accept_encoding="gzip")
 _OTHER = Dialect("when_required", "path")
 
 

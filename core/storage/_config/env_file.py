@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 
 from core.storage._errors import StorageConfigError
 
+_EXPORT = re.compile(r"\Aexport[ \t]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # No ~ (sh expands it), no $ ` \ ' " ( ) < > | & ; # space or glob sign, nothing outside ASCII.
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\-\[\]]*")
@@ -61,7 +62,7 @@ def parse(text: str, source: str = "env file") -> dict[str, str]:
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        name, equals, value = line.removeprefix("export ").partition("=")
+        name, equals, value = _EXPORT.sub("", line, count=1).partition("=")
         if not equals or not _NAME.fullmatch(name):
             raise StorageConfigError(f"{source}, line {number}: expected NAME=value")
         variables[name] = _unquote(value, f"{source}, line {number} ({name})")

@@ -31,14 +31,42 @@ def endpoint_problem(url: str) -> str | None:
         return f"is not a URL ({error})"
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return "must be scheme://host[:port] with http or https"
-    if parts.username is not None or parts.path not in {"", "/"} or parts.query or parts.fragment:
+    if parts.username is not None or parts.path not in {"", "/"} or set("?#") & set(url):
         return "must be scheme://host[:port] alone, without user, path or query"
+    if "_" in parts.hostname:
+        return (
+            f"has an underscore in the host name {parts.hostname}, which is not allowed there (RFC 1123), so "
+            "botocore refuses it: give the host a name with a hyphen"
+        )
     return None
 
 
 def region_problem(region: str) -> str | None:
-    """Why `region` cannot be signed for, or None."""
-    return None if re.fullmatch(r"[A-Za-z0-9-]{1,64}", region) else "must hold only letters, digits and hyphens"
+    """Return why `region` cannot be signed for, or None."""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", region):
+        return "must hold only letters, digits and hyphens"
+    if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d[a-z]", region):
+        return f"is {region}, which is an availability zone: set it to the region {region[:-1]}"
+    return None
+
+
+def account_problem(number: str) -> str | None:
+    """Return why `number` cannot be an AWS account ID, or None."""
+    return None if re.fullmatch(r"\d{12}", number) else "must be an AWS account id of 12 digits"
+
+
+def addressing_problem(style: str) -> str | None:
+    """Return why `style` is no addressing style, or None."""
+    return None if style in {"path", "virtual"} else "must be path or virtual"
+
+
+def credential_problem(value: str) -> str | None:
+    """Return why `value` cannot be an access key ID, a secret access key or a session token, or None."""
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return "holds a space, a line break or another character that no credentials have: copy it again"
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return "is in quotes, which docker --env-file and others keep as part of the value: remove them"
+    return None
 
 
 def _is_ipv4(name: str) -> bool:

@@ -9,6 +9,7 @@ from core.storage._errors import (
     ExpiredCredentialsError,
     IntegrityError,
     InvalidCredentialsError,
+    InvalidResponseError,
     ObjectChangedError,
     ObjectNotFoundError,
     StorageConfigError,
@@ -39,6 +40,13 @@ _SKEW = (ClockSkewError, "{skew}; sync the clock of this machine (chrony, ntpd, 
 _REGION = (WrongRegionError, "{place} is not in the region that the client signs for{region}")
 _CHANGED = (ObjectChangedError, "{place} was replaced while it was read; read it again")
 _DAMAGED = (IntegrityError, "the store refused {place}: the bytes that it got are not those that were sent")
+_ARCHIVED = (
+    StorageError,
+    (
+        "{place} is archived (S3 Glacier), so it cannot be read: restore it first with RestoreObject "
+        "(`aws s3api restore-object`), which takes minutes to hours"
+    ),
+)
 BUSY = (StoreUnreachableError, "the store was too busy for {operation} on {place}; try again later")
 
 #: By the code of the answer: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. The numbers
@@ -65,6 +73,7 @@ CODES: dict[str, tuple[type[StorageError], str]] = {
     "AuthorizationHeaderMalformed": _REGION,
     "IllegalLocationConstraintException": _REGION,
     "301": _REGION,
+    "InvalidObjectState": _ARCHIVED,
     "PreconditionFailed": _CHANGED,
     "412": _CHANGED,
     "BadDigest": _DAMAGED,
@@ -115,6 +124,40 @@ NOT_S3 = (
     "is the address of something else, or a proxy or login page responded instead of the store. Check the host "
     "and port of S3_ENDPOINT_URL (MinIO's console is on port 9001, its S3 API on 9000), HTTPS_PROXY and NO_PROXY"
 )
+#: By the status of a response without S3's error document, which is a proxy's or a gateway's: why, and what to do.
+#: Statuses that are not here are explained by `NOT_S3`.
+BY_STATUS: dict[int, tuple[type[StorageError], str]] = {
+    **dict.fromkeys(
+        (301, 302, 303, 307, 308),
+        (
+            InvalidResponseError,
+            (
+                "the response is a redirect ({status}) to {location}, which is not followed, because a signature "
+                "is valid for one address: set S3_ENDPOINT_URL to the address that the store has itself"
+            ),
+        ),
+    ),
+    407: (
+        StoreUnreachableError,
+        "the proxy wants a login (407): put user and password into HTTPS_PROXY or HTTP_PROXY",
+    ),
+    413: (
+        InvalidResponseError,
+        (
+            "a proxy in front of the store refuses bodies of this size (413): raise its limit to 64 MiB or more "
+            "(nginx: client_max_body_size)"
+        ),
+    ),
+    **dict.fromkeys(
+        (502, 503, 504),
+        (
+            StoreUnreachableError,
+            "a gateway in front of the store responded {status}: it cannot reach the store, or the store starts",
+        ),
+    ),
+    500: (StoreUnreachableError, "the server failed with status 500 and without an error document of S3"),
+    429: (StoreUnreachableError, "a gateway in front of the store limits the number of requests (429)"),
+}
 PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
 NO_NAME = "the name of the host cannot be resolved ({error}); check S3_ENDPOINT_URL, and the DNS of this machine"
 SILENCE = "no answer ({error}); is the store running, and S3_ENDPOINT_URL right?"

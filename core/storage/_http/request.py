@@ -28,7 +28,7 @@ _METHODS = {
     "UploadPart": "PUT",
 }
 #: Sent and not signed: what proxies on the way may change without breaking the signature (GCS' own does).
-_PLAIN = "User-Agent: mpr-storage\r\nAccept-Encoding: identity\r\n"
+_PLAIN = "User-Agent: mpr-storage\r\n"
 _FAILED_LATE = 500
 #: Connections that had gone stale, in a row, until that counts as a failure.
 _STALE = 40
@@ -189,7 +189,7 @@ def _head(settings: Settings, address: Address, request: Request) -> bytes:
         signed["x-amz-expected-bucket-owner"] = settings.bucket_owner
     url = f"{address.host.scheme}://{address.host.header}{path}"
     headers = sign(settings, method, url, signed, payload_hash(address.host.scheme, request.body))
-    headers |= request.plain
+    headers |= {"Accept-Encoding": settings.dialect.accept_encoding, **request.plain}
     if request.body or method in {"PUT", "POST"}:
         headers["Content-Length"] = str(len(request.body))
     target, for_proxy = pool.target(address.host, path)

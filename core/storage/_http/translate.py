@@ -13,6 +13,7 @@ from core.storage._errors import InvalidResponseError, StorageConfigError, Stora
 from core.storage._http.clock import ahead
 from core.storage._http.codes import (
     BUSY,
+    BY_STATUS,
     CODES,
     NO_CREDENTIALS,
     NO_NAME,
@@ -32,6 +33,8 @@ _VISIBLE_SKEW = 60
 _NOT_FOUND = 404
 #: Characters of a Content-Type that are shown.
 _LONGEST_TYPE = 60
+#: Characters that are shown of a text from the server.
+_LONGEST_TEXT = 1000
 
 #: What looks like an access key id: a message of a store may quote it.
 _KEY_ID = re.compile(r"\b(AKIA|ASIA|GOOG)[A-Z0-9]{8,}\b")
@@ -66,14 +69,9 @@ class Refusal(NamedTuple):
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt) -> Refusal:
     """The error in an answer that is none of success."""
-    said = leaves(body)
-    if (
-        status == _NOT_FOUND
-        and tried.operation != "HeadObject"
-        and not (root_of(body) == "Error" and said.get("Code"))
-    ):
-        # Of a proxy. Absence is believed from S3 alone: callers create, replace and delete because of it.
-        return not_s3(status, headers, body, "no error code of S3", tried)
+    said = leaves(body) if root_of(body) == "Error" else {}
+    if not said.get("Code") and not _is_without_code(status, headers, body, tried):
+        return _without_document(status, headers, body, tried)
     answer = {
         "Error": said,
         "ResponseMetadata": {
@@ -84,6 +82,23 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt
     }
     passing = said.get("Code") in PASSING or status in PASSING_STATUS
     return Refusal(_from_answer(answer, tried), passing, headers=headers)
+
+
+def _is_without_code(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt) -> bool:
+    """Whether the response is S3's although it names no code: a response to HEAD has no body at all."""
+    from_s3 = root_of(body) == "Error" or ("x-amz-request-id" in headers and not body)
+    return tried.operation == "HeadObject" or (from_s3 and status != _NOT_FOUND)
+
+
+def _without_document(status: int, headers: Mapping[str, str], body: bytes, tried: Attempt) -> Refusal:
+    """Return the error for a response that says nothing in the way of S3: absence is believed from S3 alone."""
+    if status not in BY_STATUS:
+        return not_s3(status, headers, body, "no error code of S3", tried)
+    kind, sentence = BY_STATUS[status]
+    location = _visible(headers.get("location") or "an address that it does not name")
+    error = _unanswered_error(kind, sentence.format(status=status, location=location), tried)
+    error.code, error.request_id = str(status), headers.get("x-amz-request-id")
+    return Refusal(error, status in PASSING_STATUS, headers=headers)
 
 
 def not_s3(
@@ -173,7 +188,14 @@ def _by_status(metadata: Any) -> tuple[type[StorageError], str] | None:
 def _said(code: str, error: Any) -> str:
     message = str(error.get("Message") or "").strip()
     text = f"the store said {code}: {message}" if message else f"the store said {code or 'nothing'}"
-    return _KEY_ID.sub(lambda found: hint(found[0]), text)
+    if access_key_id := str(error.get("AWSAccessKeyId") or ""):
+        text = text.replace(access_key_id, hint(access_key_id))
+    return _KEY_ID.sub(lambda found: hint(found[0]), _visible(text))
+
+
+def _visible(text: str) -> str:
+    """Return a text of the server without what could change a terminal, and not too long."""
+    return "".join(one if one.isprintable() else " " for one in text[:_LONGEST_TEXT])
 
 
 def _skew(metadata: Any) -> str:

@@ -8,8 +8,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-_MD5 = re.compile(r"[0-9a-f]{32}")
-_MD5_OF_PARTS = re.compile(r"[0-9a-f]{32}-([0-9]{1,5})")
+_MD5 = re.compile(r"[0-9a-fA-F]{32}")
+_MD5_OF_PARTS = re.compile(r"[0-9a-fA-F]{32}-([0-9]{1,5})")
 #: With an object that this library uploads in parts: their size in bytes, without which its ETag tells nothing.
 PART_SIZE = "x-amz-meta-mpr-part-size"
 
@@ -108,8 +108,8 @@ def _new(name: str) -> Hash:
 
 
 def etag_of(headers: Mapping[str, str]) -> str:
-    """The ETag without its quotes; empty where the store gives none."""
-    return headers.get("etag", "").strip('"')
+    """Return the ETag without its quotes, and without the ``W/`` by which proxies mark it as weak; empty: none."""
+    return headers.get("etag", "").removeprefix("W/").strip('"')
 
 
 def is_hash(headers: Mapping[str, str]) -> bool:
@@ -120,6 +120,11 @@ def is_hash(headers: Mapping[str, str]) -> bool:
     """
     encrypted = headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
     return not encrypted and "x-amz-server-side-encryption-customer-algorithm" not in headers
+
+
+def is_md5_of_parts(headers: Mapping[str, str]) -> bool:
+    """Whether the ETag is the MD5 of the MD5s of parts (``...-2``)."""
+    return bool(_MD5_OF_PARTS.fullmatch(etag_of(headers))) and is_hash(headers)
 
 
 def is_md5(headers: Mapping[str, str]) -> bool:
@@ -134,7 +139,7 @@ def check_for(headers: Mapping[str, str], size: int) -> Check:
         return Check("md5", md5(), bytes.fromhex(etag))
     part_size = _part_size(headers, etag, size)
     if part_size:
-        return Check("md5", PartsMd5(part_size), etag.encode())
+        return Check("md5", PartsMd5(part_size), etag.lower().encode())
     for header, name in _CHECKSUMS:
         value = headers.get(header, "")
         # A checksum of checksums of parts ends in -N, and is of no use without the bounds of the parts.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -17,7 +16,7 @@ from core.storage._http.response import leaves
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._progress import Report
-from core.storage._transfer.checksums import PART_SIZE, content_md5, etag_of, is_hash, md5
+from core.storage._transfer.checksums import PART_SIZE, content_md5, etag_of, is_hash, is_md5_of_parts, md5
 from core.storage._transfer.upload_source import UploadSource
 
 _MIB = 1024 * 1024
@@ -29,7 +28,6 @@ _MOST_PARTS = 10_000
 _THREADS = 4
 #: Bytes of parts in memory at once.
 _MEMORY = 256 * _MIB
-_ETAG_OF_PARTS = re.compile(r"[0-9a-f]{32}-\d+")
 
 
 def put_parts(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
@@ -63,6 +61,8 @@ class _Upload:
         self._part_size = part_size
         self._digests: dict[int, bytes] = {}
         self._etags: dict[int, str] = {}
+        #: Whether a key of KMS encrypts the parts. MinIO names it in responses to UploadPart, and not at the end.
+        self._encrypted = False
         self._stop = Event()
 
     def send_all(self) -> None:
@@ -105,8 +105,8 @@ class _Upload:
     def verified(self, headers: Mapping[str, str]) -> ObjectInfo:
         # Under a key of KMS the ETag has the same form and is no hash of the content.
         etag = etag_of(headers)
-        comparable = bool(_ETAG_OF_PARTS.fullmatch(etag)) and is_hash(headers)
-        if comparable and etag != self._expected():
+        comparable = is_md5_of_parts(headers) and not self._encrypted
+        if comparable and etag.lower() != self._expected():
             raise self._source.damaged("CompleteMultipartUpload", etag, self._expected())
         return self._source.uploaded(headers, etag, "md5" if comparable else "content-md5")
 
@@ -116,7 +116,7 @@ class _Upload:
             headers = self._source.call("HeadObject").headers
         except StorageError:
             raise error from None
-        if etag_of(headers) != self._expected():
+        if etag_of(headers).lower() != self._expected():
             raise error
         return headers
 
@@ -133,7 +133,8 @@ class _Upload:
         signed = {"Content-MD5": content_md5(digest)}
         answer = self._call("UploadPart", f"partNumber={number}&", signed=signed, body=body)
         self._digests[number] = digest
-        self._etags[number] = answer.headers.get("etag", "")
+        self._etags[number] = f'"{etag_of(answer.headers)}"'
+        self._encrypted = self._encrypted or not is_hash(answer.headers)
         self._report.advanced(len(body))
 
     def _call(self, operation: str, query: str = "", **more: Any) -> Reply:

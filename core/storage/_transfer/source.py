@@ -48,7 +48,7 @@ class Source:
         """The object from `position` on; or all of it, from a server that ignores ranges."""
         if not position:
             return self.open()
-        answer = self._get({"Range": f"bytes={position}-", "If-Match": self._headers["etag"]})
+        answer = self._get({"Range": f"bytes={position}-", "If-Match": f'"{etag_of(self._headers)}"'})
         self._must_be_the_same(answer, self._size(answer, position))
         return answer
 
@@ -114,7 +114,7 @@ class Source:
         return int(found[2])
 
     def _must_be_the_same(self, answer: Answer, size: int) -> None:
-        if (size, answer.headers.get("etag")) != (self.size, self._headers.get("etag")):
+        if (size, etag_of(answer.headers)) != (self.size, etag_of(self._headers)):
             answer.close()
             raise ObjectChangedError(
                 f"{self.bucket}/{self.key} was replaced while it was read; read it again", **self._place()

@@ -9,7 +9,7 @@ from core.storage._objects import ObjectInfo
 from core.storage._transfer.checksums import Hash, PartsMd5, md5
 
 _CHUNK = 1024 * 1024
-_ETAG = re.compile(r"([0-9a-f]{32})(?:-([0-9]{1,5}))?")
+_ETAG = re.compile(r"([0-9a-fA-F]{32})(?:-([0-9]{1,5}))?")
 
 
 def is_same(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
@@ -29,12 +29,12 @@ def is_same(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
     from core.storage._transfer.multipart import part_size  # noqa: PLC0415  # threads, for what was put in parts
 
     made = PartsMd5(part_size(info.size)) if found[2] else md5()
-    return _digest(path, made) == (info.etag.encode() if found[2] else bytes.fromhex(found[1]))
+    return _digest(path, made) == (info.etag.lower().encode() if found[2] else bytes.fromhex(found[1]))
 
 
 def proven_md5(info: ObjectInfo) -> str:
     """The MD5 of the whole content, if the transfer that gave `info` has proven it; otherwise empty."""
-    return info.etag if info.verified_by == "md5" and "-" not in info.etag else ""
+    return info.etag.lower() if info.verified_by == "md5" and "-" not in info.etag else ""
 
 
 def md5_of(path: str | os.PathLike[str] | int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +21,9 @@ from core.storage._transfer.upload_source import THRESHOLD, UploadSource
 if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
     from core.storage.settings import Settings
+
+#: The name of a header (https://www.rfc-editor.org/rfc/rfc9110#name-tokens).
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 @public
@@ -81,12 +85,25 @@ def put(
 
 
 def _headers(content_type: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """The headers of an object, of which none ends before its time."""
+    """Return the headers of an object.
+
+    Raises:
+        TypeError: a name or value is no text.
+        ValueError: it cannot be a header, or two names differ in case alone.
+    """
     headers = {"Content-Type": content_type}
-    headers |= {f"x-amz-meta-{name.lower()}": value for name, value in metadata.items()}
-    for name, value in headers.items():
-        if not (f"{name}{value}".isascii() and f"{name}{value}".isprintable()):
-            raise ValueError(f"content types and metadata must be printable ASCII, got {name}: {value!r}")
+    for name, value in metadata.items():
+        if {type(name), type(value)} != {str}:
+            raise TypeError(f"metadata must map text to text, got {name!r}: {value!r}")
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"a name of metadata must be letters, digits, hyphens and dots, got {name!r}")
+        header = f"x-amz-meta-{name.lower()}"
+        if header in headers:
+            raise ValueError(f"two names of metadata differ in case alone, and S3 has no case there: {name!r}")
+        headers[header] = value
+    for header, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"content types and metadata must be printable ASCII, got {header}: {value!r}")
     return headers
 
 
@@ -109,7 +126,7 @@ def _put(source: UploadSource, headers: dict[str, str], report: Report) -> Objec
     answer = source.call("PutObject", signed=headers, body=body)
     etag = etag_of(answer.headers)
     comparable = is_md5(answer.headers)
-    if comparable and etag != digest.hexdigest():
+    if comparable and etag.lower() != digest.hexdigest():
         raise source.damaged("PutObject", etag, digest.hexdigest())
     report.advanced(source.size)
     return source.uploaded(answer.headers, etag, "md5" if comparable else "content-md5")
