@@ -54,7 +54,7 @@ test-changed: .venv/dev ## the tests nearest to what differs from main, or from 
 	@$(BIN)/python -m tests.impact $(BASE:%=--base %) $(WORKERS) --tier fast $(ARGS)
 
 faults: .venv/dev ## 2,000 random schedules of network faults (minutes), or SCHEDULES=<number>
-	@FAULT_SCHEDULES=$(SCHEDULES) $(PYTEST) --timeout 3600 $(COVERAGE) tests/core/test_fault_schedules.py
+	@FAULT_SCHEDULES=$(SCHEDULES) $(PYTEST) --timeout 3600 $(COVERAGE) tests/core/test_fault_schedules.py tests/core/test_response_fuzz.py
 
 bench: .venv/dev .local/s3fs/made ## compare with other clients; writes docs/bench.json, .md and .svg; ARGS="--rounds 5"
 	@$(BIN)/python -m bench.transfers --tls --json docs/bench.json $(ARGS)

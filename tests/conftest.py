@@ -46,7 +46,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _hermetic_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
-        if name.startswith(("AWS_", "S3_", "MPR_", "PULUMI_")):
+        if name.startswith(("AWS_", "S3_", "MPR_", "PULUMI_")) or name == "REQUESTS_CA_BUNDLE":
             monkeypatch.delenv(name)
     nowhere = tmp_path_factory.getbasetemp() / "no-aws-config"
     monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere))

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 
 import pytest
+import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -220,3 +222,142 @@ def test_a_slow_transfer_that_moves_enough_is_not_given_up(monkeypatch):
             got += len(piece)
             now[0] += framing.WINDOW * len(piece) / framing.LEAST * 0.9
         assert got == len(body)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 2000 OK\r\nContent-Length: 1",
+        b"HTTP/1.1 20 OK\r\nContent-Length: 1",
+        b"HTTP/1.1 2x0 OK\r\nContent-Length: 1",
+        b"HTTP/1.1 200OK\r\nContent-Length: 1",
+        b"HTTP/2 200 OK\r\nContent-Length: 1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nA: b\nc: d",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nA: b\rc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nA: b\0",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nA: b\r\n continued",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nno header",
+        b"HTTP/1.1 200 OK\r\nContent-Length : 1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: a\r\nETag: b",
+    ],
+)
+def test_a_head_that_can_be_read_in_two_ways_is_refused(head):
+    with answering(head + b"\r\n\r\nx") as connection, pytest.raises(BrokenError):
+        connection.request(HEAD, b"")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"1\r\nxy\r\n0\r\n\r\n", b"1\r\nx0\r\n\r\n", b"0\r\n" + b"a: b\r\n" * 200 + b"\r\n", b"1" * 20 + b"\r\nx"],
+    ids=["bytes after a chunk", "no end of a chunk", "trailers without end", "a chunk of any size"],
+)
+def test_chunks_that_can_be_read_in_two_ways_are_refused(body):
+    with answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body) as connection:
+        answer = connection.request(HEAD, b"")
+        with pytest.raises(BrokenError):
+            answer.read()
+
+
+def test_interim_responses_end(monkeypatch):
+    monkeypatch.setattr(framing, "_INTERIM", 3)
+    interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    with answering(interim * 3 + framed(b"x")) as connection:
+        assert connection.request(HEAD, b"").read() == b"x"
+    with answering(interim * 4 + framed(b"x")) as connection, pytest.raises(BrokenError, match="status 1xx"):
+        connection.request(HEAD, b"")
+
+
+def test_a_head_that_trickles_is_given_up(monkeypatch):
+    now = iter(range(0, 10**6, 20))
+    monkeypatch.setattr(framing, "HEAD_TIME", 10)
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    with (
+        answering(framed(b"x"), [1] * 40) as connection,
+        pytest.raises(StallError, match="took longer than 10 s"),
+    ):
+        connection.request(HEAD, b"")
+
+
+def test_a_body_without_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(framing, "_LONGEST_BODY", 1000)
+    with answering(framed(b"x" * 1001)) as connection:
+        answer = connection.request(HEAD, b"")
+        with pytest.raises(BrokenError, match="longer than 1000 bytes"):
+            answer.read()
+
+
+def test_white_space_that_keeps_a_response_alive_is_waited_for(monkeypatch):
+    """As S3 sends it for minutes while it completes an upload."""
+    now = iter(range(0, 10**6, 20))
+    monkeypatch.setattr(framing, "_PIECE", 64)
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    for patient in (True, False):
+        with answering(framed(b" " * 1000 + b"<a/>")) as connection:
+            answer = connection.request(HEAD, b"")
+            if patient:
+                answer.be_patient()
+                assert answer.read().strip() == b"<a/>"
+            else:
+                with pytest.raises(StallError):
+                    answer.read()
+
+
+#: Lines of a response, right and wrong, that generated responses are made of.
+_LINES = st.sampled_from(
+    [
+        b"Content-Length: 3",
+        b"Content-Length: 4",
+        b"content-length: 3",
+        b"Content-Length: 03",
+        b"Content-Length: 3, 3",
+        b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: Chunked",
+        b"Transfer-Encoding: identity",
+        b"Connection: close",
+        b"X: y",
+        b"X : y",
+        b" folded",
+        b"",
+        b"X: \xff",
+    ]
+)
+_BODIES = st.sampled_from(
+    [b"", b"ab", b"abc", b"abcd", b"3\r\nabc\r\n0\r\n\r\n", b"3\r\nabc0\r\n\r\n", b"3\nabc\n0\n\n"]
+)
+_STATUSES = st.sampled_from(
+    # Not 204, which has no body (RFC 9112, 6.3): urllib3 reads one if the headers say so.
+    [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 200", b"HTTP/1.1 404 No", b"HTTP/1.1 2000"]
+)
+
+
+def read_by_urllib3(response: bytes) -> bytes | None:
+    """Return the body as urllib3 reads it, or None if it refuses the response."""
+    near, far = socket.socketpair()
+    with near, far:
+        far.sendall(response)
+        far.shutdown(socket.SHUT_WR)
+        connection = urllib3.connection.HTTPConnection("x")
+        connection.sock = near
+        try:
+            connection.request("GET", "/", preload_content=True)
+            return bytes(connection.getresponse().data)
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError):
+            return None
+
+
+@settings(deadline=None)
+@given(status=_STATUSES, lines=st.lists(_LINES, max_size=3), body=_BODIES)
+def test_a_response_is_read_as_urllib3_reads_it_or_refused(status, lines, body):
+    response = b"\r\n".join([status, *lines, b"", b""]) + body
+    with answering(response) as connection:
+        try:
+            found = connection.request(HEAD, b"").read()
+        except OSError:
+            return
+    assert found == read_by_urllib3(response)

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,6 +20,7 @@ from core.storage import (
     ClockSkewError,
     ExpiredCredentialsError,
     InvalidCredentialsError,
+    StorageConfigError,
     StoreUnreachableError,
     download_file,
     download_many,
@@ -308,7 +310,68 @@ def test_a_proxy_for_tls_is_asked_for_a_tunnel(use, monkeypatch, tmp_path, proxy
     assert asked[0].startswith("CONNECT store.example:443 HTTP/1.")
 
 
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "it wants a login"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", r"it refuses a tunnel to .* \(status 403\)"),
+        (b"HTTP/1.1 200 OK\r\n\r\nsurplus", "sent something through it at once"),
+    ],
+)
+def test_a_proxy_that_opens_no_tunnel_is_named_with_its_reason(use, monkeypatch, proxy_server, answer, said):
+    port, _, answers = proxy_server
+    answers.append(answer)
+    use("https://store.example", "bucket")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    with pytest.raises(StoreUnreachableError, match=said):
+        list(list_objects("bucket"))
+
+
+@pytest.mark.usefixtures("pauses")
+def test_the_address_of_an_ipv6_store_is_in_brackets(use, monkeypatch, proxy_server):
+    port, asked, answers = proxy_server
+    answers.append(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    use("https://[2001:db8::1]:9000", "bucket")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    with pytest.raises(StoreUnreachableError):
+        list(list_objects("bucket"))
+    assert asked[0].startswith("CONNECT [2001:db8::1]:9000 HTTP/1.1\r\nHost: [2001:db8::1]:9000\r\n")
+
+
+@pytest.mark.parametrize("scheme", ["https", "socks5"])
+def test_a_proxy_that_is_not_reached_by_plain_http_gets_no_credentials(use, monkeypatch, proxy_server, scheme):
+    port, asked, _ = proxy_server
+    use("https://store.example", "bucket")
+    monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://me:password@127.0.0.1:{port}")
+    with pytest.raises(StorageConfigError, match=rf"HTTPS_PROXY names a proxy with {scheme}://") as caught:
+        list(list_objects("bucket"))
+    assert "password" not in str(caught.value)
+    assert asked == []
+
+
+def test_a_connection_made_without_a_proxy_is_not_used_with_one(served, monkeypatch, tmp_path, proxy_server):
+    port, asked, answers = proxy_server
+    answers.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
+    download_file("bucket", "k.mp4", tmp_path / "k")
+    monkeypatch.setenv("HTTP_PROXY", f"http://me:password@127.0.0.1:{port}")
+    download_file("bucket", "k.mp4", tmp_path / "k")
+    assert "Proxy-Authorization" in asked[0]
+    assert not any("Proxy-Authorization" in headers for _, _, headers in served.requests)
+
+
+def test_a_proxy_that_speaks_no_http_is_an_error(use, monkeypatch, proxy_server, pauses):
+    port, _, answers = proxy_server
+    use("https://store.example", "bucket")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    answers.append(b"SSH-2.0-OpenSSH_9.6\r\n")
+    with pytest.raises(StoreUnreachableError, match="the proxy cannot be reached"):
+        list(list_objects("bucket"))
+    assert pauses
+
+
 def test_a_host_in_no_proxy_is_reached_directly(served, monkeypatch, tmp_path):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert download_file("bucket", "k.mp4", tmp_path / "k").size == len(BODY)
+    for no_proxy in ("127.0.0.1", urlsplit(served.endpoint).netloc):
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        assert download_file("bucket", "k.mp4", tmp_path / "k").size == len(BODY)

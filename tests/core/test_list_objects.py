@@ -143,6 +143,14 @@ def test_a_listing_that_cannot_go_on_is_an_error_and_no_short_listing(pages, sec
     assert len(pages.requests) == 2
 
 
+def test_continuation_tokens_that_repeat_are_an_error_and_no_endless_listing(pages):
+    for token in "ABAB":
+        pages.add("k", token=token)
+    with pytest.raises(StorageError, match="goes on, but not where"):
+        list(list_objects("bucket"))
+    assert len(pages.requests) <= 4
+
+
 @pytest.mark.usefixtures("any_bucket")
 def test_a_missing_bucket_is_named():
     with pytest.raises(BucketNotFoundError) as caught:
@@ -165,14 +173,20 @@ ROW = (
         ("<ListBucketResult><Contents>", "the listing is not XML"),
         (ROW[0].replace("<Key>a</Key>", ""), "an object without the XML element Key"),
         (ROW[0].replace("<Size>1</Size>", ""), "an object without the XML element Size"),
-        (ROW[0].replace("2025-01-01T00:00:00.000Z", ""), "whose Size or LastModified has no value"),
-        (ROW[0].replace("<Size>1", "<Size>one"), "whose Size or LastModified has no value"),
+        (ROW[0].replace("2025-01-01T00:00:00.000Z", ""), "whose Key, Size or LastModified has no value"),
+        (ROW[0].replace("<Size>1", "<Size>-1"), "whose Key, Size or LastModified has no value"),
+        (ROW[0].replace("<Size>1", "<Size>" + "9" * 5000), "whose Key, Size or LastModified has no value"),
+        (ROW[0].replace("<Key>a", "<Key>"), "whose Key, Size or LastModified has no value"),
+        (ROW[0].replace("2025-", "99999-"), "whose Key, Size or LastModified has no value"),
+        (ROW[0].replace(".000Z", ""), "whose Key, Size or LastModified has no value"),
+        ('<?xml version="1.0" encoding="nope"?><ListBucketResult></ListBucketResult>', "the listing is not XML"),
+        (ROW[0].replace("<Size>1", "<Size>one"), "whose Key, Size or LastModified has no value"),
     ],
 )
 def test_a_listing_that_cannot_be_parsed_is_an_error(transport, use, workers, listing, said):
     use("http://127.0.0.1:9", "bucket")
     whole = "<ListBucketResult>{}</ListBucketResult>"
-    damaged = listing if listing.startswith("<ListBucketResult>") else whole.format(listing)
+    damaged = listing if "<ListBucketResult>" in listing else whole.format(listing)
     transport.respond(requests_of("ListObjectsV2", query="delimiter"), 200, whole.format(ROW[1]).encode())
     transport.respond(requests_of("ListObjectsV2"), 200, damaged.encode())
     with pytest.raises(InvalidResponseError, match=said):

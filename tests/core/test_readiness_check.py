@@ -284,7 +284,7 @@ def test_a_page_in_the_place_of_a_refusal_fails_the_endpoint(fake, checked):
     fake.page = Page(403)
     code, found = checked()
     assert code == 1
-    assert "answered 403 without a reason" in found["endpoint"][1]
+    assert "status 403, Content-Type text/html ('Sign in - Example')" in found["endpoint"][1]
 
 
 def test_a_certificate_is_trusted_by_the_file_of_aws_ca_bundle(tmp_path, use, monkeypatch, checked):

@@ -305,7 +305,7 @@ def test_current_settings_are_read_again_only_when_something_changed(monkeypatch
 
 
 @pytest.fixture
-def env_file(monkeypatch, tmp_path) -> Path:
+def env_file(monkeypatch, tmp_path: Path) -> Path:
     """An env file that the environment names, and that was read."""
     file = tmp_path / "x.env"
     file.write_text(render(FULL))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import ssl
+import subprocess
 import urllib.request
 
 import boto3
@@ -14,6 +16,7 @@ from core.storage import (
     StoreUnreachableError,
     download_file,
     get_presigned_url,
+    get_s3_client,
     list_objects,
     upload_file,
 )
@@ -169,10 +172,36 @@ def test_a_ca_bundle_without_certificates_is_a_configuration_error(monkeypatch, 
 
 
 @pytest.mark.usefixtures("loaded")
-def test_an_empty_aws_ca_bundle_is_a_configuration_error(monkeypatch):
+def test_an_empty_aws_ca_bundle_is_absent_and_certificates_are_checked(monkeypatch):
+    """Left to botocore, it would mean that no certificate is checked."""
     monkeypatch.setenv("AWS_CA_BUNDLE", "")
-    with pytest.raises(StorageConfigError, match="AWS_CA_BUNDLE"):
+    with pytest.raises(StoreUnreachableError, match="does not trust the store's certificate"):
         list(list_objects(IN))
+    with pytest.raises(SSLError):
+        get_s3_client().list_objects_v2(Bucket=IN)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_an_empty_aws_ca_bundle_leaves_requests_ca_bundle(monkeypatch, store):
+    monkeypatch.setenv("AWS_CA_BUNDLE", "")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(store.authority))
+    list(list_objects(IN))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/none.pem")
+    with pytest.raises(StorageConfigError, match="REQUESTS_CA_BUNDLE must name a file of certificates"):
+        list(list_objects(IN))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no `openssl` command")
+@pytest.mark.usefixtures("loaded")
+def test_aws_ca_bundle_may_be_a_folder_of_certificates(monkeypatch, store, tmp_path):
+    """Files are named by the hash of their certificate, as `openssl rehash` names them."""
+    name = subprocess.run(
+        ["openssl", "x509", "-noout", "-hash", "-in", str(store.authority)],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    (tmp_path / f"{name}.0").write_bytes(store.authority.read_bytes())
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path))
+    list(list_objects(IN))
 
 
 @pytest.mark.usefixtures("sourced")

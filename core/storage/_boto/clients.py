@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from core.storage._http import pool
+from core.storage._http.authorities import authorities
 from core.storage._http.limits import CONNECT_TIMEOUT, POOL, READ_TIMEOUT
 from core.storage._http.retry import ATTEMPTS
 from core.storage._public import public
@@ -112,6 +113,8 @@ def _new_client(settings: Settings, *, presign: bool) -> S3Client:
         "s3",
         region_name=settings.region,
         endpoint_url=endpoint or settings.endpoint_url,
+        # Left to botocore, an empty AWS_CA_BUNDLE means that no certificate is checked.
+        verify=authorities() or True,
         config=_config(settings),
     )
     if settings.bucket_owner and not presign:

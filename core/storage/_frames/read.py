@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from core.storage._errors import IntegrityError, ObjectNotFoundError, StorageError
+from core.storage._errors import IntegrityError, ObjectNotFoundError
 from core.storage._frames.manifest import CachedFrame, FrameManifest
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
@@ -57,7 +57,7 @@ class _Download:
             raise
         except ObjectNotFoundError as error:
             return TransferResult(frame, Path(path), error=self._gone(frame, error))
-        except (StorageError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
             return TransferResult(frame, Path(path), error=error)
         return TransferResult(frame, Path(path), info)
 

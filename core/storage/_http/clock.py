@@ -35,5 +35,5 @@ def parsed_time(text: str) -> datetime | None:
 
     try:
         return parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):  # each of them for some texts
         return None

@@ -95,7 +95,7 @@ TLS: tuple[tuple[str, type[StorageError], str], ...] = (
     (
         r"\[X509|\[Errno (2|13|21)\]",
         StorageConfigError,
-        "AWS_CA_BUNDLE must name a file of certificates in PEM form that can be read ({error})",
+        "{variable} must name a file of certificates in PEM form, or a folder of them, that can be read ({error})",
     ),
     (
         r"match",

@@ -16,10 +16,24 @@ from collections.abc import Callable, Mapping
 _PIECE = 256 * 1024
 #: Bytes. No server that means well sends longer headers.
 _LONGEST_HEAD = 64 * 1024
+#: Bytes. A page of 1,000 keys, each of 1,024 bytes and percent-encoded, has 4 MiB.
+_LONGEST_BODY = 16 * 1024 * 1024
+#: Seconds from the end of a request to the end of the head of its response.
+HEAD_TIME = 20.0
+#: Responses such as 100 Continue before the one that counts.
+_INTERIM = 10
 #: Seconds and bytes: a transfer that moves less than this in that time has stalled, however alive it looks.
 WINDOW = 30.0
 LEAST = 32 * 1024
 _NOTHING = memoryview(b"")
+_STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: [^\r\n\0]*)?")
+#: A line that begins with white space would continue the one before, which nothing sends any more (RFC 9112, 5.2).
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
+#: What says where a body ends, and which object it is.
+_ONCE = frozenset({"content-length", "transfer-encoding", "content-range", "etag"})
+#: Lines after the last chunk.
+_MOST_TRAILERS = 100
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*")
 
 
@@ -71,9 +85,13 @@ class Connection:
             # The server may have answered before it had read the whole body, as with 403 or 413.
             if not select.select([self._socket], [], [], 1)[0]:
                 raise self._lost() from error
-        status, headers = self._head()
-        while status // 100 == 1:  # such as 100 Continue, which was not asked for
-            status, headers = self._head()
+        deadline = time.monotonic() + HEAD_TIME
+        for _ in range(_INTERIM + 1):
+            status, headers = self._head(deadline)
+            if status // 100 != 1:
+                break
+        else:
+            raise BrokenError(f"more than {_INTERIM} responses with a status 1xx")
         self._used = True
         return Answer(self, status, headers, bodiless=bodiless or status in {204, 304})
 
@@ -100,8 +118,8 @@ class Connection:
         return found
 
     def line(self) -> bytes:
-        """The next line, without its end."""
-        return self._until(b"\n").removesuffix(b"\r")
+        """Return the next line, without its end."""
+        return self._until(b"\r\n", time.monotonic() + HEAD_TIME)
 
     def _send(self, data: bytes) -> None:
         # Not sendall: its time limit is for the whole, and a slow line would never get a large part through.
@@ -117,24 +135,31 @@ class Connection:
     def _lost(self) -> BrokenError:
         return StaleError("closed") if self._used else BrokenError("the connection was closed before an answer")
 
-    def _head(self) -> tuple[int, dict[str, str]]:
-        first, *lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-        version, _, rest = first.partition(" ")
-        if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
+    def _head(self, deadline: float) -> tuple[int, dict[str, str]]:
+        first, *lines = self._until(b"\r\n\r\n", deadline).decode("latin-1").split("\r\n")
+        status = _STATUS_LINE.fullmatch(first)
+        if not status:
             raise BrokenError(f"the answer is no HTTP: {first[:40]!r}")
-        headers = {"": version}
+        headers = {"": status[1]}
         for line in lines:
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        return int(rest[:3]), headers
+            header = _HEADER.fullmatch(line)
+            if not header:
+                raise BrokenError(f"the response has a line that is no header: {line[:40]!r}")
+            name, value = header[1].lower(), header[2].strip()
+            if headers.get(name, value) != value and name in _ONCE:
+                raise BrokenError(f"the response has two headers {name} that differ")
+            headers[name] = value
+        return int(status[2]), headers
 
-    def _until(self, mark: bytes) -> bytes:
-        """What comes before the mark; both are taken."""
+    def _until(self, mark: bytes, deadline: float) -> bytes:
+        """Return what comes before the mark, and take both."""
         looked_at = self._start
         while (found := self._room.find(mark, looked_at, self._end)) < 0:
             looked_at = max(self._start, self._end - len(mark) + 1)
             if self._end - self._start > _LONGEST_HEAD:
                 raise BrokenError("the answer is no HTTP: a header without end")
+            if time.monotonic() > deadline:
+                raise StallError(f"the head of the response took longer than {HEAD_TIME:g} s")
             looked_at -= self._make_room()
             if not self._receive_more():
                 raise self._lost() if self._start == self._end else BrokenError("the answer ended early")
@@ -175,7 +200,7 @@ class Answer:
         self.released: Callable[[Connection, bool], object] = lambda used, _usable: used.close()
         self._connection = connection
         self._watch: _Watch | None = None
-        self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        self._chunked = _is_chunked(headers)
         #: Bytes until the end of the body, or of the chunk; negative: until the connection ends.
         self._left = 0 if bodiless or self._chunked else -1 if self.length is None else self.length
         self._ended = not self._left and not (self._chunked and not bodiless)
@@ -205,11 +230,26 @@ class Answer:
         return found
 
     def read(self) -> bytes:
-        """The whole body, for those that are short."""
-        pieces = []
+        """Return the whole body, for those that are short.
+
+        Raises:
+            BrokenError: it is longer than any that S3 sends, or ended before it was whole.
+            OSError: the connection broke, or stalled.
+        """
+        body = bytearray()
         while found := self.piece():
-            pieces.append(bytes(found))
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            body += found
+            if len(body) > _LONGEST_BODY:
+                raise BrokenError(f"the body is longer than {_LONGEST_BODY} bytes")
+        return bytes(body)
+
+    def be_patient(self) -> None:
+        """Wait for as long as something comes: a store may send white space for minutes before it is done.
+
+        As S3 does while it completes an upload
+        (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
+        """
+        self._watch = _Patience()
 
     def close(self) -> None:
         """Give the connection back, if the body was read to its end and both sides want to go on; else end it."""
@@ -221,8 +261,8 @@ class Answer:
 
     def _next_chunk(self) -> bool:
         """Read up to the next chunk; False: that was the last."""
-        if not self._first_chunk:
-            self._connection.line()  # the end of the chunk before
+        if not self._first_chunk and self._connection.line():
+            raise BrokenError("bytes follow a chunk where its end should be")
         self._first_chunk = False
         size = self._connection.line().partition(b";")[0]
         if not _CHUNK_SIZE.fullmatch(size):
@@ -230,8 +270,11 @@ class Answer:
         self._left = int(size, 16)
         if self._left:
             return True
-        while self._connection.line():  # trailers
-            pass
+        trailers = 0
+        while self._connection.line():
+            trailers += 1
+            if trailers > _MOST_TRAILERS:
+                raise BrokenError(f"more than {_MOST_TRAILERS} lines follow the last chunk")
         self._ended = True
         return False
 
@@ -251,6 +294,26 @@ class _Watch:
             raise StallError(f"fewer than {LEAST} bytes in {WINDOW:g} s")
 
 
+class _Patience(_Watch):
+    """Sees nothing."""
+
+    def moved(self, count: int) -> None:
+        pass
+
+
+def _is_chunked(headers: Mapping[str, str]) -> bool:
+    coding = headers.get("transfer-encoding", "").lower()
+    if coding not in {"", "chunked"}:
+        raise BrokenError(f"the response has the Transfer-Encoding {coding[:40]!r}, which was not asked for")
+    if coding and "content-length" in headers:
+        raise BrokenError("the response has both a Transfer-Encoding and a Content-Length")
+    return bool(coding)
+
+
 def _length(headers: Mapping[str, str]) -> int | None:
     text = headers.get("content-length", "")
-    return int(text) if text.isdecimal() else None
+    if not text:
+        return None
+    if not _LENGTH.fullmatch(text):
+        raise BrokenError(f"the Content-Length is no number of bytes: {text[:40]!r}")
+    return int(text)

@@ -68,7 +68,8 @@ def send(request: Request, settings: Settings | None = None) -> Answer:
     """The answer to a request that succeeded, with its body still to come; whoever gets it closes it.
 
     Tried up to 5 times in all, with growing random pauses, on faults that pass: lost connections, silence,
-    throttling, errors of the server. That takes 2 minutes and 8 seconds at most, plus the time of the bodies.
+    throttling, errors of the server. That takes 2 minutes and 8 seconds at most, plus 20 s for each head that
+    trickles, plus the time of the bodies.
     Thread-safe.
 
     Raises:
@@ -127,6 +128,8 @@ def _replied(settings: Settings, request: Request) -> Reply | Refusal:
     answer = _tried(settings, request)
     if isinstance(answer, Refusal):
         return answer
+    if request.operation in SETTLED_BY_RETRY:
+        answer.be_patient()
     body = _body_of(answer, request)
     if isinstance(body, Refusal):
         return body
@@ -162,9 +165,10 @@ def _answered(settings: Settings, request: Request) -> Answer:
 
     with translated(*request.attempt):
         address = address_of(settings, request.bucket)
-        head = _head(settings, address, request)
+        route = pool.route_to(address.host)
+        head = _head(settings, address, route, request)
     for _ in range(_STALE):
-        connection = pool.take(address.host)
+        connection = pool.take(route)
         try:
             answer = connection.request(head, request.body, bodiless=request.operation == "HeadObject")
         except StaleError:
@@ -173,12 +177,12 @@ def _answered(settings: Settings, request: Request) -> Answer:
         except BaseException:
             connection.close()
             raise
-        answer.released = lambda used, usable: pool.give_back(address.host, used, usable=usable)
+        answer.released = lambda used, usable: pool.give_back(route, used, usable=usable)
         return answer
     raise ConnectionError("every connection was closed before an answer")
 
 
-def _head(settings: Settings, address: Address, request: Request) -> bytes:
+def _head(settings: Settings, address: Address, route: pool.Route, request: Request) -> bytes:
     """The request line and the headers, signed."""
     from core.storage._boto.sign import payload_hash, sign  # noqa: PLC0415  # imports botocore
 
@@ -192,6 +196,6 @@ def _head(settings: Settings, address: Address, request: Request) -> bytes:
     headers |= {"Accept-Encoding": settings.dialect.accept_encoding, **request.plain}
     if request.body or method in {"PUT", "POST"}:
         headers["Content-Length"] = str(len(request.body))
-    target, for_proxy = pool.target(address.host, path)
+    target, for_proxy = route.target(path)
     lines = "".join(f"{name}: {value}\r\n" for name, value in (headers | for_proxy).items())
     return f"{method} {target} HTTP/1.1\r\n{_PLAIN}{lines}\r\n".encode("latin-1")

@@ -70,7 +70,7 @@ def leaves(body: bytes) -> dict[str, str]:
     try:
         # A store that is busy may send white space before the document, to keep the connection open.
         root = ET.fromstring(body.lstrip())  # noqa: S314  # expat limits the expansion of entities
-    except ET.ParseError:
+    except (ET.ParseError, LookupError, ValueError):  # also an encoding that Python does not know
         return {}
     return {one.tag.rpartition("}")[2]: one.text or "" for one in root.iter()}
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from core.storage._config.mask import hint
 from core.storage._errors import InvalidResponseError, StorageConfigError, StorageError, StoreUnreachableError
+from core.storage._http.authorities import variable
 from core.storage._http.clock import ahead
 from core.storage._http.codes import (
     BUSY,
@@ -246,4 +247,4 @@ def _unanswered(error: Exception) -> tuple[type[StorageError], str]:
 def _handshake(said: str) -> tuple[type[StorageError], str]:
     """What OpenSSL said, without the URL around it: a key may hold any of the words."""
     kind, sentence = next((kind, sentence) for pattern, kind, sentence in TLS if re.search(pattern, said))
-    return kind, sentence.format(error=said)
+    return kind, sentence.format(error=said, variable=variable())

@@ -5,6 +5,7 @@ botocore takes 50 ms for the 1,000 keys of a page, most of it for their dates (b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from xml.etree import ElementTree as ET
 
 from core.storage._errors import InvalidResponseError
 from core.storage._objects import ObjectInfo
+
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 
 class Page(NamedTuple):
@@ -33,7 +36,7 @@ def parsed(body: bytes, bucket: str) -> Page:
     """
     try:
         root = ET.fromstring(body)  # noqa: S314  # expat limits the expansion of entities
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError, ValueError) as error:  # also an encoding that Python does not know
         raise _invalid(bucket, f"is not XML ({error})") from error
     space = root.tag.rpartition("}")[0]
     space = f"{space}}}" if space else ""
@@ -44,8 +47,8 @@ def parsed(body: bytes, bucket: str) -> Page:
         objects = [_object(row, bucket, encoded=encoded) for row in rows]
     except KeyError as error:
         raise _invalid(bucket, f"has an object without the XML element {error.args[0]}") from error
-    except ValueError as error:
-        raise _invalid(bucket, f"has an object whose Size or LastModified has no value ({error})") from error
+    except (ValueError, OverflowError) as error:
+        raise _invalid(bucket, f"has an object whose Key, Size or LastModified has no value ({error})") from error
     names = (one.findtext(f"{space}Prefix", "") for one in root.iterfind(f"{space}CommonPrefixes"))
     folders = [_decoded(one) if encoded else one for one in names]
     truncated = root.findtext(f"{space}IsTruncated") == "true"
@@ -63,8 +66,10 @@ def _invalid(bucket: str, problem: str) -> InvalidResponseError:
 
 def _object(row: Mapping[str, str], bucket: str, *, encoded: bool) -> ObjectInfo:
     key = _decoded(row["Key"]) if encoded else row["Key"]
-    etag, modified = row.get("ETag", "").strip('"'), datetime.fromisoformat(row["LastModified"])
-    return ObjectInfo(key, int(row["Size"]), etag, modified, "", bucket)
+    size, modified = row["Size"], datetime.fromisoformat(row["LastModified"])
+    if not _SIZE.fullmatch(size) or modified.tzinfo is None or not key:
+        raise ValueError(f"Key {key[:40]!r}, Size {size[:40]!r}, LastModified {row['LastModified'][:40]!r}")
+    return ObjectInfo(key, int(size), row.get("ETag", "").strip('"'), modified, "", bucket)
 
 
 def _decoded(key: str) -> str:

@@ -31,6 +31,7 @@ def pages(
         start += f"&delimiter={quote(delimiter, safe='')}"
     ahead = Ahead(lambda query: _listed(bucket, query, settings))
     token = None
+    seen: set[int] = set()  # hashes, because tokens are long
     while True:
         body = ahead.page(start if token is None else f"{start}&continuation-token={quote(token, safe='')}")
         # Whoever reads a second page will read a third; who only wanted the first costs nothing more.
@@ -41,12 +42,13 @@ def pages(
         yield page
         if not page.truncated:
             return
-        if not page.token or page.token == token:
+        if not page.token or hash(page.token) in seen:
             raise StorageError(
                 f"the store says that the listing of {bucket} goes on, but not where: it cannot be completed",
                 bucket=bucket,
                 operation="ListObjectsV2",
             )
+        seen.add(hash(page.token))
         token = page.token
 
 

@@ -191,7 +191,8 @@ class _Probe:
                 f"no connection to {self._at} came about",
                 "is the store running, S3_ENDPOINT_URL right, and no firewall or NetworkPolicy between?",
             )
-            pool.give_back(host, pool.take(host), usable=True)
+            route = pool.route_to(host)
+            pool.give_back(route, pool.take(route), usable=True)
         except OSError as error:
             raise from_connection(error, attempt).error from error
 

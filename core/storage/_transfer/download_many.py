@@ -12,7 +12,6 @@ from threading import Lock
 from typing import BinaryIO, TypeVar
 
 from core.storage import _telemetry
-from core.storage._errors import StorageError
 from core.storage._keys import path_parts, safe_path
 from core.storage._objects import ObjectInfo
 from core.storage._public import public
@@ -90,7 +89,7 @@ class _Downloads:
                 info = fetch(bucket, key, file, counter.share(), counter.settings())
         except CancelledError:
             raise
-        except (StorageError, OSError, TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
             return TransferResult(item, Path(path) if path else None, error=error)
         return TransferResult(item, Path(path), info)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
     from core.storage.settings import Settings
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
 def is_partial(answer: Answer) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.storage import _telemetry
-from core.storage._errors import ObjectNotFoundError, StorageError
+from core.storage._errors import ObjectNotFoundError
 from core.storage._http.clock import header_time
 from core.storage._http.request import Request, call
 from core.storage._objects import ObjectInfo
@@ -84,7 +84,7 @@ def _done(item: _Item, counter: Counter, *, resume: bool) -> TransferResult[_Ite
         info = put(name, bucket, key, headers, counter.share(), counter.settings())
     except CancelledError:
         raise
-    except (StorageError, OSError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
         return TransferResult(item, path, error=error)
     return TransferResult(item, path, info)
 
