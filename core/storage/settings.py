@@ -20,9 +20,10 @@ from core.storage._config.validate import (
     account_problem,
     addressing_problem,
     bucket_name_problem,
-    credential_problem,
     endpoint_problem,
+    header_problem,
     region_problem,
+    secret_problem,
 )
 from core.storage._errors import StorageConfigError
 from core.storage._public import public
@@ -223,7 +224,8 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[str], str | None]], ...] = (
     (("bucket_owner",), account_problem),
     (("addressing_style",), addressing_problem),
     (("region",), region_problem),
-    (("access_key_id", "secret_access_key", "session_token"), credential_problem),
+    (("access_key_id", "session_token"), header_problem),
+    (("secret_access_key",), secret_problem),
 )
 
 

@@ -60,10 +60,17 @@ def addressing_problem(style: str) -> str | None:
     return None if style in {"path", "virtual"} else "must be path or virtual"
 
 
-def credential_problem(value: str) -> str | None:
-    """Return why `value` cannot be an access key ID, a secret access key or a session token, or None."""
-    if not value.isascii() or not value.isprintable() or " " in value:
-        return "holds a space, a line break or another character that no credentials have: copy it again"
+def header_problem(value: str) -> str | None:
+    """Return why `value` cannot be an access key ID or a session token, which are sent in headers, or None."""
+    if " " in value or not value.isascii():
+        return "holds a space or a character outside ASCII: copy it again"
+    return secret_problem(value)
+
+
+def secret_problem(value: str) -> str | None:
+    """Return why `value` cannot be a secret access key, or None."""
+    if not value.isprintable():
+        return "holds a line break or another control character: copy it again"
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         return "is in quotes, which docker --env-file and others keep as part of the value: remove them"
     return None
