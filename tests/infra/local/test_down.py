@@ -104,10 +104,12 @@ def test_delete_after_a_stop_still_knows_its_own_buckets(machine):
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [(b"n\n", 2), (b"\n", 2), (b"\x03", 130)],
-    ids=["no", "enter", "Ctrl-C"],
+    [
+        pytest.param(b"n\n", 2, id="no"),
+        pytest.param(b"\n", 2, id="enter", marks=pytest.mark.flow),
+        pytest.param(b"\x03", 130, id="Ctrl-C", marks=pytest.mark.flow),
+    ],
 )
-@pytest.mark.flow
 def test_delete_asks_and_anything_but_yes_deletes_nothing(machine, answer, code):
     cli.run(["up"])
     machine.store.s3.put_object(Bucket="test-in", Key="a", Body=b"x")
