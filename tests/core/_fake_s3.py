@@ -214,9 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         whole = self.server.fake.body(self)
         self.send_response(206 if start or partial else 200)
-        self.send_header("ETag", etag_of(whole))
-        self.send_header("Last-Modified", formatdate(1_700_000_000, usegmt=True))
-        for name, value in self.server.fake.headers.items():
+        headers = {"ETag": etag_of(whole), "Last-Modified": formatdate(1_700_000_000, usegmt=True)}
+        for name, value in (headers | self.server.fake.headers).items():
             self.send_header(name, value)
         if start or partial:
             self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{total or len(whole)}")

@@ -14,8 +14,10 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.storage._http import framing
-from core.storage._http.framing import BrokenError, Connection, StaleError, StallError
+from core.storage._http import framing, watch
+from core.storage._http.framing import Connection, StaleError
+from core.storage._http.head import BrokenError
+from core.storage._http.watch import StallError
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 bodies = st.binary(max_size=5000)
@@ -214,13 +216,13 @@ def test_a_transfer_that_trickles_is_given_up(monkeypatch):
 def test_a_slow_transfer_that_moves_enough_is_not_given_up(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    body = b"x" * (framing.LEAST * 20)
+    body = b"x" * (watch.LEAST * 20)
     with answering(framed(body)) as connection:
         answer = connection.request(HEAD, b"")
         got = 0
         while piece := answer.piece():
             got += len(piece)
-            now[0] += framing.WINDOW * len(piece) / framing.LEAST * 0.9
+            now[0] += watch.WINDOW * len(piece) / watch.LEAST * 0.9
         assert got == len(body)
 
 

@@ -32,15 +32,15 @@ DAY = "2026-11-23"
 #: Frames of the test's chunk: one a second.
 FRAMES = 24
 
-#: A process that stops in its n-th result of `upload_many`, says so, and goes on when its input ends.
+#: A process that stops in the n-th result of its uploads, says so, and goes on when its input ends.
 _HELD = """
 import importlib, sys
 
-module, after, *arguments = sys.argv[1:]
+module, name, after, *arguments = sys.argv[1:]
 patched = importlib.import_module(module)
-real = patched.upload_many
+real = getattr(patched, name)
 
-def upload_many(items, **options):
+def uploads(items, **options):
     for result in real(items, **options):
         held.append(result)
         if len(held) == int(after):
@@ -49,12 +49,13 @@ def upload_many(items, **options):
         yield result
 
 held = []
-patched.upload_many = upload_many
+setattr(patched, name, uploads)
 from examples.pipeline.commands import main
 main(arguments)
 """
-#: Where frames and overlays are uploaded.
+#: Where frames and overlays are uploaded, and by which name.
 EXTRACTION, DETECTION = "core.storage._frames.write", "examples.pipeline.detect"
+_UPLOADS = {EXTRACTION: "uploads", DETECTION: "upload_many"}
 #: Ends every other connection, and waits 10 s for each to be gone.
 _DISCONNECT = (
     b"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
@@ -128,17 +129,17 @@ class Place:
     def before_upload(self, where: str, number: int, action: Callable[[], object]) -> Iterator[None]:
         """Call `action` once, after so many uploads of a module."""
         module = import_module(where)
-        upload_many = module.upload_many
+        uploads = getattr(module, _UPLOADS[where])
         results = []
 
         def interrupted(items: object, **options: object) -> Iterator[object]:
-            for result in upload_many(items, **options):
+            for result in uploads(items, **options):
                 results.append(result)
                 if len(results) == number:
                     action()
                 yield result
 
-        with mock.patch.object(module, "upload_many", interrupted):
+        with mock.patch.object(module, _UPLOADS[where], interrupted):
             yield
         assert len(results) >= number
 
@@ -146,7 +147,7 @@ class Place:
     def held(self, where: str, after: int, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
         """A process of `pipeline` that waits after so many uploads; the block decides what becomes of it."""
         process = subprocess.Popen(
-            [sys.executable, "-c", _HELD, where, str(after), *arguments],
+            [sys.executable, "-c", _HELD, where, _UPLOADS[where], str(after), *arguments],
             cwd=REPO,
             env=self.environ("pipeline", **more),
             stdin=subprocess.PIPE,

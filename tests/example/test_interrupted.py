@@ -20,7 +20,7 @@ def recorded(place: Place, job: str) -> int:
 @pytest.fixture
 def no_waiting(no_backoff: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the library and botocore make their next attempts at once."""
-    monkeypatch.setattr("core.storage._retry.pause", lambda _failure: 0.0)
+    monkeypatch.setattr("core.storage._http.retry.pause", lambda _failure: 0.0)
 
 
 @pytest.mark.parametrize(

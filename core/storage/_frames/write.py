@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import cast
 
-from core.storage import _telemetry
 from core.storage._errors import LayoutError, ObjectNotFoundError, StorageError
 from core.storage._frames.manifest import CachedFrame, FrameManifest
 from core.storage._frames.published import Timeline, publish, read
@@ -20,7 +19,7 @@ from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.bulk import WORKERS, Bulk, CancelledError, Counter
 from core.storage._transfer.unchanged import md5_of, proven_md5
-from core.storage._transfer.upload_many import upload_item
+from core.storage._transfer.upload_many import uploads
 from core.storage.keys import FrameKey, ManifestKey, parse
 
 #: Seconds after its last frame for which a run is taken to be going on still. Stores refuse requests from a clock
@@ -68,8 +67,7 @@ def _uploaded(timeline: Timeline, run: str, files: Iterable[_File], progress: _R
     frames = []
     last = time.time()
     items = _items(timeline, run, files)
-    bulk = Bulk(items, upload_item, WORKERS, progress, timeline.settings)
-    with closing(_telemetry.bulk("upload_many", bulk.run())) as results:
+    with closing(uploads(items, progress=progress, settings=timeline.settings)) as results:
         for result in results:
             if result.error:
                 raise result.error

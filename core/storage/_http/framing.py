@@ -12,6 +12,9 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
+from core.storage._http.head import BrokenError, is_chunked, length_of, parse_head
+from core.storage._http.watch import Patience, StallError, Watch
+
 #: Bytes for each call of the system.
 _PIECE = 256 * 1024
 #: Bytes. No server that means well sends longer headers.
@@ -22,31 +25,14 @@ _LONGEST_BODY = 16 * 1024 * 1024
 HEAD_TIME = 20.0
 #: Responses such as 100 Continue before the one that counts.
 _INTERIM = 10
-#: Seconds and bytes: a transfer that moves less than this in that time has stalled, however alive it looks.
-WINDOW = 30.0
-LEAST = 32 * 1024
 _NOTHING = memoryview(b"")
-_STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: [^\r\n\0]*)?")
-#: A line that begins with white space would continue the one before, which nothing sends any more (RFC 9112, 5.2).
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
-#: What says where a body ends, and which object it is.
-_ONCE = frozenset({"content-length", "transfer-encoding", "content-range", "etag"})
 #: Lines after the last chunk.
 _MOST_TRAILERS = 100
-_LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*")
-
-
-class BrokenError(ConnectionError):
-    """The other side ended the connection, or does not speak HTTP."""
 
 
 class StaleError(BrokenError):
     """The connection had been kept, and the server had closed it: nothing of the request was answered."""
-
-
-class StallError(TimeoutError):
-    """Bytes still move, but fewer than `LEAST` in `WINDOW` seconds."""
 
 
 class Connection:
@@ -126,7 +112,7 @@ class Connection:
         sent = self._socket.send(data) if len(data) <= _PIECE else 0
         if sent == len(data):
             return
-        view, watch = memoryview(data), _Watch()
+        view, watch = memoryview(data), Watch()
         while sent < len(data):
             count = self._socket.send(view[sent : sent + _PIECE])
             watch.moved(count)
@@ -136,20 +122,7 @@ class Connection:
         return StaleError("closed") if self._used else BrokenError("the connection was closed before an answer")
 
     def _head(self, deadline: float) -> tuple[int, dict[str, str]]:
-        first, *lines = self._until(b"\r\n\r\n", deadline).decode("latin-1").split("\r\n")
-        status = _STATUS_LINE.fullmatch(first)
-        if not status:
-            raise BrokenError(f"the answer is no HTTP: {first[:40]!r}")
-        headers = {"": status[1]}
-        for line in lines:
-            header = _HEADER.fullmatch(line)
-            if not header:
-                raise BrokenError(f"the response has a line that is no header: {line[:40]!r}")
-            name, value = header[1].lower(), header[2].strip()
-            if headers.get(name, value) != value and name in _ONCE:
-                raise BrokenError(f"the response has two headers {name} that differ")
-            headers[name] = value
-        return int(status[2]), headers
+        return parse_head(self._until(b"\r\n\r\n", deadline))
 
     def _until(self, mark: bytes, deadline: float) -> bytes:
         """Return what comes before the mark, and take both."""
@@ -195,12 +168,12 @@ class Answer:
         #: By name in lower case.
         self.headers = headers
         #: Bytes of the body, if the server said so before.
-        self.length = _length(headers)
+        self.length = length_of(headers)
         #: Called once, when it is closed, with whether the connection can be used again.
         self.released: Callable[[Connection, bool], object] = lambda used, _usable: used.close()
         self._connection = connection
-        self._watch: _Watch | None = None
-        self._chunked = _is_chunked(headers)
+        self._watch: Watch | None = None
+        self._chunked = is_chunked(headers)
         #: Bytes until the end of the body, or of the chunk; negative: until the connection ends.
         self._left = 0 if bodiless or self._chunked else -1 if self.length is None else self.length
         self._ended = not self._left and not (self._chunked and not bodiless)
@@ -225,7 +198,7 @@ class Answer:
             self._left -= len(found)
             self._ended = not self._left and not self._chunked
         if not self._ended:
-            self._watch = self._watch or _Watch()
+            self._watch = self._watch or Watch()
             self._watch.moved(len(found))
         return found
 
@@ -249,7 +222,7 @@ class Answer:
         As S3 does while it completes an upload
         (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
         """
-        self._watch = _Patience()
+        self._watch = Patience()
 
     def close(self) -> None:
         """Give the connection back, if the body was read to its end and both sides want to go on; else end it."""
@@ -277,43 +250,3 @@ class Answer:
                 raise BrokenError(f"more than {_MOST_TRAILERS} lines follow the last chunk")
         self._ended = True
         return False
-
-
-class _Watch:
-    """Sees a transfer that trickles: no single wait is long, and it would never end."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-        self._bytes = 0
-
-    def moved(self, count: int) -> None:
-        self._bytes += count
-        if self._bytes >= LEAST:
-            self._since, self._bytes = time.monotonic(), 0
-        elif time.monotonic() - self._since > WINDOW:
-            raise StallError(f"fewer than {LEAST} bytes in {WINDOW:g} s")
-
-
-class _Patience(_Watch):
-    """Sees nothing."""
-
-    def moved(self, count: int) -> None:
-        pass
-
-
-def _is_chunked(headers: Mapping[str, str]) -> bool:
-    coding = headers.get("transfer-encoding", "").lower()
-    if coding not in {"", "chunked"}:
-        raise BrokenError(f"the response has the Transfer-Encoding {coding[:40]!r}, which was not asked for")
-    if coding and "content-length" in headers:
-        raise BrokenError("the response has both a Transfer-Encoding and a Content-Length")
-    return bool(coding)
-
-
-def _length(headers: Mapping[str, str]) -> int | None:
-    text = headers.get("content-length", "")
-    if not text:
-        return None
-    if not _LENGTH.fullmatch(text):
-        raise BrokenError(f"the Content-Length is no number of bytes: {text[:40]!r}")
-    return int(text)

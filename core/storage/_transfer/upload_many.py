@@ -59,12 +59,23 @@ def upload_many(
         ValueError: at the call: `workers` cannot be used.
     """
     check_workers(workers)
-    work = _same_first if resume else upload_item
-    return _telemetry.bulk("upload_many", Bulk(items, work, workers, progress).run())
+    return uploads(items, workers=workers, resume=resume, progress=progress)
 
 
-def upload_item(item: _Item, counter: Counter) -> TransferResult[_Item]:
-    """Upload one item; return its result, whatever comes of it."""
+def uploads(
+    items: Iterable[_Item],
+    *,
+    workers: int = WORKERS,
+    resume: bool = False,
+    progress: Callable[[BulkProgress], object] | None = None,
+    settings: Settings | None = None,
+) -> Generator[TransferResult[_Item], None, None]:
+    """Do as `upload_many`, with `settings`; by default with those that are current when the first item begins."""
+    work = _same_first if resume else _upload
+    return _telemetry.bulk("upload_many", Bulk(items, work, workers, progress, settings).run())
+
+
+def _upload(item: _Item, counter: Counter) -> TransferResult[_Item]:
     return _done(item, counter, resume=False)
 
 

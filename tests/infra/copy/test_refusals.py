@@ -150,7 +150,7 @@ class TestOntoItself:
 class TestStores:
     @pytest.mark.parametrize("side", ["source", "target"])
     def test_a_store_that_cannot_be_reached_is_reported(self, pair: Pair, side, refusing, monkeypatch):
-        monkeypatch.setattr("core.storage._retry.pause", lambda _failures: None)
+        monkeypatch.setattr("core.storage._http.retry.pause", lambda _failures: None)
         place = getattr(pair, side)
         place.rewrite(endpoint_url=refusing)
         refused(pair, 3, f"{place.name}: ListObjectsV2", "is the store running")
@@ -158,7 +158,7 @@ class TestStores:
     @pytest.mark.flow
     @pytest.mark.parametrize("side", ["source", "target"])
     def test_a_store_that_stops_during_the_copy_is_reported(self, pair: Pair, side, gate, monkeypatch):
-        monkeypatch.setattr("core.storage._retry.pause", lambda _failures: None)
+        monkeypatch.setattr("core.storage._http.retry.pause", lambda _failures: None)
         monkeypatch.setattr(process, "_STALLED", 1.0)
         monkeypatch.setattr(process, "_TO_END", 1.0)
         place, run = getattr(pair, side), process.run
