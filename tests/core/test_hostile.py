@@ -21,6 +21,7 @@ from core.storage import (
     ExpiredCredentialsError,
     InvalidCredentialsError,
     StorageConfigError,
+    StorageError,
     StoreUnreachableError,
     download_file,
     download_many,
@@ -293,6 +294,26 @@ def test_a_proxy_of_plain_http_is_given_the_whole_address(use, monkeypatch, tmp_
     assert lines[0] == "GET http://store.example:9000/bucket/k HTTP/1.1"
     assert "Host: store.example:9000" in lines
     assert "Proxy-Authorization: Basic bWU6cGFzcyE=" in lines
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"), [("storage.googleapis.com", ["gzip", "identity"]), ("store.example", ["identity"] * 2)]
+)
+def test_gzip_is_accepted_for_objects_of_google_alone(use, monkeypatch, tmp_path, proxy_server, host, expected):
+    port, asked, answers = proxy_server
+    answers.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
+    use(f"http://{host}", "bucket")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    download_file("bucket", "k", tmp_path / "k")
+    with pytest.raises(StorageError):
+        list(list_objects("bucket"))
+    found = [
+        line.removeprefix("Accept-Encoding: ")
+        for head in asked
+        for line in head.split("\r\n")
+        if "Accept-E" in line
+    ]
+    assert found == expected
 
 
 @pytest.mark.usefixtures("pauses")

@@ -29,6 +29,8 @@ _METHODS = {
 }
 #: Sent and not signed: what proxies on the way may change without breaking the signature (GCS' own does).
 _PLAIN = "User-Agent: mpr-storage\r\n"
+#: Operations whose response is the content of an object, or describes it. No other response may be compressed.
+_OF_CONTENT = frozenset({"GetObject", "HeadObject"})
 _FAILED_LATE = 500
 #: Connections that had gone stale, in a row, until that counts as a failure.
 _STALE = 40
@@ -193,7 +195,8 @@ def _head(settings: Settings, address: Address, route: pool.Route, request: Requ
         signed["x-amz-expected-bucket-owner"] = settings.bucket_owner
     url = f"{address.host.scheme}://{address.host.header}{path}"
     headers = sign(settings, method, url, signed, payload_hash(address.host.scheme, request.body))
-    headers |= {"Accept-Encoding": settings.dialect.accept_encoding, **request.plain}
+    encoding = settings.dialect.accept_encoding if request.operation in _OF_CONTENT else "identity"
+    headers |= {"Accept-Encoding": encoding, **request.plain}
     if request.body or method in {"PUT", "POST"}:
         headers["Content-Length"] = str(len(request.body))
     target, for_proxy = route.target(path)
