@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +22,15 @@ class Seen:
     #: Mode and content of every version of every file.
     files: dict[tuple[Path, int, int], tuple[int, str]] = field(default_factory=dict)
 
-    def look(self, folders: tuple[Path, ...]) -> None:
+    def look_at_processes(self, folders: tuple[Path, ...]) -> None:
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 # Processes of other tests have secrets of their own, and some of these are part of ours.
                 if any(process.joinpath("cwd").readlink().is_relative_to(folder) for folder in folders):
                     arguments = process.joinpath("cmdline").read_bytes()
                     self.arguments.add(arguments.replace(b"\0", b" ").decode(errors="replace"))
+
+    def look_at_files(self, folders: tuple[Path, ...]) -> None:
         for file in (one for folder in folders for one in _below(folder)):
             with suppress(OSError):  # gone by now
                 there = file.stat()
@@ -43,17 +45,20 @@ def watching(*folders: Path) -> Iterator[Seen]:
     """Watch the processes that work in the folders, and all files below these, while this is open."""
     seen, over = Seen(), Event()
 
-    def look() -> None:
+    def repeat(look: Callable[[tuple[Path, ...]], None]) -> None:
         while not over.wait(_PAUSE):
-            seen.look(folders)
+            look(folders)
 
-    thread = Thread(target=look)
-    thread.start()
+    # Of their own each: a look at many files takes longer than some processes last.
+    threads = [Thread(target=repeat, args=(look,)) for look in (seen.look_at_processes, seen.look_at_files)]
+    for thread in threads:
+        thread.start()
     try:
         yield seen
     finally:
         over.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
