@@ -21,6 +21,7 @@ from http import HTTPStatus
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from threading import Lock, Thread
+from typing import Any
 from urllib.error import HTTPError, URLError
 
 import boto3
@@ -44,6 +45,17 @@ class Store:
     region: str = "us-east-1"
     #: Whether a listing shows keys with control characters as they are.
     lists_control: bool = True
+
+    def client(self, service: str, **options: Any) -> Any:
+        """Make a client of boto3 for the administrator."""
+        return boto3.session.Session().client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            **options,
+        )
 
 
 def executable(name: str) -> str | None:
@@ -176,14 +188,7 @@ def minio(folder: Path) -> Iterator[Store]:
 
 
 def _accepts_its_key(store: Store) -> bool:
-    client = boto3.session.Session().client(
-        "s3",
-        endpoint_url=store.endpoint,
-        region_name=store.region,
-        aws_access_key_id=store.access_key_id,
-        aws_secret_access_key=store.secret_access_key,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    client = store.client("s3", config=Config(retries={"total_max_attempts": 1}))
     try:
         client.list_buckets()
     except ClientError:

@@ -78,15 +78,15 @@ def retried(error: StorageError, cause: Exception | None, attempt: int, most: in
     why = error.code or str(cause)
     place = error.bucket if error.key is None else f"{error.bucket}/{error.key}"
     # With %r: what a store or a key holds breaks no line.
-    told = "%s on %r failed (%r), attempt %d of %d; tried again after %s s"
-    logger().info(told, error.operation, place, why, attempt, most, seconds)
+    message = "%s on %r failed (%r), attempt %d of %d; tried again after %s s"
+    logger().info(message, error.operation, place, why, attempt, most, seconds)
     _count_retry(error.operation, error.bucket, error.code or type(cause or error).__name__)
 
 
 def resumed(bucket: str, key: str, position: int, size: int, cause: Exception, seconds: float) -> None:
     """Record that a download whose connection broke continues, after a pause."""
-    told = "the download of %r broke at byte %d of %d (%r); resumed after %s s"
-    logger().info(told, f"{bucket}/{key}", position, size, str(cause), seconds)
+    message = "the download of %r broke at byte %d of %d (%r); resumed after %s s"
+    logger().info(message, f"{bucket}/{key}", position, size, str(cause), seconds)
     _count_retry("GetObject", bucket, type(cause).__name__)
 
 

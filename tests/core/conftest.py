@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import hypothesis
 import pytest
 
@@ -136,13 +135,7 @@ def admin() -> Iterator[Callable[[Store], Any]]:
 
     def admin(store: Store) -> Any:
         if store not in clients:
-            clients[store] = boto3.session.Session().client(
-                "s3",
-                endpoint_url=store.endpoint,
-                region_name=store.region,
-                aws_access_key_id=store.access_key_id,
-                aws_secret_access_key=store.secret_access_key,
-            )
+            clients[store] = store.client("s3")
         return clients[store]
 
     yield admin
@@ -153,13 +146,7 @@ def admin() -> Iterator[Callable[[Store], Any]]:
 @pytest.fixture
 def iam(seaweed) -> Iterator[Any]:
     """The IAM API of the real SeaweedFS, for its administrator. The users that the test makes are deleted."""
-    client = boto3.session.Session().client(
-        "iam",
-        endpoint_url=seaweed.endpoint,
-        region_name=seaweed.region,
-        aws_access_key_id=seaweed.access_key_id,
-        aws_secret_access_key=seaweed.secret_access_key,
-    )
+    client = seaweed.client("iam")
     before = _users(client)
     yield client
     for user in _users(client) - before:

@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import yaml
 from botocore.exceptions import ClientError
 
@@ -178,13 +177,7 @@ class Project:
 
     def client(self, service: str) -> Any:
         share_models()
-        return boto3.session.Session().client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.store.endpoint,
-            region_name=self.store.region,
-            aws_access_key_id=self.store.access_key_id,
-            aws_secret_access_key=self.store.secret_access_key,
-        )
+        return self.store.client(service)
 
     @cached_property
     def s3(self) -> S3Client:

@@ -10,7 +10,7 @@ from core.storage._http import retry
 from core.storage._http.request import Request, call
 from core.storage._listing.list_objects import listed
 from core.storage._transfer.checksums import content_md5, md5
-from core.storage._transfer.temporary import downloaded
+from core.storage._transfer.temporary import temporary
 from core.storage.keys import ManifestKey
 from core.storage.settings import Settings
 
@@ -53,11 +53,8 @@ def read(timeline: Timeline) -> FrameManifest:
     """
     key = timeline.manifest_key
     try:
-        path = downloaded(timeline.bucket, key, timeline.settings)
-        try:
+        with temporary(timeline.bucket, key, timeline.settings) as path:
             return decoded(path.read_bytes(), timeline.bucket, timeline.id)
-        finally:
-            path.unlink()
     except AccessDeniedError:
         # As AWS answers for what does not exist, to whoever may list no more than a prefix.
         if is_there(timeline):

@@ -120,7 +120,7 @@ def _new_context(path: str | None) -> SSLContext:
             context.load_verify_locations(path)
     except ssl.SSLError:
         raise
-    except OSError as error:  # told like a file that holds no certificates
+    except OSError as error:  # reported like a file without certificates
         raise ssl.SSLError(str(error)) from error
     return context
 

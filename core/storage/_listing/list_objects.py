@@ -62,7 +62,7 @@ def listed(
 ) -> Iterator[ObjectInfo]:
     """Do as `list_objects`, with `settings`; by default with those that are current when the iteration begins."""
     endings = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
-    # With suffixes nobody knows how many keys must be looked at for `limit` of them.
+    # With suffixes it is not known how many keys must be read for `limit` of them.
     size = PAGE if limit is None or endings else min(limit, PAGE)
     found = _objects(bucket, prefix, size, workers, settings)
     return islice(_chosen(found, tuple(one.lower() for one in endings)), limit)

@@ -62,7 +62,14 @@ def temporary_download(bucket: str, key: str) -> Iterator[Path]:
     Raises:
         StorageError, OSError: as `download_file`.
     """
-    path = download_to_temp(bucket, key)
+    with temporary(bucket, key) as path:
+        yield path
+
+
+@contextmanager
+def temporary(bucket: str, key: str, settings: Settings | None = None) -> Iterator[Path]:
+    """Do as `temporary_download`, with `settings`; by default with the current ones."""
+    path = downloaded(bucket, key, settings)
     try:
         yield path
     finally:
