@@ -14,13 +14,14 @@ import pytest
 
 from core.storage import FrameCache
 from core.storage._boto.clients import forget_clients
+from core.storage._http import retry
 from tests.conftest import Store
 from tests.core._fake_s3 import FakeS3
 from tests.core._frames import made
 from tests.core.transport import (  # noqa: F401  # fixtures
     always_parts,
     heads,
-    one_thread_for_parts,
+    one_connection_for_parts,
     page_size,
     pauses,
     read_timeout,
@@ -60,6 +61,10 @@ def use(monkeypatch):
             monkeypatch.setenv(name, value)
 
     return use
+
+
+async def _at_once(_seconds: float) -> None:
+    pass
 
 
 STORES = [
@@ -169,6 +174,7 @@ def fake(use, monkeypatch) -> Iterator[FakeS3]:
     use(server.endpoint, "bucket")
     # Both botocore and this library back off; what they wait for here is nothing.
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(retry, "sleep", _at_once)
     yield server
     forget_clients()
     server.close()

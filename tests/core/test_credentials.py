@@ -13,16 +13,15 @@ from typing import Any
 import pytest
 
 from core.storage import download_file, get_s3_client, list_objects, upload_file
-from core.storage._boto import credentials
 from core.storage._boto.clients import current_settings
-from core.storage._config import env_file
+from core.storage._config import env_file, live_keys
 from core.storage._errors import AccessDeniedError, StorageError
 from tests.load import Load, full_load
 
 
 @pytest.fixture(autouse=True)
 def _look_at_once(monkeypatch):
-    monkeypatch.setattr(credentials, "LOOK_EVERY", 0)
+    monkeypatch.setattr(live_keys, "LOOK_EVERY", 0)
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def test_a_client_made_before_takes_the_new_key(iam, user, write, bucket):
     assert key["AccessKeyId"] in client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a"})
 
 
-@pytest.mark.usefixtures("small_parts", "one_thread_for_parts")
+@pytest.mark.usefixtures("small_parts", "one_connection_for_parts")
 def test_an_operation_under_way_takes_the_new_key(iam, user, write, bucket, tmp_path):
     """An upload of hours must not end because the key that it began with did."""
     old = new_key(iam, user)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
@@ -30,7 +29,9 @@ from core.storage import (
     temporary_download,
     upload_file,
 )
+from core.storage._engine import run
 from core.storage._http import retry
+from core.storage._transfer import atomic_file
 from tests.core import _fake_s3 as faults
 
 BODY = random.Random(1).randbytes(3 * 1024 * 1024 + 17)  # noqa: S311  # the same in every process
@@ -416,6 +417,7 @@ def test_the_part_is_hidden_and_beside_the_target(target):
 @pytest.mark.usefixtures("served")
 def test_a_file_that_is_not_ours_is_never_written_to(target, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "urandom", lambda count: b"\1" * count)
+    monkeypatch.setattr(atomic_file, "_numbers", [])
     other = tmp_path / "other"
     target.with_name(".mpr-01010101.part").symlink_to(other)
     with pytest.raises(FileExistsError):
@@ -487,9 +489,13 @@ def test_a_temporary_download_is_gone_after_the_block(tmp_path, monkeypatch):
 
 def test_pauses_grow_and_differ(monkeypatch):
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(retry, "sleep", sleep)
     for failure in (1, 2, 3, 20):
-        retry.pause(failure)
+        run(retry.pause(failure))
     for bound, taken in zip((0.2, 0.4, 0.8, 10), pauses, strict=True):
         assert bound / 2 <= taken <= bound
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
@@ -14,21 +13,74 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.storage._engine import run
+from core.storage._http import connection as module
 from core.storage._http import framing, watch
-from core.storage._http.framing import Connection, StaleError
-from core.storage._http.head import BrokenError
-from core.storage._http.watch import StallError
+from core.storage._http.connection import Connection
+from core.storage._http.faults import BrokenError, StaleError, StallError
+from core.storage._http.stream import Stream
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 bodies = st.binary(max_size=5000)
 cuts = st.lists(st.integers(1, 400), max_size=30)
 
 
+class Waiting:
+    """A connection of the event loop, for a test that waits for each step."""
+
+    def __init__(self, near: socket.socket) -> None:
+        self._connection = run(self._made(near))
+
+    async def _made(self, near: socket.socket) -> Connection:
+        return Connection(Stream(near))
+
+    def request(self, head: bytes, body: bytes, *, bodiless: bool = False) -> WaitingResponse:
+        return WaitingResponse(run(self._connection.request(head, body, bodiless=bodiless)))
+
+    def is_dead(self) -> bool:
+        return self._connection.is_dead()
+
+    def close(self) -> None:
+        async def close() -> None:
+            self._connection.close()
+
+        run(close())
+
+
+class WaitingResponse:
+    """A response on such a connection."""
+
+    def __init__(self, response: framing.Response) -> None:
+        self._response = response
+        self.status = response.status
+        self.length = response.length
+        self.be_patient = response.be_patient
+
+    def released(self, released: list[bool]) -> None:
+        """Note whether the connection can be used again."""
+        self._response.released = lambda _used, usable: released.append(usable)
+
+    def piece(self) -> bytes:
+        return bytes(run(self._response.piece()))
+
+    def read(self) -> bytes:
+        return run(self._response.read())
+
+    def into(self, size: int) -> bytes:
+        buffer = memoryview(bytearray(size))
+        return bytes(buffer[: run(self._response.into(buffer))])
+
+    def close(self) -> None:
+        async def close() -> None:
+            self._response.close()
+
+        run(close())
+
+
 @contextmanager
-def answering(answer: bytes, pieces: list[int] | None = None) -> Iterator[Connection]:
+def answering(answer: bytes, pieces: list[int] | None = None) -> Iterator[Waiting]:
     """A connection whose peer answers with these bytes, in pieces of these sizes, and ends."""
     near, far = socket.socketpair()
-    near.settimeout(5)
 
     def serve() -> None:
         left = answer
@@ -40,7 +92,7 @@ def answering(answer: bytes, pieces: list[int] | None = None) -> Iterator[Connec
 
     thread = threading.Thread(target=serve)
     thread.start()
-    connection = Connection(near)
+    connection = Waiting(near)
     try:
         yield connection
     finally:
@@ -90,11 +142,11 @@ def test_a_body_that_ends_early_never_passes_for_whole(body, cut, kind):
 
 
 def test_answers_follow_each_other_on_one_connection():
-    released = []
+    released: list[bool] = []
     with answering(framed(b"one") + chunked(b"two", []) + framed(b"three")) as connection:
         for expected in (b"one", b"two", b"three"):
             answer = connection.request(HEAD, b"")
-            answer.released = lambda _used, usable: released.append(usable)
+            answer.released(released)
             assert answer.read() == expected
             answer.close()
             answer.close()
@@ -111,10 +163,10 @@ def test_answers_follow_each_other_on_one_connection():
     ids=["close", "old", "unframed"],
 )
 def test_a_connection_that_ends_with_its_answer_is_not_kept(answer):
-    released = []
+    released: list[bool] = []
     with answering(answer) as connection:
         got = connection.request(HEAD, b"")
-        got.released = lambda _used, usable: released.append(usable)
+        got.released(released)
         assert got.read() == b"x"
         got.close()
     assert released == [False]
@@ -124,8 +176,7 @@ def test_a_connection_that_ends_with_its_answer_is_not_kept(answer):
 def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(together):
     twice = framed(b"one") * 2
     near, far = socket.socketpair()
-    near.settimeout(5)
-    connection = Connection(near)
+    connection = Waiting(near)
     far.sendall(twice if together else framed(b"one"))
     assert connection.request(HEAD, b"").read() == b"one"
     if not together:
@@ -137,10 +188,10 @@ def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(to
 
 
 def test_a_connection_whose_response_is_not_read_to_its_end_is_not_kept():
-    released = []
+    released: list[bool] = []
     with answering(framed(b"much")) as connection:
         got = connection.request(HEAD, b"")
-        got.released = lambda _used, usable: released.append(usable)
+        got.released(released)
         got.close()
     assert released == [False]
 
@@ -187,11 +238,10 @@ def test_what_is_no_chunk_is_refused(size):
 
 def test_a_refusal_that_comes_before_the_body_was_sent_is_heard():
     near, far = socket.socketpair()
-    near.settimeout(5)
     near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     far.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
     far.shutdown(socket.SHUT_RD)
-    connection = Connection(near)
+    connection = Waiting(near)
     answer = connection.request(HEAD, b"x" * 10_000_000)
     assert (answer.status, answer.read()) == (403, b"no")
     connection.close()
@@ -200,8 +250,8 @@ def test_a_refusal_that_comes_before_the_body_was_sent_is_heard():
 
 def test_a_transfer_that_trickles_is_given_up(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(framing, "_PIECE", 64)
+    monkeypatch.setattr(watch, "now", lambda: now[0])
+    monkeypatch.setattr(module, "PIECE", 64)
     with answering(framed(b"x" * 1000)) as connection:
         answer = connection.request(HEAD, b"")
 
@@ -215,7 +265,7 @@ def test_a_transfer_that_trickles_is_given_up(monkeypatch):
 
 def test_a_slow_transfer_that_moves_enough_is_not_given_up(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(watch, "now", lambda: now[0])
     body = b"x" * (watch.LEAST * 20)
     with answering(framed(body)) as connection:
         answer = connection.request(HEAD, b"")
@@ -267,7 +317,7 @@ def test_chunks_that_can_be_read_in_two_ways_are_refused(body):
 
 
 def test_interim_responses_end(monkeypatch):
-    monkeypatch.setattr(framing, "_INTERIM", 3)
+    monkeypatch.setattr(module, "_INTERIM", 3)
     interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
     with answering(interim * 3 + framed(b"x")) as connection:
         assert connection.request(HEAD, b"").read() == b"x"
@@ -277,8 +327,8 @@ def test_interim_responses_end(monkeypatch):
 
 def test_a_head_that_trickles_is_given_up(monkeypatch):
     now = iter(range(0, 10**6, 20))
-    monkeypatch.setattr(framing, "HEAD_TIME", 10)
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(module, "HEAD_TIME", 10)
+    monkeypatch.setattr(watch, "now", lambda: next(now))
     with (
         answering(framed(b"x"), [1] * 40) as connection,
         pytest.raises(StallError, match="took longer than 10 s"),
@@ -297,8 +347,8 @@ def test_a_body_without_end_is_given_up(monkeypatch):
 def test_white_space_that_keeps_a_response_alive_is_waited_for(monkeypatch):
     """As S3 sends it for minutes while it completes an upload."""
     now = iter(range(0, 10**6, 20))
-    monkeypatch.setattr(framing, "_PIECE", 64)
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(module, "PIECE", 64)
+    monkeypatch.setattr(watch, "now", lambda: next(now))
     for patient in (True, False):
         with answering(framed(b" " * 1000 + b"<a/>")) as connection:
             answer = connection.request(HEAD, b"")
@@ -363,3 +413,14 @@ def test_a_response_is_read_as_urllib3_reads_it_or_refused(status, lines, body):
         except OSError:
             return
     assert found == read_by_urllib3(response)
+
+
+@settings(deadline=None)
+@given(body=bodies, sizes=cuts, pieces=cuts, room=st.integers(1, 4000), in_chunks=st.booleans())
+def test_a_body_fills_buffers_however_it_is_cut(body, sizes, pieces, room, in_chunks):
+    with answering(chunked(body, sizes) if in_chunks else framed(body), pieces) as connection:
+        answer = connection.request(HEAD, b"")
+        found = b""
+        while piece := answer.into(room):
+            found += piece
+        assert found == body

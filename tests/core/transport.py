@@ -6,6 +6,9 @@ public name either: pauses, time limits and sizes.
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,10 +19,11 @@ from core.storage import Settings
 from core.storage._boto import clients
 from core.storage._frames import write
 from core.storage._http import request, retry
-from core.storage._http.framing import Answer, Connection
+from core.storage._http.connection import Connection
+from core.storage._http.framing import Response
 from core.storage._http.request import Request
 from core.storage._listing import list_objects
-from core.storage._transfer import multipart, upload
+from core.storage._transfer import multipart, put
 
 MIB = 1024 * 1024
 Meant = Callable[[Request], bool]
@@ -48,14 +52,14 @@ class Transport:
         #: The same, in order.
         self.sent: list[Request] = []
         self._rules: list[_Rule] = []
-        self._real = request._answered
-        monkeypatch.setattr(request, "_answered", self._answered)
+        self._real = request._responded
+        monkeypatch.setattr(request, "_responded", self._responded)
 
     def lose(self, meant: Meant, times: int = 1) -> list[int]:
         """Send such requests and lose the responses; return the list that their statuses will be added to."""
         lost: list[int] = []
 
-        def losing(_request: Request, send: Callable[..., Answer]) -> Answer:
+        def losing(_request: Request, send: Send) -> Answer:
             response = send()
             response.read()
             response.close()
@@ -75,7 +79,7 @@ class Transport:
     ) -> None:
         """Send such requests nowhere and respond with this instead."""
 
-        def responding(request: Request, _send: Callable[..., Answer]) -> Answer:
+        def responding(request: Request, _send: Send) -> Answer:
             return response(status, body, headers or {}, request)
 
         self.handle(meant, responding, times)
@@ -83,7 +87,7 @@ class Transport:
     def change(self, meant: Meant, body: bytes, headers: Mapping[str, str], times: int | None = None) -> None:
         """Send such requests, and put this in the place of a successful response."""
 
-        def changing(request: Request, send: Callable[..., Answer]) -> Answer:
+        def changing(request: Request, send: Send) -> Answer:
             real = send()
             real.read()
             real.close()
@@ -98,7 +102,7 @@ class Transport:
     def fail(self, meant: Meant, error: BaseException, times: int | None = None) -> None:
         """Raise the error in the place of such requests."""
 
-        def failing(_request: Request, _send: Callable[..., Answer]) -> Answer:
+        def failing(_request: Request, _send: Send) -> Answer:
             raise error
 
         self.handle(meant, failing, times)
@@ -106,7 +110,7 @@ class Transport:
     def after(self, meant: Meant, action: Callable[[], object], times: int = 1) -> None:
         """Call the action once such a request has its response."""
 
-        def followed(_request: Request, send: Callable[..., Answer]) -> Answer:
+        def followed(_request: Request, send: Send) -> Answer:
             real = send()
             action()
             return real
@@ -117,19 +121,51 @@ class Transport:
         """Have the handler respond to such requests, so many times; the first rule that matches wins."""
         self._rules.append(_Rule(meant, handler, times))
 
-    def _answered(self, settings: Settings, request: Request) -> Answer:
+    async def _responded(self, settings: Settings, request: Request) -> Response:
         self.requests[request.operation] += 1
         self.sent.append(request)
-
-        def send(changed: Request | None = None) -> Answer:
-            return self._real(settings, changed or request)
-
         rule = next((one for one in self._rules if one.takes(request)), None)
-        return rule.handler(request, send) if rule else send()
+        if rule is None:
+            return await self._real(settings, request)
+        loop = asyncio.get_running_loop()
+
+        def send(changed: Request | None = None) -> Received:
+            return Received(_waited(self._real(settings, changed or request), loop), loop)
+
+        try:
+            found = await asyncio.to_thread(rule.handler, request, send)
+        except KeyboardInterrupt:  # as a person does it: in the main thread, and the request goes on until then
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            await asyncio.sleep(60)
+            raise
+        return found.response if isinstance(found, Received) else found
 
 
-#: Gets the request, and what sends it, or a changed one, to the store.
-_Handler = Callable[[Request, Callable[..., Answer]], Answer]
+def _waited(coroutine: Any, loop: asyncio.AbstractEventLoop) -> Any:
+    return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+
+class Received:
+    """A response of the real store, for a handler, which does not run in the event loop."""
+
+    def __init__(self, response: Response, loop: asyncio.AbstractEventLoop) -> None:
+        self.response = response
+        self.status = response.status
+        self.headers = response.headers
+        self._loop = loop
+
+    def read(self) -> bytes:
+        return bytes(_waited(self.response.read(), self._loop))
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self.response.close)
+
+
+Answer = Response | Received
+#: Sends the request, or a changed one, to the store.
+Send = Callable[..., Received]
+#: Gets the request, and what sends it.
+_Handler = Callable[[Request, Send], Answer]
 
 
 class _Rule:
@@ -148,23 +184,30 @@ class _Rule:
 class _Body:
     """Stands in for the connection that the body of a response is read from."""
 
+    watch = None
+
     def __init__(self, body: bytes) -> None:
         self._rest = body
 
-    def piece(self, most: int) -> memoryview:
+    async def piece(self, most: int) -> memoryview:
         piece, self._rest = self._rest[:most], self._rest[most:]
         return memoryview(piece)
+
+    async def into(self, buffer: memoryview) -> int:
+        piece = await self.piece(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
     def close(self) -> None:
         pass
 
 
-def response(status: int, body: bytes, headers: Mapping[str, str], request: Request) -> Answer:
+def response(status: int, body: bytes, headers: Mapping[str, str], request: Request) -> Response:
     """Make a response to a request that was sent nowhere."""
     lower = {name.lower(): value for name, value in headers.items()}
     body_of: Any = _Body(body)
     whole = {"": "HTTP/1.1", "content-length": str(len(body)), **lower}
-    return Answer(body_of, status, whole, bodiless=request.operation == "HeadObject")
+    return Response(body_of, status, whole, bodiless=request.operation == "HeadObject")
 
 
 @pytest.fixture
@@ -179,9 +222,9 @@ def heads(monkeypatch) -> list[str]:
     sent: list[str] = []
     real = Connection.request
 
-    def request(connection: Connection, head: bytes, *arguments: Any, **more: Any) -> Answer:
+    async def request(connection: Connection, head: bytes, *arguments: Any, **more: Any) -> Response:
         sent.append(head.decode())
-        return real(connection, head, *arguments, **more)
+        return await real(connection, head, *arguments, **more)
 
     monkeypatch.setattr(Connection, "request", request)
     return sent
@@ -192,7 +235,7 @@ def pauses(monkeypatch) -> list[int]:
     """No time passes before another attempt; the numbers of the failures that would have been waited after."""
     taken: list[int] = []
 
-    def pause(failure: int) -> float:
+    async def pause(failure: int) -> float:
         taken.append(failure)
         return 0.0
 
@@ -203,20 +246,20 @@ def pauses(monkeypatch) -> list[int]:
 @pytest.fixture
 def small_parts(monkeypatch) -> None:
     """Parts of 5 MiB, the least that stores take, above 6 MiB: no test needs a large file."""
-    monkeypatch.setattr(upload, "THRESHOLD", 6 * MIB)
+    monkeypatch.setattr(put, "THRESHOLD", 6 * MIB)
     monkeypatch.setattr(multipart, "_PART", 5 * MIB)
 
 
 @pytest.fixture
 def always_parts(monkeypatch) -> None:
     """Every file goes in parts, whatever its size: for doubles, which take small ones."""
-    monkeypatch.setattr(upload, "THRESHOLD", 0)
+    monkeypatch.setattr(put, "THRESHOLD", 0)
 
 
 @pytest.fixture
-def one_thread_for_parts(monkeypatch) -> None:
+def one_connection_for_parts(monkeypatch) -> None:
     """Parts go one after the other."""
-    monkeypatch.setattr(multipart, "_THREADS", 1)
+    monkeypatch.setattr(multipart, "_CONNECTIONS", 1)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from examples.pipeline import video
 from tests.core._fault_proxy import FaultProxy
 from tests.example.conftest import DETECTION, EXTRACTION, FRAMES, Place
+from tests.waiting import no_pause
 
 
 def recorded(place: Place, job: str) -> int:
@@ -20,7 +21,7 @@ def recorded(place: Place, job: str) -> int:
 @pytest.fixture
 def no_waiting(no_backoff: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the library and botocore make their next attempts at once."""
-    monkeypatch.setattr("core.storage._http.retry.pause", lambda _failure: 0.0)
+    monkeypatch.setattr("core.storage._http.retry.pause", no_pause)
 
 
 @pytest.mark.parametrize(

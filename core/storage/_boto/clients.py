@@ -6,7 +6,6 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from core.storage._http import pool
 from core.storage._http.authorities import authorities
 from core.storage._http.limits import CONNECT_TIMEOUT, POOL, READ_TIMEOUT
 from core.storage._http.retry import ATTEMPTS
@@ -65,7 +64,10 @@ def session_of(settings: Settings) -> Session:
 
 def forget_clients() -> None:
     """Close and drop every client and connection of this process."""
-    pool.forget()
+    from core.storage import _engine  # noqa: PLC0415  # asyncio, where there were requests
+    from core.storage._http import pool  # noqa: PLC0415  # as above
+
+    _engine.end(pool.forget)
     with _lock:
         for client in _clients.values():
             client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from core.storage._engine import run
 from core.storage._errors import AccessDeniedError, ObjectNotFoundError, StorageError
 from core.storage._frames.manifest import FrameManifest, decoded, encoded
 from core.storage._http import retry
@@ -87,7 +88,7 @@ def publish(timeline: Timeline, manifest: FrameManifest) -> tuple[FrameManifest,
             failures += 1
             if failures == retry.ATTEMPTS:
                 raise
-            retry.pause(failures)
+            run(retry.pause(failures))
 
 
 def withdraw(timeline: Timeline) -> None:

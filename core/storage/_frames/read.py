@@ -6,15 +6,17 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
 
+from core.storage._engine import in_worker
 from core.storage._errors import IntegrityError, ObjectNotFoundError
 from core.storage._frames.manifest import CachedFrame, FrameManifest
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.atomic_file import check_target, replacing, sweep
-from core.storage._transfer.bulk import WORKERS, Bulk, CancelledError, Counter
-from core.storage._transfer.download import fetch
+from core.storage._transfer.atomic_file import Replacement, check_target, sweep
+from core.storage._transfer.bulk import Bulk
+from core.storage._transfer.counter import Counter
+from core.storage._transfer.download_many import WORKERS
+from core.storage._transfer.fetch import fetch
 from core.storage._transfer.unchanged import md5_of, proven_md5
 from core.storage.settings import Settings
 
@@ -45,24 +47,22 @@ class _Download:
         self._bucket = bucket
         self._folder = folder
 
-    def frame(self, frame: CachedFrame, counter: Counter) -> TransferResult[CachedFrame]:
+    async def frame(self, frame: CachedFrame, counter: Counter) -> TransferResult[CachedFrame]:
         path = f"{self._folder}/{frame.name}"
         try:
-            if _is_file_of(frame, path):
+            if await _is_file_of(frame, path):
                 return TransferResult(frame, Path(path), skipped=True)
-            with replacing(path, durable=False) as file:
-                info = fetch(self._bucket, frame.key, file, counter.share(), counter.settings())
-                self._must_be(frame, info, file)
-        except CancelledError:
-            raise
+            async with Replacement(path, durable=False) as descriptor:
+                info = await fetch(self._bucket, frame.key, descriptor, counter.share(), counter.settings())
+                await self._must_be(frame, info, descriptor)
         except ObjectNotFoundError as error:
             return TransferResult(frame, Path(path), error=self._gone(frame, error))
         except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
             return TransferResult(frame, Path(path), error=error)
         return TransferResult(frame, Path(path), info)
 
-    def _must_be(self, frame: CachedFrame, info: ObjectInfo, file: BinaryIO) -> None:
-        if info.size == frame.size and (proven_md5(info) or _md5_of(file)) == frame.md5:
+    async def _must_be(self, frame: CachedFrame, info: ObjectInfo, descriptor: int) -> None:
+        if info.size == frame.size and (proven_md5(info) or await in_worker(_md5_of, descriptor)) == frame.md5:
             return
         raise IntegrityError(
             f"{self._bucket}/{frame.key} is not the frame that the manifest names, it was replaced; {_ANEW}",
@@ -84,14 +84,14 @@ class _Download:
         return found
 
 
-def _is_file_of(frame: CachedFrame, path: str) -> bool:
+async def _is_file_of(frame: CachedFrame, path: str) -> bool:
     try:
-        return os.stat(path).st_size == frame.size and md5_of(path) == frame.md5
+        return os.stat(path).st_size == frame.size and await in_worker(md5_of, path) == frame.md5
     except OSError:
         return False
 
 
-def _md5_of(file: BinaryIO) -> str:
-    """Of a file that is open for writing alone, as far as Python knows."""
-    file.seek(0)
-    return md5_of(os.dup(file.fileno()))
+def _md5_of(descriptor: int) -> str:
+    """Return the MD5 of the whole file, which stays open."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return md5_of(os.dup(descriptor))

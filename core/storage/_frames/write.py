@@ -11,15 +11,17 @@ from typing import cast
 from core.storage._errors import LayoutError, ObjectNotFoundError, StorageError
 from core.storage._frames.manifest import CachedFrame, FrameManifest
 from core.storage._frames.published import Timeline, publish, read
-from core.storage._http.request import Request, call
+from core.storage._http.request import Request, exchange
 from core.storage._listing.list_objects import listed
 from core.storage._listing.pages import pages
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.bulk import WORKERS, Bulk, CancelledError, Counter
+from core.storage._transfer.bulk import Bulk
+from core.storage._transfer.counter import Counter
+from core.storage._transfer.download_many import WORKERS
 from core.storage._transfer.unchanged import md5_of, proven_md5
-from core.storage._transfer.upload_many import uploads
+from core.storage._transfer.uploads import uploads
 from core.storage.keys import FrameKey, ManifestKey, parse
 
 #: Seconds after its last frame for which a run is taken to be going on still. Stores refuse requests from a clock
@@ -151,11 +153,9 @@ def _remove(timeline: Timeline, keys: Iterable[str]) -> int:
     return removed
 
 
-def _delete(item: tuple[str, str], counter: Counter) -> TransferResult[tuple[str, str]]:
+async def _delete(item: tuple[str, str], counter: Counter) -> TransferResult[tuple[str, str]]:
     try:
-        call(Request("DeleteObject", *item), counter.settings())
-    except CancelledError:
-        raise
+        await exchange(Request("DeleteObject", *item), counter.settings())
     except StorageError as error:
         return TransferResult(item, error=error)
     return TransferResult(item)

@@ -15,3 +15,20 @@ def authorities() -> str | None:
 def variable() -> str:
     """Return the variable that names it, or the one to set."""
     return next((name for name in _VARIABLES if os.environ.get(name)), _VARIABLES[0])
+
+
+def trusted_by_botocore() -> str:
+    """Return the file of certificates that botocore trusts: that of certifi where it is installed, or its own.
+
+    Without an import of either, which takes 100 ms, where they are as their projects publish them.
+    """
+    from importlib.util import find_spec  # noqa: PLC0415  # for https alone
+
+    spec = find_spec("certifi") or find_spec("botocore")
+    folders = spec.submodule_search_locations if spec else None
+    path = os.path.join((folders or [""])[0], "cacert.pem")
+    if os.path.isfile(path):
+        return path
+    from botocore.httpsession import where  # noqa: PLC0415  # as Linux distributions change them
+
+    return str(where())

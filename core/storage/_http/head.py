@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from core.storage._http.faults import BrokenError
+
 _STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-5][0-9]{2})(?: [^\r\n\0]*)?")
 #: A line that begins with white space would continue the one before, which nothing sends any more (RFC 9112, 5.2).
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
 #: What says where a body ends, and which object it is.
 _ONCE = frozenset({"content-length", "transfer-encoding", "content-range", "etag"})
 _LENGTH = re.compile(r"[0-9]{1,18}")
-
-
-class BrokenError(ConnectionError):
-    """The other side ended the connection, or does not speak HTTP."""
 
 
 def parse_head(head: bytes) -> tuple[int, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Time limits and the number of connections, for botocore's client and for our own requests alike."""
+"""Limits of time and number, for botocore's client and for our own requests alike."""
 
 #: Seconds. A store that does not take a connection in this time is down.
 CONNECT_TIMEOUT = 5
@@ -6,3 +6,5 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 20
 #: Connections kept open: the most threads that are useful at once.
 POOL = 32
+#: The most keys that S3 returns at once.
+PAGE = 1000

@@ -1,16 +1,16 @@
-"""Connections that are kept open between requests, and how new ones are made."""
+"""Connections that are kept open between requests. The event loop alone uses them."""
 
 from __future__ import annotations
 
-import atexit
 import os
-import socket
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from core.storage import _engine
 from core.storage._http import limits
-from core.storage._http.authorities import authorities
-from core.storage._http.framing import Connection
+from core.storage._http.authorities import authorities, trusted_by_botocore
+from core.storage._http.connect import connected_to, within
+from core.storage._http.connection import Connection
 from core.storage._http.proxy import Host, Proxy, proxy_for
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Route(NamedTuple):
 
 
 _idle: dict[Route, deque[Connection]] = {}
+#: Connections of the parents of this process, which are not touched.
+_inherited: list[dict[Route, deque[Connection]]] = []
 _context: tuple[str | None, SSLContext] | None = None
 
 
@@ -45,22 +47,19 @@ def route_to(host: Host) -> Route:
     return Route(host, proxy_for(host), authorities() if host.scheme == "https" else None)
 
 
-def take(route: Route) -> Connection:
-    """Return a connection that no other thread uses: the one that was used last, or a new one.
+async def take(route: Route) -> Connection:
+    """Return a connection that no other request uses: the one that was used last, or a new one.
 
     Raises:
         OSError: there is no way to the host.
     """
     kept = _idle.get(route)
     while kept:
-        try:
-            connection = kept.pop()
-        except IndexError:  # another thread was faster
-            break
+        connection = kept.pop()
         if not connection.is_dead():
             return connection
         connection.close()
-    return Connection(_connect(route))
+    return await _connect(route)
 
 
 def give_back(route: Route, connection: Connection, *, usable: bool) -> None:
@@ -72,30 +71,24 @@ def give_back(route: Route, connection: Connection, *, usable: bool) -> None:
         connection.close()
 
 
-def forget() -> None:
+async def forget() -> None:
     """Close every connection that is kept."""
     for kept in _idle.values():
         while kept:
             kept.pop().close()
 
 
-def _connect(route: Route) -> socket.socket:
+async def _connect(route: Route) -> Connection:
     host = route.host
-    connected = route.proxy.connect(host) if route.proxy else _direct(host.name, host.port)
+    connection = await (route.proxy.connect(host) if route.proxy else connected_to(host.name, host.port))
     try:
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if host.scheme == "https":
-            connected = _tls(route.authorities).wrap_socket(connected, server_hostname=host.name)
-        connected.settimeout(limits.READ_TIMEOUT)
+            async with within(limits.CONNECT_TIMEOUT, "no TLS handshake"):
+                await connection.stream.secure(_tls(route.authorities), host.name)
     except BaseException:
-        connected.close()
+        connection.close()
         raise
-    return connected
-
-
-def _direct(name: str, port: int) -> socket.socket:
-    return socket.create_connection((name, port), limits.CONNECT_TIMEOUT)
+    return connection
 
 
 def _tls(path: str | None) -> SSLContext:
@@ -109,9 +102,7 @@ def _new_context(path: str | None) -> SSLContext:
     import ssl  # noqa: PLC0415  # 10 ms, for https alone
 
     if path is None:
-        from botocore.httpsession import where  # noqa: PLC0415  # those that botocore trusts
-
-        path = where()
+        path = trusted_by_botocore()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and host names, TLS 1.2 or newer
     try:
         if os.path.isdir(path):
@@ -127,8 +118,9 @@ def _new_context(path: str | None) -> SSLContext:
 
 def _after_fork() -> None:
     # Sockets of the parent: using or even shutting one down here would disturb it there.
+    _inherited.append(dict(_idle))
     _idle.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)
-atexit.register(forget)
+_engine.at_end.append(forget)

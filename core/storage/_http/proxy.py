@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
 from functools import lru_cache
 from typing import NamedTuple
 
 from core.storage._errors import StorageConfigError
 from core.storage._http import limits
-from core.storage._http.framing import Connection
+from core.storage._http.connect import connected_to, within
+from core.storage._http.connection import Connection
+from core.storage._http.faults import ProxyError
 
 _PORTS = {"http": 80, "https": 443}
 _LOGIN_WANTED = 407
 #: Looked at first: what follows reads all of the environment.
 _VARIABLES = {scheme: (f"{scheme}_proxy", f"{scheme}_proxy".upper()) for scheme in _PORTS}
-
-
-class ProxyError(OSError):
-    """The proxy cannot be reached, or does not let through."""
 
 
 class Host(NamedTuple):
@@ -48,35 +45,36 @@ class Proxy(NamedTuple):
         """The headers that the proxy reads and removes."""
         return {"Proxy-Authorization": self.login} if self.login else {}
 
-    def connect(self, host: Host) -> socket.socket:
+    async def connect(self, host: Host) -> Connection:
         """Return a connection that leads to the host.
 
         Raises:
-            ProxyError: the proxy does not answer, or refuses.
+            ProxyError: the proxy does not respond, or refuses.
         """
-        connected = None
+        connection = None
         try:
-            connected = socket.create_connection((self.name, self.port), limits.CONNECT_TIMEOUT)
+            connection = await connected_to(self.name, self.port)
             if host.scheme == "https":
-                self._tunnel(connected, host)
-        except OSError as error:
-            if connected:
-                connected.close()
-            raise ProxyError(f"{self.name}:{self.port}: {error}") from error
-        return connected
+                async with within(limits.CONNECT_TIMEOUT, "no tunnel"):
+                    await self._tunnel(connection, host)
+        except BaseException as error:
+            if connection:
+                connection.close()
+            if isinstance(error, OSError):
+                raise ProxyError(f"{self.name}:{self.port}: {error}") from error
+            raise
+        return connection
 
-    def _tunnel(self, connected: socket.socket, host: Host) -> None:
+    async def _tunnel(self, connection: Connection, host: Host) -> None:
         name = f"[{host.name}]" if ":" in host.name else host.name
         target = f"{name}:{host.port}"
         lines = "".join(f"{name}: {value}\r\n" for name, value in {"Host": target, **self.headers}.items())
-        connection = Connection(connected)
-        answer = connection.request(
-            f"CONNECT {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"), b"", bodiless=True
-        )
-        if answer.status == _LOGIN_WANTED:
+        head = f"CONNECT {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+        response = await connection.request(head, b"", bodiless=True)
+        if response.status == _LOGIN_WANTED:
             raise ProxyError("it wants a login (407): put user and password into the variable")
-        if answer.status // 100 != 2:  # noqa: PLR2004  # success
-            raise ProxyError(f"it refuses a tunnel to {target} (status {answer.status})")
+        if response.status // 100 != 2:  # noqa: PLR2004  # success
+            raise ProxyError(f"it refuses a tunnel to {target} (status {response.status})")
         if connection.is_dead():
             raise ProxyError("it closed the tunnel, or sent something through it at once")
 

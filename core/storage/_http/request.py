@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from core.storage import _telemetry
+from core.storage import _engine, _telemetry
 from core.storage._boto.clients import current_settings
+from core.storage._errors import StorageConfigError
 from core.storage._http import pool, retry
-from core.storage._http.framing import Answer, StaleError
+from core.storage._http.codes import NO_CREDENTIALS
+from core.storage._http.faults import StaleError
+from core.storage._http.framing import Response
 from core.storage._http.response import BEGINNING, SETTLED_BY_RETRY, body_problem, header_problem, root_of
-from core.storage._http.translate import Attempt, Refusal, from_connection, not_s3, refusal, translated
+from core.storage._http.translate import (
+    Attempt,
+    Refusal,
+    from_connection,
+    not_s3,
+    refusal,
+    translated,
+    unanswered_error,
+)
 
 if TYPE_CHECKING:
+    from core.storage._boto.sign import Keys
     from core.storage._http.address import Address
     from core.storage.settings import Settings
 
@@ -52,6 +64,8 @@ class Request(NamedTuple):
     #: Further headers.
     plain: Mapping[str, str] = {}
     body: bytes = b""
+    #: Of the body, in hexadecimal, if it is known already.
+    body_sha256: str = ""
 
     @property
     def attempt(self) -> Attempt:
@@ -60,145 +74,152 @@ class Request(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An answer whose body was short enough to be read at once."""
+    """A response whose body was short enough to be read at once."""
 
     headers: Mapping[str, str]
     body: bytes
 
 
-def send(request: Request, settings: Settings | None = None) -> Answer:
-    """The answer to a request that succeeded, with its body still to come; whoever gets it closes it.
+def call(request: Request, settings: Settings | None = None) -> Reply:
+    """Do as `exchange` in the event loop, and wait for it."""
+    return _engine.run(exchange(request, settings or current_settings()))
 
-    Tried up to 5 times in all, with growing random pauses, on faults that pass: lost connections, silence,
+
+async def send(request: Request, settings: Settings) -> Response:
+    """Return the response to a request that succeeded, with its body still to come; the caller closes it.
+
+    Attempted up to 5 times in all, with growing random pauses, after retryable errors: lost connections, silence,
     throttling, errors of the server. That takes 2 minutes and 8 seconds at most, plus 20 s for each head that
     trickles, plus the time of the bodies.
-    Thread-safe.
 
     Raises:
         StorageError: as the error tree says.
     """
-    known = settings or current_settings()
-    return _retried(lambda: _tried(known, request))
+    return await _retried(lambda: _attempted(settings, request))
 
 
-def call(request: Request, settings: Settings | None = None) -> Reply:
-    """The whole answer to a request that succeeded; a body that breaks off is one of the faults that pass.
+async def exchange(request: Request, settings: Settings) -> Reply:
+    """Return the whole response to a request that succeeded; a body that breaks off is a retryable error.
 
     Raises:
         StorageError: as `send`.
     """
-    known = settings or current_settings()
-    return _retried(lambda: _replied(known, request))
+    return await _retried(lambda: once(request, settings))
 
 
-def once(request: Request, settings: Settings) -> Reply | Refusal:
-    """What one try comes to, for those who have no time for a second.
+async def once(request: Request, settings: Settings) -> Reply | Refusal:
+    """Return what one attempt comes to.
 
     Raises:
         StorageError: the request could not be made: no credentials, or an address that is none.
     """
-    return _replied(settings, request)
+    response = await _attempted(settings, request)
+    if isinstance(response, Refusal):
+        return response
+    if request.operation in SETTLED_BY_RETRY:
+        response.be_patient()
+    body = await _body_of(response, request)
+    if isinstance(body, Refusal):
+        return body
+    if root_of(body) == "Error":  # completing an upload may fail after the status was sent
+        return refusal(_FAILED_LATE, response.headers, body, request.attempt)
+    if problem := body_problem(request.operation, body):
+        passing = request.operation in SETTLED_BY_RETRY
+        return not_s3(response.status, response.headers, body, problem, request.attempt, passing=passing)
+    return Reply(response.headers, body)
 
 
-def _retried(tried: Callable[[], _T | Refusal]) -> _T:
+async def _retried(attempt: Callable[[], Awaitable[_T | Refusal]]) -> _T:
     failures = 0
     while True:
-        found = tried()
+        found = await attempt()
         if not isinstance(found, Refusal):
             return found
         failures += 1
         if not found.passing or failures >= retry.ATTEMPTS:
             raise found.error from found.cause
-        _telemetry.retried(found.error, found.cause, failures, retry.ATTEMPTS, retry.pause(failures))
+        _telemetry.retried(found.error, found.cause, failures, retry.ATTEMPTS, await retry.pause(failures))
 
 
-def _tried(settings: Settings, request: Request) -> Answer | Refusal:
+async def _attempted(settings: Settings, request: Request) -> Response | Refusal:
     try:
-        answer = _answered(settings, request)
+        response = await _responded(settings, request)
     except OSError as error:
         return from_connection(error, request.attempt)
-    if answer.status // 100 == 2:  # noqa: PLR2004  # success
-        problem = header_problem(request.operation, answer.headers)
+    if response.status // 100 == 2:  # noqa: PLR2004  # success
+        problem = header_problem(request.operation, response.headers)
         if problem:
-            return not_s3(answer.status, answer.headers, _beginning_of(answer), problem, request.attempt)
-        return answer
-    body = _body_of(answer, request)
-    return body if isinstance(body, Refusal) else refusal(answer.status, answer.headers, body, request.attempt)
-
-
-def _replied(settings: Settings, request: Request) -> Reply | Refusal:
-    answer = _tried(settings, request)
-    if isinstance(answer, Refusal):
-        return answer
-    if request.operation in SETTLED_BY_RETRY:
-        answer.be_patient()
-    body = _body_of(answer, request)
+            beginning = await _beginning_of(response)
+            return not_s3(response.status, response.headers, beginning, problem, request.attempt)
+        return response
+    body = await _body_of(response, request)
     if isinstance(body, Refusal):
         return body
-    if root_of(body) == "Error":  # completing an upload may fail after the status was sent
-        return refusal(_FAILED_LATE, answer.headers, body, request.attempt)
-    if problem := body_problem(request.operation, body):
-        passing = request.operation in SETTLED_BY_RETRY
-        return not_s3(answer.status, answer.headers, body, problem, request.attempt, passing=passing)
-    return Reply(answer.headers, body)
+    return refusal(response.status, response.headers, body, request.attempt)
 
 
-def _body_of(answer: Answer, request: Request) -> bytes | Refusal:
+async def _body_of(response: Response, request: Request) -> bytes | Refusal:
     try:
-        return answer.read()
+        return await response.read()
     except OSError as error:
         return from_connection(error, request.attempt)
     finally:
-        answer.close()
+        response.close()
 
 
-def _beginning_of(answer: Answer) -> bytes:
+async def _beginning_of(response: Response) -> bytes:
     """Return the first bytes of a body for a message, as far as they come, and end the connection."""
     try:
-        return bytes(answer.piece()[:BEGINNING])
+        return bytes((await response.piece())[:BEGINNING])
     except OSError:
         return b""
     finally:
-        answer.close()
+        response.close()
 
 
-def _answered(settings: Settings, request: Request) -> Answer:
+async def _responded(settings: Settings, request: Request) -> Response:
+    from core.storage._boto.sign import keys_of  # noqa: PLC0415  # OpenSSL costs 5 ms
     from core.storage._http.address import address_of  # noqa: PLC0415  # imports the contract
 
     with translated(*request.attempt):
         address = address_of(settings, request.bucket)
-        route = pool.route_to(address.host)
-        head = _head(settings, address, route, request)
+        keys = await keys_of(settings)
+    if keys is None:
+        raise unanswered_error(StorageConfigError, NO_CREDENTIALS, request.attempt)
+    route = pool.route_to(address.host)
+    head = _head(settings, keys, address, route, request)
     for _ in range(_STALE):
-        connection = pool.take(route)
+        connection = await pool.take(route)
         try:
-            answer = connection.request(head, request.body, bodiless=request.operation == "HeadObject")
+            response = await connection.request(head, request.body, bodiless=request.operation == "HeadObject")
         except StaleError:
             connection.close()
             continue
         except BaseException:
             connection.close()
             raise
-        answer.released = lambda used, usable: pool.give_back(route, used, usable=usable)
-        return answer
-    raise ConnectionError("every connection was closed before an answer")
+        response.released = lambda used, usable: pool.give_back(route, used, usable=usable)
+        return response
+    raise ConnectionError("every connection was closed before a response")
 
 
-def _head(settings: Settings, address: Address, route: pool.Route, request: Request) -> bytes:
-    """The request line and the headers, signed."""
-    from core.storage._boto.sign import payload_hash, sign  # noqa: PLC0415  # imports botocore
+def _head(settings: Settings, keys: Keys, address: Address, route: pool.Route, request: Request) -> bytes:
+    """Return the request line and the headers, signed."""
+    from core.storage._boto.sign import payload_hash, sign  # noqa: PLC0415  # as above
 
     method = _METHODS[request.operation]
-    path = address.path(request.key) + (f"?{request.query}" if request.query else "")
+    path = address.path(request.key)
     signed = {"Host": address.host.header, **request.signed}
     if settings.bucket_owner:
         signed["x-amz-expected-bucket-owner"] = settings.bucket_owner
-    url = f"{address.host.scheme}://{address.host.header}{path}"
-    headers = sign(settings, method, url, signed, payload_hash(address.host.scheme, request.body))
-    encoding = settings.dialect.accept_encoding if request.operation in _OF_CONTENT else "identity"
-    headers |= {"Accept-Encoding": encoding, **request.plain}
+    payload = payload_hash(address.host.scheme, request.body, request.body_sha256)
+    headers = sign(keys, settings.region, method, path, request.query, signed, payload)
+    headers["Accept-Encoding"] = (
+        settings.dialect.accept_encoding if request.operation in _OF_CONTENT else "identity"
+    )
+    headers |= request.plain
     if request.body or method in {"PUT", "POST"}:
         headers["Content-Length"] = str(len(request.body))
-    target, for_proxy = route.target(path)
+    target, for_proxy = route.target(path + (f"?{request.query}" if request.query else ""))
     lines = "".join(f"{name}: {value}\r\n" for name, value in (headers | for_proxy).items())
     return f"{method} {target} HTTP/1.1\r\n{_PLAIN}{lines}\r\n".encode("latin-1")

@@ -25,7 +25,7 @@ from core.storage._http.codes import (
     SILENCE,
     TLS,
 )
-from core.storage._http.proxy import ProxyError
+from core.storage._http.faults import ProxyError
 from core.storage._http.response import first_words, leaves, root_of
 
 #: Seconds. A smaller difference is only the time that the answer took.
@@ -97,7 +97,7 @@ def _without_document(status: int, headers: Mapping[str, str], body: bytes, trie
         return not_s3(status, headers, body, "no error code of S3", tried)
     kind, sentence = BY_STATUS[status]
     location = _visible(headers.get("location") or "an address that it does not name")
-    error = _unanswered_error(kind, sentence.format(status=status, location=location), tried)
+    error = unanswered_error(kind, sentence.format(status=status, location=location), tried)
     error.code, error.request_id = str(status), headers.get("x-amz-request-id")
     return Refusal(error, status in PASSING_STATUS, headers=headers)
 
@@ -123,7 +123,7 @@ def not_s3(
         words=f" ({words!r})" if words else "",
         problem=problem,
     )
-    error = _unanswered_error(InvalidResponseError, sentence, tried)
+    error = unanswered_error(InvalidResponseError, sentence, tried)
     error.request_id = headers.get("x-amz-request-id")
     return Refusal(error, passing, headers=headers)
 
@@ -140,20 +140,24 @@ def from_connection(error: OSError, tried: Attempt) -> Refusal:
         sentence = next((found for family, found in _LOST if isinstance(error, family)), SILENCE)
         sentence = sentence.format(error=str(error) or type(error).__name__)
         kind, passing = StoreUnreachableError, True
-    return Refusal(_unanswered_error(kind, sentence, tried), passing, error)
+    return Refusal(unanswered_error(kind, sentence, tried), passing, error)
 
 
 @contextmanager
 def translated(operation: str, bucket: str, key: str | None = None) -> Iterator[None]:
     """Raise the errors of botocore as those of this library, with the original as their cause."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by now, with the client
-
     try:
         yield
-    except ClientError as error:
-        raise _from_answer(error.response, Attempt(operation, bucket, key)) from error
-    except BotoCoreError as error:
-        raise _from_client(error, Attempt(operation, bucket, key)) from error
+    except StorageError:
+        raise
+    except Exception as error:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # after an error of it alone
+
+        if isinstance(error, ClientError):
+            raise _from_answer(error.response, Attempt(operation, bucket, key)) from error
+        if isinstance(error, BotoCoreError):
+            raise _from_client(error, Attempt(operation, bucket, key)) from error
+        raise
 
 
 def _from_answer(answer: Any, tried: Attempt) -> StorageError:
@@ -215,10 +219,11 @@ def _region(error: Any, metadata: Any) -> str:
 
 def _from_client(error: Exception, tried: Attempt) -> StorageError:
     """The request got no answer at all, or was never sent."""
-    return _unanswered_error(*_unanswered(error), tried)
+    return unanswered_error(*_unanswered(error), tried)
 
 
-def _unanswered_error(kind: type[StorageError], sentence: str, tried: Attempt) -> StorageError:
+def unanswered_error(kind: type[StorageError], sentence: str, tried: Attempt) -> StorageError:
+    """Return the error for a request that got no response of the store, or was not sent."""
     return kind(
         f"{tried.operation} on {tried.place}: {sentence}",
         bucket=tried.bucket,

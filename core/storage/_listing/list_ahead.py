@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import deque
-from collections.abc import Iterator
-from contextvars import copy_context
+from collections.abc import Generator, Iterator
 from typing import Any
 
-from core.storage._listing.pages import pages
+from core.storage._listing.pages import Pages, pages
 from core.storage._objects import ObjectInfo
 from core.storage.settings import Settings
 
@@ -41,12 +38,13 @@ def listed_ahead(bucket: str, prefix: str, workers: int, settings: Settings) -> 
                 yield first
             waiting.popleft()
     finally:
+        entries.close()
         for one in waiting:
             if isinstance(one, _Folder):
-                one.stop()
+                one.close()
 
 
-def _entries(bucket: str, prefix: str, settings: Settings) -> Iterator[ObjectInfo | _Folder]:
+def _entries(bucket: str, prefix: str, settings: Settings) -> Generator[ObjectInfo | _Folder, None, None]:
     """Objects and folders right below the prefix, in the order of their names."""
     for page in pages(bucket, prefix, settings, delimiter="/"):
         folders: list[tuple[str, Any]] = [(one, _Folder(bucket, one, settings)) for one in page.folders]
@@ -58,41 +56,17 @@ def _entries(bucket: str, prefix: str, settings: Settings) -> Iterator[ObjectInf
 
 
 class _Folder:
-    """One folder, listed by a thread of its own."""
+    """One folder, whose first pages are requested before its turn."""
 
     def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
-        self._bucket = bucket
-        self._prefix = prefix
-        self._settings = settings
-        self._pages: queue.Queue[list[ObjectInfo] | BaseException | None] = queue.Queue(_AHEAD)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(
-            target=copy_context().run, args=(self._list,), name="mpr-list", daemon=True
-        )
+        self._pages = Pages(bucket, prefix, settings)
+        self.close = self._pages.close
 
     def start(self) -> None:
-        self._thread.start()
+        self._pages.start()
+        self._pages.allow(_AHEAD)
 
     def objects(self) -> Iterator[ObjectInfo]:
-        while (found := self._pages.get()) is not None:
-            if isinstance(found, BaseException):
-                raise found
-            yield from found
-
-    def stop(self) -> None:
-        """End the thread; what it has is dropped."""
-        self._stopped.set()
-        while self._thread.is_alive():
-            while not self._pages.empty():
-                self._pages.get_nowait()
-            self._thread.join(0.01)
-
-    def _list(self) -> None:
-        try:
-            for page in pages(self._bucket, self._prefix, self._settings):
-                if self._stopped.is_set():
-                    return
-                self._pages.put(page.objects)
-        except BaseException as error:  # noqa: BLE001  # whatever it is: the iteration waits for it, and raises it
-            self._pages.put(error)
-        self._pages.put(None)
+        for page in self._pages.rest():
+            yield from page.objects
+        self.close()

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from core.storage._boto.clients import session_of
 from core.storage._config.mask import hint
+from core.storage._engine import run
 from core.storage._errors import (
     AccessDeniedError,
     ClockSkewError,
@@ -170,7 +171,7 @@ class _Probe:
             f"{self._at} takes connections and gave no answer",
             "is S3_ENDPOINT_URL that of the S3 port, and the store well?",
         )
-        found = once(request, settings)
+        found = run(once(request, settings))
         if isinstance(found, Reply):
             return found
         if any(isinstance(found.error, kind) for kind, *_ in _ENDS):
@@ -191,8 +192,7 @@ class _Probe:
                 f"no connection to {self._at} came about",
                 "is the store running, S3_ENDPOINT_URL right, and no firewall or NetworkPolicy between?",
             )
-            route = pool.route_to(host)
-            pool.give_back(route, pool.take(route), usable=True)
+            run(_reached(host))
         except OSError as error:
             raise from_connection(error, attempt).error from error
 
@@ -227,6 +227,11 @@ class _Probe:
             )
             return Finding(name, "warning", said)
         return Finding(name, "ok", f"{bucket} can be written")
+
+
+async def _reached(host: Host) -> None:
+    route = pool.route_to(host)
+    pool.give_back(route, await pool.take(route), usable=True)
 
 
 def _no_store(said: str) -> StorageError:

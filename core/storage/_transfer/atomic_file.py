@@ -6,16 +6,18 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from core.storage import _telemetry
+from core.storage._engine import in_worker
 from core.storage._keys import PART_NAME
 
 #: Seconds after which a part is left over.
 _STALE = 3600
+#: Numbers for the names of new files, which no other process has.
+_numbers: list[str] = []
 #: Folders that this process has looked through.
 _swept: set[str] = set()
 #: Flags of a new file that nobody else has: of two processes with one target, neither harms the other.
@@ -44,50 +46,77 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def replace(part: str, target: str | os.PathLike[str]) -> None:
-    """Rename a finished file to its name. A file or link that has the name is replaced.
-
-    Raises:
-        FileExistsError: something else has the name, such as a pipe or a device.
-    """
-    with suppress(FileNotFoundError):
-        mode = os.lstat(target).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
-            raise FileExistsError(errno.EEXIST, "the target is no regular file, it is not replaced", str(target))
-    os.replace(part, target)
-
-
-@contextmanager
-def replacing(
-    target: str | os.PathLike[str],
-    *,
-    durable: bool = True,
-    rename: Callable[[str, str | os.PathLike[str]], None] = replace,
-) -> Iterator[BinaryIO]:
-    """Yield a new file that replaces `target` when the block ends, and is removed when the block raises.
+class Replacement:
+    """A new file that replaces `target` when its block ends, and is removed when the block raises.
 
     It is hidden and in the folder of the target, because a rename is atomic only within one file system, and its
     short name does not grow with the target's, whose own may already be as long as the file system allows. Its
     mode is that of any new file. A link is replaced, not followed.
-
-    Args:
-        target: the file to write.
-        durable: whether the content is on the disk before the name is.
-        rename: gives the new file its name.
     """
-    part = os.path.join(os.path.dirname(target), f".mpr-{os.urandom(4).hex()}.part")
-    descriptor = os.open(part, _NEW, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            yield file
-            if durable:
-                os.fsync(file.fileno())
-        rename(part, target)
-    except BaseException:
-        # Also on KeyboardInterrupt and SystemExit: only `kill -9` leaves a part behind.
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        durable: bool = True,
+        check: Callable[[str, str | os.PathLike[str], os.stat_result], None] | None = None,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            target: the file to write.
+            durable: whether the content is on the disk before the name is.
+            check: gets the path of the new file, the target and its status, if that is a regular file, and raises
+                if it must stay.
+        """
+        self._target = target
+        self._durable = durable
+        self._check = check
+        self._part = os.path.join(os.path.dirname(target), f".mpr-{_random()}.part")
+        self._descriptor = -1
+        self._process = os.getpid()
+
+    async def __aenter__(self) -> int:
+        """Return the descriptor of the new file."""
+        self._descriptor = os.open(self._part, _NEW, 0o666)
+        return self._descriptor
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        replaced = False
+        try:
+            try:
+                if kind is None and self._durable:
+                    await in_worker(os.fsync, self._descriptor)
+            finally:
+                os.close(self._descriptor)
+            if kind is None:
+                self._replace()
+                replaced = True
+        finally:
+            if not replaced and os.getpid() == self._process:  # not in a child, which drops its copy of this
+                with suppress(FileNotFoundError):
+                    os.unlink(self._part)
+
+    def _replace(self) -> None:
+        """Rename the new file, unless the name belongs to what is no file, such as a pipe or a device."""
         with suppress(FileNotFoundError):
-            os.unlink(part)
-        raise
+            status = os.lstat(self._target)
+            mode = status.st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+                raise FileExistsError(
+                    errno.EEXIST, "the target is no regular file, it is not replaced", str(self._target)
+                )
+            if self._check and stat.S_ISREG(mode):
+                self._check(self._part, self._target, status)
+        os.replace(self._part, self._target)
+
+
+def _random() -> str:
+    """Return eight random digits, many of which are made in one call of the system."""
+    if not _numbers:
+        digits = os.urandom(4 * 64).hex()
+        _numbers.extend(digits[start : start + 8] for start in range(0, len(digits), 8))
+    return _numbers.pop()
 
 
 def sweep(folder: str) -> None:
@@ -116,15 +145,18 @@ def _remove_stale(part: os.DirEntry[str]) -> bool:
     return False
 
 
-def check_space(file: BinaryIO, size: int) -> None:
+def check_space(descriptor: int, size: int) -> None:
     """Refuse what cannot fit, before it is downloaded.
 
     Raises:
         OSError: with ENOSPC.
     """
-    room = os.fstatvfs(file.fileno())
+    room = os.fstatvfs(descriptor)
     if not room.f_blocks:
         return  # some file systems (FUSE) do not say how large they are
     free = room.f_bavail * room.f_frsize
     if size > free:
         raise OSError(errno.ENOSPC, f"the object has {size} bytes, the file system has {free} free")
+
+
+os.register_at_fork(after_in_child=_numbers.clear)

@@ -2,82 +2,30 @@
 
 from __future__ import annotations
 
-import atexit
+import asyncio
 import queue
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextvars import copy_context
-from functools import partial
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from core.storage._config.current import current_settings
-from core.storage._errors import StorageError
+from core.storage import _engine
 from core.storage._log import logger
 from core.storage._results import BulkProgress, TransferResult
+from core.storage._transfer.counter import Counter
+from core.storage._transfer.feeder import END, Feeder
 from core.storage.settings import Settings
 
-#: Enough for small objects on a network with some delay; on one machine, 8 are as fast.
-WORKERS = 16
+_MOST = 256
 #: Results that may wait for their consumer, for each worker.
 _WAITING = 4
+#: Seconds for which a result may wait for others: handing over several at once costs as much as one.
+_TOGETHER = 0.004
+#: Results after which the workers hear of the room for more.
+_STEP = 8
 #: Seconds between two looks at the progress.
 _TICK = 0.2
 
 _Item = TypeVar("_Item")
-
-
-class CancelledError(StorageError):
-    """The consumer of a bulk transfer left: what was on its way is given up."""
-
-
-class Counter:
-    """Bytes moved by all workers, and the order to stop."""
-
-    def __init__(self, settings: Settings | None) -> None:
-        self._lock = threading.Lock()
-        self.bytes = 0
-        self._settings = settings
-        self.stopped = threading.Event()
-
-    def add(self, count: int) -> None:
-        """Count bytes, from any thread.
-
-        Raises:
-            CancelledError: nobody wants them any more.
-        """
-        with self._lock:
-            self.bytes += count
-        if self.stopped.is_set():
-            raise CancelledError("the bulk transfer was given up")
-
-    def settings(self) -> Settings:
-        """Return the settings of the whole bulk transfer: those that are current when its first item begins."""
-        with self._lock:
-            if self._settings is None:
-                self._settings = current_settings()
-            return self._settings
-
-    def share(self) -> Share:
-        """The report of one transfer."""
-        return Share(self)
-
-
-class Share:
-    """Counts the bytes of one transfer, each once."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._reached = 0
-
-    def reached(self, position: int) -> None:
-        """The transfer stands at `position` bytes."""
-        self._counter.add(max(0, position - self._reached))
-        self._reached = max(self._reached, position)
-
-    def advanced(self, count: int) -> None:
-        """A further `count` bytes are done."""
-        self._counter.add(count)
 
 
 def check_workers(workers: int) -> None:
@@ -86,71 +34,56 @@ def check_workers(workers: int) -> None:
         raise ValueError(f"workers must be a whole number from 1 to {_MOST}, got {workers!r}")
 
 
-_MOST = 256
-
-
 class Bulk(Generic[_Item]):
-    """A pool of workers over an iterator of items."""
+    """Coroutines that work on the items of an iterator."""
 
     def __init__(
         self,
         items: Iterable[_Item],
-        work: Callable[[_Item, Counter], TransferResult[_Item]],
+        work: Callable[[_Item, Counter], Coroutine[Any, Any, TransferResult[_Item]]],
         workers: int,
         progress: Callable[[BulkProgress], object] | None,
         settings: Settings | None = None,
     ) -> None:
         self._items = iter(items)
-        self._lock = threading.Lock()
         self._work = work
         self._workers = workers
         self._progress = progress
         self._counter = Counter(settings)
-        self._results: queue.Queue[Any] = queue.Queue(maxsize=workers * _WAITING)
         self._items_done = self._failed = self._skipped = 0
         self._reported = 0.0
+        #: Of the event loop: results that are handed over together, and how many there are with those before.
+        self._together: list[TransferResult[_Item]] = []
+        self._waiting = 0
+        self._room = asyncio.Event()
 
     def run(self) -> Generator[TransferResult[_Item], None, None]:
         """Yield the results as items finish. Closing the iterator stops everything and waits for it."""
-        threads = [
-            threading.Thread(
-                target=copy_context().run, args=(self._serve,), name=f"mpr-bulk-{number}", daemon=True
-            )
-            for number in range(self._workers)
-        ]
-        # At the end of the process too, so that it leaves no half-written files: daemon threads just stop.
-        stop = partial(self._stop, threads)
-        atexit.register(stop)
-        for thread in threads:
-            thread.start()
-        try:
-            yield from self._collected(len(threads))
-        finally:
-            stop()
-            atexit.unregister(stop)
+        with (
+            Feeder(self._items, 2 * self._workers, self._counter.load) as feeder,
+            _engine.Started[None]() as started,
+        ):
+            started.start(self._work_on_all(feeder, started.post))
+            yield from self._collected(started)
+            started.result()
+            feeder.raise_error()
+        self._report(final=True)
 
-    def _stop(self, threads: list[threading.Thread]) -> None:
-        self._counter.stopped.set()
-        for thread in threads:
-            while thread.is_alive():
-                self._drain()
-                thread.join(0.01)
+    def _collected(self, started: _engine.Started[None]) -> Iterator[TransferResult[_Item]]:
+        while (results := self._received(started)) is not _engine.ENDED:
+            for number, result in enumerate(results or (), start=1):
+                self._count(result)
+                yield result
+                if number % _STEP == 0 or number == len(results):
+                    _engine.call_soon(self._has_room, (number - 1) % _STEP + 1)
 
-    def _collected(self, serving: int) -> Iterator[TransferResult[_Item]]:
-        while serving:
+    def _received(self, started: _engine.Started[None]) -> Any:
+        while self._progress:
             try:
-                found = self._results.get(timeout=_TICK)
+                return started.receive(_TICK)
             except queue.Empty:
                 self._report()
-                continue
-            if found is None:
-                serving -= 1
-            elif isinstance(found, BaseException):
-                raise found
-            else:
-                self._count(found)
-                yield found
-        self._report(final=True)
+        return started.receive()
 
     def _count(self, result: TransferResult[_Item]) -> None:
         self._items_done += 1
@@ -168,27 +101,30 @@ class Bulk(Generic[_Item]):
             self._progress = None
             logger().exception("the progress callback failed; the transfers go on without it")
 
-    def _serve(self) -> None:
-        """One worker: item after item, until there is none left or nobody wants more."""
+    async def _work_on_all(self, feeder: Feeder[_Item], post: Callable[[object], None]) -> None:
         try:
-            while not self._counter.stopped.is_set():
-                with self._lock:
-                    item = next(self._items, _END)
-                if item is _END:
-                    break
-                self._results.put(self._work(item, self._counter))  # type: ignore[arg-type]  # it is an item
-        except CancelledError:
-            pass
-        except BaseException as error:  # noqa: BLE001  # of the caller's iterator, or a mistake here: it is raised there
-            self._results.put(error)
-        self._results.put(None)
+            await _engine.all_done(self._serve(feeder, post) for _ in range(self._workers))
+        finally:
+            self._hand_over(post)
 
-    def _drain(self) -> None:
-        try:
-            while True:
-                self._results.get_nowait()
-        except queue.Empty:
-            return
+    async def _serve(self, feeder: Feeder[_Item], post: Callable[[object], None]) -> None:
+        """Work on one item after another, until there is none left."""
+        while (item := await feeder.next()) is not END:
+            result = await self._work(item, self._counter)
+            if not self._together:
+                asyncio.get_running_loop().call_later(_TOGETHER, self._hand_over, post)
+            self._together.append(result)
+            self._waiting += 1
+            if self._waiting >= self._workers * _WAITING:
+                self._hand_over(post)
+                self._room.clear()
+                await self._room.wait()
 
+    def _hand_over(self, post: Callable[[object], None]) -> None:
+        if self._together:
+            post(self._together)
+            self._together = []
 
-_END = object()
+    def _has_room(self, results: int) -> None:
+        self._waiting -= results
+        self._room.set()

@@ -38,27 +38,28 @@ class PartsMd5:
     """The ETag of an object in parts: the MD5 of the MD5s of its parts, and their number."""
 
     def __init__(self, part_size: int) -> None:
-        self._part_size = part_size
-        self._part = md5()
-        self._left = part_size
-        self._digests: list[bytes] = []
+        self.part_size = part_size
+        self._parts: list[Hash] = [md5()]
+        self._position = 0
+
+    def part(self, number: int) -> Hash:
+        """Return the hash of a part, counted from 0; the hashes of several parts may be updated at once."""
+        while len(self._parts) <= number:
+            self._parts.append(md5())
+        return self._parts[number]
 
     def update(self, data: bytes | memoryview, /) -> None:
         view = memoryview(data)
-        while len(view) > self._left:
-            self._part.update(view[: self._left])
-            view = view[self._left :]
-            self._next()
-        self._part.update(view)
-        self._left -= len(view)
+        while view:
+            number, begun = divmod(self._position, self.part_size)
+            piece = view[: self.part_size - begun]
+            self.part(number).update(piece)
+            self._position += len(piece)
+            view = view[len(piece) :]
 
     def digest(self) -> bytes:
-        digests = [*self._digests, self._part.digest()]
-        return f"{md5(b''.join(digests)).hexdigest()}-{len(digests)}".encode()
-
-    def _next(self) -> None:
-        self._digests.append(self._part.digest())
-        self._part, self._left = md5(), self._part_size
+        digests = b"".join(part.digest() for part in self._parts)
+        return f"{md5(digests).hexdigest()}-{len(self._parts)}".encode()
 
 
 class _Nothing:

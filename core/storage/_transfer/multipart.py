@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextvars import copy_context
-from threading import Event
+import asyncio
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from core.storage._engine import all_done
 from core.storage._errors import InvalidResponseError, StorageError
 from core.storage._http.request import Reply
 from core.storage._http.response import leaves
@@ -25,23 +24,23 @@ _MIB = 1024 * 1024
 _PART = 16 * _MIB
 _MOST_PARTS = 10_000
 #: More gain nothing (measured).
-_THREADS = 4
+_CONNECTIONS = 4
 #: Bytes of parts in memory at once.
 _MEMORY = 256 * _MIB
 
 
-def put_parts(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
+async def put_parts(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
     """Upload in parts; after any failure the parts are discarded and the object is as it was."""
     size = part_size(source.size)
     signed = {**headers, PART_SIZE: str(size)}
-    created = source.call("CreateMultipartUpload", "uploads=", signed=signed)
+    created = await source.call("CreateMultipartUpload", "uploads=", signed=signed)
     upload = _Upload(source, leaves(created.body)["UploadId"], size, report)
     try:
-        upload.send_all()
+        await upload.send_all()
         source.must_be_unchanged()
-        completed = upload.complete()
-    except BaseException:
-        upload.abort()
+        completed = await upload.complete()
+    except (Exception, asyncio.CancelledError):
+        await upload.abort()
         raise
     return upload.verified(completed)
 
@@ -63,24 +62,15 @@ class _Upload:
         self._etags: dict[int, str] = {}
         #: Whether a key of KMS encrypts the parts. MinIO names it in responses to UploadPart, and not at the end.
         self._encrypted = False
-        self._stop = Event()
 
-    def send_all(self) -> None:
+    async def send_all(self) -> None:
         """Send every part; the first failure stops the others."""
-        count = -(-self._source.size // self._part_size)
-        threads = max(1, min(_THREADS, _MEMORY // self._part_size))
-        with ThreadPoolExecutor(threads, "mpr-upload") as pool:
-            futures = [pool.submit(copy_context().run, self._send, number) for number in range(1, count + 1)]
-            try:
-                _first_failure(futures)
-            except BaseException:
-                # The pool waits for the parts on their way: one that arrives after the abort would be kept,
-                # and paid for.
-                self._stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        numbers = iter(range(1, -(-self._source.size // self._part_size) + 1))
+        connections = max(1, min(_CONNECTIONS, _MEMORY // self._part_size))
+        # It ends when all have ended: a part that arrived after the abort would be kept, and paid for.
+        await all_done(self._send_each(numbers) for _ in range(connections))
 
-    def complete(self) -> Mapping[str, str]:
+    async def complete(self) -> Mapping[str, str]:
         """Have the parts become the object; the headers of the answer, with its ETag."""
         numbered = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(self._etags[number])}</ETag></Part>"
@@ -88,17 +78,17 @@ class _Upload:
         )
         body = f"<CompleteMultipartUpload>{numbered}</CompleteMultipartUpload>".encode()
         try:
-            done = self._call("CompleteMultipartUpload", body=body)
+            done = await self._call("CompleteMultipartUpload", body=body)
         except StorageError as error:
             if error.code != "NoSuchUpload" and not isinstance(error, InvalidResponseError):
                 raise
-            return self._found_complete(error)
+            return await self._found_complete(error)
         return {**done.headers, "etag": leaves(done.body)["ETag"]}
 
-    def abort(self) -> None:
+    async def abort(self) -> None:
         """Discard the parts. A failure is logged: the one that led here is the one to raise."""
         try:
-            self._call("AbortMultipartUpload")
+            await self._call("AbortMultipartUpload")
         except StorageError as error:
             logger().warning("parts of %s may be left: %s", self._source.key, error)
 
@@ -110,10 +100,10 @@ class _Upload:
             raise self._source.damaged("CompleteMultipartUpload", etag, self._expected())
         return self._source.uploaded(headers, etag, "md5" if comparable else "content-md5")
 
-    def _found_complete(self, error: StorageError) -> Mapping[str, str]:
+    async def _found_complete(self, error: StorageError) -> Mapping[str, str]:
         """The object, if an earlier try made it whose answer was lost: then there is no such upload any more."""
         try:
-            headers = self._source.call("HeadObject").headers
+            headers = (await self._source.call("HeadObject")).headers
         except StorageError:
             raise error from None
         if etag_of(headers).lower() != self._expected():
@@ -124,25 +114,22 @@ class _Upload:
         digests = b"".join(self._digests[number] for number in sorted(self._digests))
         return f"{md5(digests).hexdigest()}-{len(self._digests)}"
 
-    def _send(self, number: int) -> None:
-        if self._stop.is_set():
-            return
+    async def _send_each(self, numbers: Iterator[int]) -> None:
+        for number in numbers:
+            await self._send(number)
+
+    async def _send(self, number: int) -> None:
         start = (number - 1) * self._part_size
-        body = self._source.read(start, min(self._part_size, self._source.size - start))
-        digest = md5(body).digest()
-        signed = {"Content-MD5": content_md5(digest)}
-        answer = self._call("UploadPart", f"partNumber={number}&", signed=signed, body=body)
-        self._digests[number] = digest
-        self._etags[number] = f'"{etag_of(answer.headers)}"'
-        self._encrypted = self._encrypted or not is_hash(answer.headers)
-        self._report.advanced(len(body))
+        part = await self._source.part(start, min(self._part_size, self._source.size - start))
+        signed = {"Content-MD5": content_md5(part.md5)}
+        response = await self._call(
+            "UploadPart", f"partNumber={number}&", signed=signed, body=part.body, body_sha256=part.sha256
+        )
+        self._digests[number] = part.md5
+        self._etags[number] = f'"{etag_of(response.headers)}"'
+        self._encrypted = self._encrypted or not is_hash(response.headers)
+        self._report.advanced(len(part.body))
 
-    def _call(self, operation: str, query: str = "", **more: Any) -> Reply:
+    async def _call(self, operation: str, query: str = "", **more: Any) -> Reply:
         query += f"uploadId={quote(self._id, safe='')}"
-        return self._source.call(operation, query, **more)
-
-
-def _first_failure(futures: list[Future[None]]) -> None:
-    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    for future in done:
-        future.result()
+        return await self._source.call(operation, query, **more)

@@ -1,4 +1,4 @@
-"""An object in the store while it is read: every answer must describe the same one."""
+"""An object in the store while it is read: every response must describe the same one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.storage._errors import IntegrityError, ObjectChangedError, StoreUnreachableError
 from core.storage._http import retry
 from core.storage._http.clock import header_time
-from core.storage._http.framing import Answer
+from core.storage._http.framing import Response
 from core.storage._http.request import Request, send
 from core.storage._transfer.checksums import Check, check_for, etag_of
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
-def is_partial(answer: Answer) -> bool:
-    """Whether the answer is the part that was asked for, and not the whole object."""
-    return answer.status == 206  # noqa: PLR2004  # Partial Content
+def is_partial(response: Response) -> bool:
+    """Whether the response is the part that was requested, and not the whole object."""
+    return response.status == 206  # noqa: PLR2004  # Partial Content
 
 
 class Source:
-    """The object in the store, as its first answer described it. Every later answer must describe the same."""
+    """The object in the store, as its first response described it. Every later one must describe the same."""
 
     def __init__(self, bucket: str, key: str, settings: Settings) -> None:
         self.bucket = bucket
@@ -35,22 +35,22 @@ class Source:
         self._settings = settings
         self._headers: Mapping[str, str] = {}
 
-    def open(self) -> Answer:
-        """The whole object."""
-        answer = self._get({})
-        size = self._size(answer, 0)
+    async def open(self) -> Response:
+        """Request the whole object."""
+        response = await self._get({})
+        size = self._size(response, 0)
         if not self._headers:
-            self._headers, self.size = answer.headers, size
-        self._must_be_the_same(answer, size)
-        return answer
+            self._headers, self.size = response.headers, size
+        self._must_be_the_same(response, size)
+        return response
 
-    def resume(self, position: int) -> Answer:
-        """The object from `position` on; or all of it, from a server that ignores ranges."""
+    async def resume(self, position: int) -> Response:
+        """Request the object from `position` on; all of it comes from a server that ignores ranges."""
         if not position:
-            return self.open()
-        answer = self._get({"Range": f"bytes={position}-", "If-Match": f'"{etag_of(self._headers)}"'})
-        self._must_be_the_same(answer, self._size(answer, position))
-        return answer
+            return await self.open()
+        response = await self._get({"Range": f"bytes={position}-", "If-Match": f'"{etag_of(self._headers)}"'})
+        self._must_be_the_same(response, self._size(response, position))
+        return response
 
     def check(self) -> Check:
         """A fresh check of its bytes."""
@@ -82,40 +82,40 @@ class Source:
             **self._place(),
         )
 
-    def _get(self, plain: Mapping[str, str]) -> Answer:
+    async def _get(self, plain: Mapping[str, str]) -> Response:
         # Only AWS is sure to know the header.
         known = self._settings.dialect.checksums == "when_supported"
         signed = {"x-amz-checksum-mode": "ENABLED"} if known else {}
-        return send(Request("GetObject", self.bucket, self.key, signed=signed, plain=plain), self._settings)
+        return await send(Request("GetObject", self.bucket, self.key, signed=signed, plain=plain), self._settings)
 
-    def _size(self, answer: Answer, position: int) -> int:
+    def _size(self, response: Response, position: int) -> int:
         """Return the size of the whole object, by a response that begins at `position` or holds all of it."""
-        return self._total(answer, position) if is_partial(answer) else self._length(answer)
+        return self._total(response, position) if is_partial(response) else self._length(response)
 
-    def _length(self, answer: Answer) -> int:
-        if answer.length is None:
-            answer.close()
+    def _length(self, response: Response) -> int:
+        if response.length is None:
+            response.close()
             raise IntegrityError(
                 f"the store did not say how long {self.bucket}/{self.key} is, so that a part of it could pass for "
                 "the whole; a proxy on the way may have removed Content-Length",
                 **self._place(),
             )
-        return answer.length
+        return response.length
 
-    def _total(self, answer: Answer, position: int) -> int:
-        named = answer.headers.get("content-range", "")
+    def _total(self, response: Response, position: int) -> int:
+        named = response.headers.get("content-range", "")
         found = _CONTENT_RANGE.fullmatch(named)
         if not found or int(found[1]) != position:
-            answer.close()
+            response.close()
             raise IntegrityError(
                 f"the store was asked for {self.bucket}/{self.key} from byte {position}, and sent {named!r}",
                 **self._place(),
             )
         return int(found[2])
 
-    def _must_be_the_same(self, answer: Answer, size: int) -> None:
-        if (size, etag_of(answer.headers)) != (self.size, etag_of(self._headers)):
-            answer.close()
+    def _must_be_the_same(self, response: Response, size: int) -> None:
+        if (size, etag_of(response.headers)) != (self.size, etag_of(self._headers)):
+            response.close()
             raise ObjectChangedError(
                 f"{self.bucket}/{self.key} was replaced while it was read; read it again", **self._place()
             )

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.storage import _telemetry
+from core.storage._boto.clients import current_settings
 from core.storage._keys import check_key
-from core.storage._progress import Progress
 from core.storage._public import public
-from core.storage._transfer.download import fetch
 
 if TYPE_CHECKING:
     from core.storage.settings import Settings
@@ -32,25 +31,28 @@ def download_to_temp(bucket: str, key: str) -> Path:
     Raises:
         StorageError, OSError: as `download_file`.
     """
-    return downloaded(bucket, key)
+    return downloaded(bucket, key, current_settings())
 
 
-def downloaded(bucket: str, key: str, settings: Settings | None = None) -> Path:
-    """Do as `download_to_temp`, with `settings`; by default with the current ones."""
+def downloaded(bucket: str, key: str, settings: Settings) -> Path:
+    """Do as `download_to_temp`, with `settings`."""
     import tempfile  # noqa: PLC0415  # 5 ms
+
+    from core.storage._engine import run  # noqa: PLC0415  # asyncio costs 30 ms
+    from core.storage._progress import Progress  # noqa: PLC0415  # as above
+    from core.storage._transfer.fetch import fetch  # noqa: PLC0415  # as above
 
     suffix = _SUFFIX.search(check_key(key))
     descriptor, name = tempfile.mkstemp(prefix="mpr-", suffix=suffix[0] if suffix else "")
     path = Path(name)
     try:
-        with (
-            _telemetry.span("download_to_temp", bucket, key) as span,
-            os.fdopen(descriptor, "wb", buffering=0) as file,
-        ):
-            span.moved(fetch(bucket, key, file, Progress(None), settings))
+        with _telemetry.span("download_to_temp", bucket, key) as span:
+            span.moved(run(fetch(bucket, key, descriptor, Progress(None), settings)))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
     return path
 
 
@@ -62,13 +64,13 @@ def temporary_download(bucket: str, key: str) -> Iterator[Path]:
     Raises:
         StorageError, OSError: as `download_file`.
     """
-    with temporary(bucket, key) as path:
+    with temporary(bucket, key, current_settings()) as path:
         yield path
 
 
 @contextmanager
-def temporary(bucket: str, key: str, settings: Settings | None = None) -> Iterator[Path]:
-    """Do as `temporary_download`, with `settings`; by default with the current ones."""
+def temporary(bucket: str, key: str, settings: Settings) -> Iterator[Path]:
+    """Do as `temporary_download`, with `settings`."""
     path = downloaded(bucket, key, settings)
     try:
         yield path

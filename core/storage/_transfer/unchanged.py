@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from core.storage._engine import in_worker
 from core.storage._objects import ObjectInfo
 from core.storage._transfer.checksums import Hash, PartsMd5, md5
 
@@ -12,7 +13,7 @@ _CHUNK = 1024 * 1024
 _ETAG = re.compile(r"([0-9a-fA-F]{32})(?:-([0-9]{1,5}))?")
 
 
-def is_same(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
+async def is_same(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
     """Whether the file has the object's size, and a hash that its ETag can be compared with.
 
     What was uploaded in parts of another program's size, or encrypted with a key of KMS, has none: it counts as
@@ -26,10 +27,11 @@ def is_same(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
     found = _ETAG.fullmatch(info.etag)
     if not found:
         return False
-    from core.storage._transfer.multipart import part_size  # noqa: PLC0415  # threads, for what was put in parts
+    from core.storage._transfer.multipart import part_size  # noqa: PLC0415  # for what was put in parts
 
     made = PartsMd5(part_size(info.size)) if found[2] else md5()
-    return _digest(path, made) == (info.etag.lower().encode() if found[2] else bytes.fromhex(found[1]))
+    digest = _digest(path, made) if info.size <= _CHUNK else await in_worker(_digest, path, made)
+    return digest == (info.etag.lower().encode() if found[2] else bytes.fromhex(found[1]))
 
 
 def proven_md5(info: ObjectInfo) -> str:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from core.storage import _telemetry
-from core.storage._boto.clients import current_settings
-from core.storage._keys import check_new_key
-from core.storage._progress import Progress, Report
 from core.storage._public import public
-from core.storage._transfer.checksums import content_md5, etag_of, is_md5, md5
 from core.storage._transfer.content_types import content_type_of
-from core.storage._transfer.upload_source import THRESHOLD, UploadSource
 
 if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
-    from core.storage.settings import Settings
 
 #: The name of a header (https://www.rfc-editor.org/rfc/rfc9110#name-tokens).
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -40,8 +31,8 @@ def upload_file(
 
     Atomic: readers see the old object or the new one. Verified: every request carries its Content-MD5, by
     which the store refuses flipped bits, and the ETag that comes back is compared (`ObjectInfo.verified_by`).
-    Retried, each request. Up to 32 MiB go in one request; above, parts of 16 MiB or more go from up to 4
-    threads, and the parts are discarded after any failure, KeyboardInterrupt included. Safe from many threads
+    Retried, each request. Up to 32 MiB go in one request; above, parts of 16 MiB or more go over up to 4
+    connections, and the parts are discarded after any failure, KeyboardInterrupt included. Safe from many threads
     and processes. No ACL is ever sent: R2, GCS and most AWS buckets refuse one.
 
     Args:
@@ -50,7 +41,7 @@ def upload_file(
         key: the object's key, relative, without parts that are empty, ``.`` or ``..``.
         content_type: by default, by the suffix of the key.
         metadata: names and values to keep with the object, ASCII; 2 KiB in all on AWS.
-        progress: called with the number of bytes that the store has newly taken, from one thread at a time. If
+        progress: called with the number of bytes that the store has newly taken, in the calling thread. If
             it raises, that is logged and the upload goes on.
 
     Raises:
@@ -60,28 +51,9 @@ def upload_file(
             not the hash of what was sent.
         OSError: the file cannot be read.
     """
-    headers = _headers(content_type or content_type_of(key), metadata or {})
-    with _telemetry.span("upload_file", bucket, key) as span:
-        return span.moved(put(path, bucket, key, headers, Progress(progress)))
+    from core.storage._transfer.put import upload  # noqa: PLC0415  # asyncio costs 30 ms
 
-
-def put(
-    path: str | os.PathLike[str],
-    bucket: str,
-    key: str,
-    headers: dict[str, str],
-    report: Report,
-    settings: Settings | None = None,
-) -> ObjectInfo:
-    """`upload_file`, with the headers that the object shall have."""
-    check_new_key(key)
-    with _telemetry.measured("upload", bucket) as measure, _opened(path) as file:
-        source = UploadSource(file, bucket, key, settings or current_settings())
-        if source.size <= THRESHOLD:
-            return measure.moved(_put(source, headers, report))
-        from core.storage._transfer.multipart import put_parts  # noqa: PLC0415  # threads, for large files alone
-
-        return measure.moved(put_parts(source, headers, report))
+    return upload(path, bucket, key, _headers(content_type or content_type_of(key), metadata or {}), progress)
 
 
 def _headers(content_type: str, metadata: Mapping[str, str]) -> dict[str, str]:
@@ -105,28 +77,3 @@ def _headers(content_type: str, metadata: Mapping[str, str]) -> dict[str, str]:
         if not (value.isascii() and value.isprintable()):
             raise ValueError(f"content types and metadata must be printable ASCII, got {header}: {value!r}")
     return headers
-
-
-def _opened(path: str | os.PathLike[str]) -> BinaryIO:
-    # Looked at before it is opened: opening a pipe would wait for its other end.
-    mode = os.stat(path).st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "this is a folder, name a file", str(path))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "this is no regular file, its size is not known", str(path))
-    return open(path, "rb", buffering=0)  # the caller closes it
-
-
-def _put(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
-    # In memory, so that what is hashed is what is sent.
-    body = source.read(0, source.size)
-    source.must_be_unchanged()
-    digest = md5(body)
-    headers["Content-MD5"] = content_md5(digest.digest())
-    answer = source.call("PutObject", signed=headers, body=body)
-    etag = etag_of(answer.headers)
-    comparable = is_md5(answer.headers)
-    if comparable and etag.lower() != digest.hexdigest():
-        raise source.damaged("PutObject", etag, digest.hexdigest())
-    report.advanced(source.size)
-    return source.uploaded(answer.headers, etag, "md5" if comparable else "content-md5")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from core.storage._engine import in_worker
 from core.storage._errors import IntegrityError
 from core.storage._http.clock import header_time
-from core.storage._http.request import Reply, Request, call
+from core.storage._http.request import Reply, Request, exchange
+from core.storage._transfer.checksums import md5
 
 if TYPE_CHECKING:
     from core.storage._objects import ObjectInfo
@@ -17,6 +20,17 @@ if TYPE_CHECKING:
 
 #: Bytes. Up to here a file goes in one request, from memory; above, in parts.
 THRESHOLD = 32 * 1024 * 1024
+#: Bytes. Up to here a file is read and hashed in the event loop.
+_SMALL = 1024 * 1024
+
+
+class Part(NamedTuple):
+    """Bytes to send, with the hashes that go with them."""
+
+    body: bytes
+    md5: bytes
+    #: In hexadecimal; empty where it is not signed.
+    sha256: str
 
 
 class UploadSource:
@@ -31,6 +45,8 @@ class UploadSource:
         self.size = self._state[0] or len(self._content)
         self.bucket = bucket
         self.key = key
+        #: Over TLS the body is not part of the signature, but its MD5 is.
+        self._is_signed = (settings.endpoint_url or "").lower().startswith("http:")
 
     def read(self, start: int, size: int) -> bytes:
         """Return the bytes from `start` on. Thread-safe."""
@@ -45,13 +61,27 @@ class UploadSource:
         return data
 
     def must_be_unchanged(self) -> None:
-        """Called when all is read and nothing is in place yet."""
+        """Compare the file with what it was; called when all is read and nothing is in place yet.
+
+        Raises:
+            IntegrityError: it has changed.
+        """
         if self._look() != self._state:
             raise self._changed()
 
-    def call(self, operation: str, query: str = "", **more: Any) -> Reply:
-        """Ask the store for something about the object."""
-        return call(Request(operation, self.bucket, self.key, query, **more), self._settings)
+    async def part(self, start: int, size: int) -> Part:
+        """Return the bytes from `start` on, with their hashes."""
+        if size <= _SMALL:
+            return self._part(start, size)
+        return await in_worker(self._part, start, size)
+
+    def _part(self, start: int, size: int) -> Part:
+        body = self.read(start, size)
+        return Part(body, md5(body).digest(), hashlib.sha256(body).hexdigest() if self._is_signed else "")
+
+    async def call(self, operation: str, query: str = "", **more: Any) -> Reply:
+        """Request something about the object."""
+        return await exchange(Request(operation, self.bucket, self.key, query, **more), self._settings)
 
     def uploaded(self, headers: Mapping[str, str], etag: str, verified_by: str) -> ObjectInfo:
         """What is known of the object that the answer with these headers confirms."""

@@ -17,7 +17,7 @@ from infra.stores.keys import Place, ensure_key
 from infra.stores.store import code_of
 from tests.infra.conftest import fresh, policy_of
 from tests.infra.copy.conftest import Pair
-from tests.waiting import wait_until
+from tests.waiting import no_pause, wait_until
 
 STUB = """#!{python}
 import json, os, sys, time
@@ -150,7 +150,7 @@ class TestOntoItself:
 class TestStores:
     @pytest.mark.parametrize("side", ["source", "target"])
     def test_a_store_that_cannot_be_reached_is_reported(self, pair: Pair, side, refusing, monkeypatch):
-        monkeypatch.setattr("core.storage._http.retry.pause", lambda _failures: None)
+        monkeypatch.setattr("core.storage._http.retry.pause", no_pause)
         place = getattr(pair, side)
         place.rewrite(endpoint_url=refusing)
         refused(pair, 3, f"{place.name}: ListObjectsV2", "is the store running")
@@ -158,7 +158,7 @@ class TestStores:
     @pytest.mark.flow
     @pytest.mark.parametrize("side", ["source", "target"])
     def test_a_store_that_stops_during_the_copy_is_reported(self, pair: Pair, side, gate, monkeypatch):
-        monkeypatch.setattr("core.storage._http.retry.pause", lambda _failures: None)
+        monkeypatch.setattr("core.storage._http.retry.pause", no_pause)
         monkeypatch.setattr(process, "_STALLED", 1.0)
         monkeypatch.setattr(process, "_TO_END", 1.0)
         place, run = getattr(pair, side), process.run

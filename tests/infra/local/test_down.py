@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import uuid
@@ -37,7 +38,11 @@ sys.exit(cli.run(["down", "--delete"]))
 
 
 def answered(machine, answer: bytes) -> tuple[int, str]:
-    """Run `down --delete` on a terminal of its own and type the answer to its question."""
+    """Run `down --delete` on a terminal of its own and type the answer to its question.
+
+    The answer is typed once the program waits for it, and again while it waits: Python's readline misses a Ctrl-C
+    that arrives just before it waits.
+    """
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM],
@@ -50,13 +55,19 @@ def answered(machine, answer: bytes) -> tuple[int, str]:
     )
     os.close(terminal)
     said = b""
-    with process, suppress(OSError):  # Linux reports the end of the last process on a terminal as EIO
-        while piece := os.read(controller, 4096):
-            said += piece
-            if answer and b"[y/N]" in said:
-                os.write(controller, answer)
-                answer = b""
-    os.close(controller)
+    try:
+        with suppress(OSError):  # Linux reports the end of the last process on a terminal as EIO
+            while True:
+                if select.select([controller], [], [], 0.5)[0]:
+                    said += os.read(controller, 4096)
+                elif b"[y/N]" in said:
+                    os.write(controller, answer)
+    except BaseException:  # of the time limit of the test: the process would be waited for without end
+        process.kill()
+        raise
+    finally:
+        process.wait()
+        os.close(controller)
     return process.returncode, said.decode().replace("\r", "")
 
 
