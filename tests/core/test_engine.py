@@ -104,10 +104,14 @@ def test_the_first_failure_ends_the_others_once():
 
 
 def test_workers_are_used_again():
-    async def several() -> set[int]:
-        return {await in_worker(threading.get_ident) for _ in range(20)}
+    async def several() -> None:
+        for _ in range(20):
+            await in_worker(threading.get_ident)
 
-    assert len(run(several())) == 1
+    run(several())
+    before = threading.active_count()
+    run(several())
+    assert threading.active_count() == before
 
 
 _FORKED = """
@@ -134,7 +138,6 @@ if child:
 def test_a_child_has_a_loop_of_its_own_and_leaves_what_is_the_parents():
     done = subprocess.run([sys.executable, "-c", _FORKED], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "cleaned up by the parent\n"
-    assert "Traceback" not in done.stderr or "the process ends" in done.stderr
 
 
 _AT_EXIT = """

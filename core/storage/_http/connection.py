@@ -51,7 +51,7 @@ class Connection:
                 await self.stream.send(body)
         except (BrokenPipeError, ConnectionResetError) as error:
             # The server may have responded before it had read the whole body, as with 403 or 413.
-            if not self.stream.is_readable(_EARLY):
+            if not await self.stream.input_within(_EARLY):
                 raise self._lost() from error
         deadline = watch.now() + HEAD_TIME
         for _ in range(_INTERIM + 1):
@@ -77,7 +77,7 @@ class Connection:
 
         What was not requested would pass for the response to the next request, hash and all.
         """
-        return self._start != self._end or self.stream.is_readable()
+        return self._start != self._end or self.stream.has_input()
 
     def close(self) -> None:
         """End it."""

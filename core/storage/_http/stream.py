@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +33,6 @@ class Stream:
         self._blocked: tuple[type[OSError], ...] = (BlockingIOError,)
         #: Why no more can be received.
         self._failure: OSError | None = None
-        self._poll = select.poll()
-        self._poll.register(connected, select.POLLIN)
         #: Counts the bytes of a body; none while a head is received.
         self.watch: Watch | None = None
         #: The wait that goes on, and the same if it is for bytes to receive.
@@ -107,9 +104,24 @@ class Stream:
             self._failure = error
             raise
 
-    def is_readable(self, seconds: float = 0) -> bool:
-        """Whether something came, or the other side has ended, for which so long is waited."""
-        return bool(self._poll.poll(seconds * 1000))
+    def has_input(self) -> bool:
+        """Whether something came, or the other side has ended. With TLS: any bytes at all."""
+        try:
+            socket.socket.recv(self._socket, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    async def input_within(self, seconds: float) -> bool:
+        """Wait until something comes or the other side ends; whether that happened in this time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wait()
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         """End it."""
