@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -245,6 +246,26 @@ def test_a_refusal_that_comes_before_the_body_was_sent_is_heard():
     answer = connection.request(HEAD, b"x" * 10_000_000)
     assert (answer.status, answer.read()) == (403, b"no")
     connection.close()
+    far.close()
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_a_cancellation_waits_for_the_response_to_a_request_that_changes_something(changes):
+    near, far = socket.socketpair()
+
+    async def cancelled() -> bool:
+        connection = Connection(Stream(near))
+        task = asyncio.create_task(connection.request(HEAD, b"", changes=changes))
+        await asyncio.to_thread(far.recv, 1)
+        task.cancel()
+        await asyncio.sleep(0.1)
+        waited = not task.done()
+        far.sendall(framed(b"x"))
+        await asyncio.wait([task])
+        connection.close()
+        return waited and task.cancelled()
+
+    assert run(cancelled()) == changes
     far.close()
 
 

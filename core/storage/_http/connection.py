@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from core.storage._http import watch
 from core.storage._http.faults import BrokenError, StaleError, StallError
 from core.storage._http.framing import Response
@@ -31,13 +34,17 @@ class Connection:
         #: Whether a request was responded to on it before: only then can it have gone stale.
         self._used = False
 
-    async def request(self, head: bytes, body: bytes | memoryview, *, bodiless: bool = False) -> Response:
+    async def request(
+        self, head: bytes, body: bytes | memoryview, *, bodiless: bool = False, changes: bool = False
+    ) -> Response:
         """Send a request, and read the head of its response.
 
         Args:
             head: the request line and headers, with the empty line that ends them.
             body: what follows.
             bodiless: whether the response has no body whatever its headers say, as to HEAD.
+            changes: whether the request changes something. Then a cancellation waits for the response: the server
+                has the request, and what it does about it must not come after the clean-up.
 
         Raises:
             StaleError: nothing came, on a connection that was used before.
@@ -53,15 +60,13 @@ class Connection:
             # The server may have responded before it had read the whole body, as with 403 or 413.
             if not await self.stream.input_within(_EARLY):
                 raise self._lost() from error
-        deadline = watch.now() + HEAD_TIME
-        for _ in range(_INTERIM + 1):
-            status, headers = parse_head(await self._until(b"\r\n\r\n", deadline))
-            if status // 100 != 1:
-                break
-        else:
-            raise BrokenError(f"more than {_INTERIM} responses with a status 1xx")
-        self._used = True
-        return Response(self, status, headers, bodiless=bodiless or status in {204, 304})
+        try:
+            return await self._response(bodiless=bodiless)
+        except asyncio.CancelledError:
+            if changes:
+                with suppress(OSError):
+                    await self._response(bodiless=bodiless)
+            raise
 
     @property
     def watch(self) -> Watch | None:
@@ -126,6 +131,17 @@ class Connection:
     async def line(self) -> bytes:
         """Return the next line, without its end."""
         return await self._until(b"\r\n", watch.now() + HEAD_TIME)
+
+    async def _response(self, *, bodiless: bool) -> Response:
+        deadline = watch.now() + HEAD_TIME
+        for _ in range(_INTERIM + 1):
+            status, headers = parse_head(await self._until(b"\r\n\r\n", deadline))
+            if status // 100 != 1:
+                break
+        else:
+            raise BrokenError(f"more than {_INTERIM} responses with a status 1xx")
+        self._used = True
+        return Response(self, status, headers, bodiless=bodiless or status in {204, 304})
 
     def _lost(self) -> BrokenError:
         return StaleError("closed") if self._used else BrokenError("the connection was closed before a response")

@@ -188,10 +188,12 @@ async def _responded(settings: Settings, request: Request) -> Response:
         raise unanswered_error(StorageConfigError, NO_CREDENTIALS, request.attempt)
     route = pool.route_to(address.host)
     head = _head(settings, keys, address, route, request)
+    method = _METHODS[request.operation]
+    changes = method not in {"GET", "HEAD"}
     for _ in range(_STALE):
         connection = await pool.take(route)
         try:
-            response = await connection.request(head, request.body, bodiless=request.operation == "HeadObject")
+            response = await connection.request(head, request.body, bodiless=method == "HEAD", changes=changes)
         except StaleError:
             connection.close()
             continue
