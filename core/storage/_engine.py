@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from contextvars import Context, copy_context
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from core.storage._errors import StorageError
@@ -40,11 +40,16 @@ class _Engine:
         self._thread = threading.Thread(target=self.loop.run_forever, name="mpr-storage", daemon=True)
         self._thread.start()
 
+    def is_here(self) -> bool:
+        """Whether this is the thread of the loop, which must not wait for itself."""
+        return threading.get_ident() == self._thread.ident
+
     def end_tasks(self) -> None:
         """Cancel every task, and wait until each has cleaned up."""
         ended: SimpleQueue[None] = SimpleQueue()
         self.loop.call_soon_threadsafe(self._cancel, ended)
-        ended.get(timeout=_END)
+        with suppress(Empty):
+            ended.get(timeout=_END)
 
     def _cancel(self, ended: SimpleQueue[None]) -> None:
         tasks = asyncio.all_tasks(self.loop)
@@ -92,7 +97,17 @@ class Started(Generic[_T]):
         self.close()
 
     def start(self, coroutine: Coroutine[Any, Any, _T]) -> None:
-        """Have the loop run the coroutine, with the context variables of the calling thread."""
+        """Have the loop run the coroutine, with the context variables of the calling thread.
+
+        Raises:
+            RuntimeError: this is the thread of the loop, which would wait for itself.
+        """
+        if self._engine.is_here():
+            coroutine.close()
+            raise RuntimeError(
+                "core.storage was called in the thread of its own event loop, as by a handler of its log records: "
+                "have the handler do its work in another thread (logging.handlers.QueueHandler)"
+            )
         self._ended = False
         self._engine.loop.call_soon_threadsafe(self._begin, coroutine, copy_context())
 
@@ -101,6 +116,8 @@ class Started(Generic[_T]):
         if self._ended or self._engine is not _engine:  # the second: in a child of the process that started it
             return
         self._engine.loop.call_soon_threadsafe(self._cancel)
+        if self._engine.is_here():  # where the garbage collector closes a generator that was left
+            return
         while not self._ended:
             self.receive()
 
@@ -144,6 +161,11 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     with Started[_T]() as started:
         started.start(coroutine)
         return started.result()
+
+
+def is_here() -> bool:
+    """Whether this is the thread of the loop."""
+    return _engine is not None and _engine.is_here()
 
 
 def end(coroutine: Callable[[], Coroutine[Any, Any, None]]) -> None:

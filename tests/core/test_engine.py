@@ -114,6 +114,28 @@ def test_workers_are_used_again():
     assert threading.active_count() == before
 
 
+def test_a_call_in_the_thread_of_the_loop_is_an_error_and_no_endless_wait():
+    """As by a handler of log records that uploads them."""
+
+    async def calls() -> None:
+        run(asyncio.sleep(0))
+
+    with pytest.raises(RuntimeError, match="QueueHandler"):
+        run(calls())
+
+
+def test_a_coroutine_that_is_left_can_be_closed_in_the_thread_of_the_loop():
+    """As the garbage collector does, which runs in any thread."""
+
+    async def close(started: Started[None]) -> None:
+        started.close()
+
+    started = Started[None]()
+    started.start(asyncio.sleep(60))
+    run(close(started))
+    assert started.receive() is ENDED
+
+
 _FORKED = """
 import asyncio, os, sys, threading
 from core.storage._engine import run

@@ -54,7 +54,8 @@ class Feeder(Generic[_Item]):
     def __exit__(self, *_: object) -> None:
         self._stopped = True
         self._room.put(0)
-        self._thread.join()
+        if not _engine.is_here():  # where the garbage collector closes a generator that was left
+            self._thread.join()
 
     async def next(self) -> _Item:
         """Return the next item, or `END`. Called in the event loop."""
