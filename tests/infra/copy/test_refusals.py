@@ -121,7 +121,7 @@ class TestOntoItself:
         refused(pair, 2, f"the out bucket of {pair.source.name} is the in bucket of {pair.target.name}")
 
     def test_a_target_whose_in_and_out_bucket_are_the_same_is_refused(self, pair: Pair):
-        pair.target.rewrite(bucket_in=pair.target.settings.bucket_out)
+        pair.target.rewrite(bucket_in=pair.target.settings.bucket("out"))
         refused(pair, 2, "in and out would mix there")
 
     def test_one_bucket_under_two_addresses_is_detected_by_a_probe_object(self, pair: Pair, gate):
@@ -198,12 +198,12 @@ class TestStores:
         refused(pair, 1, f"{pair.target.name}: the secret does not belong to the access key")
 
     def test_a_store_without_the_bucket_is_reported(self, pair: Pair, seaweed_store: Store):
-        seaweed_store.s3.delete_bucket(Bucket=pair.target.settings.bucket_out)
+        seaweed_store.s3.delete_bucket(Bucket=pair.target.settings.bucket("out"))
         try:
             wait_until(lambda: refuses_the_bucket_as_missing(pair, seaweed_store), 20)
             done = pair.copy("--yes")
         finally:
-            seaweed_store.s3.create_bucket(Bucket=pair.target.settings.bucket_out)
+            seaweed_store.s3.create_bucket(Bucket=pair.target.settings.bucket("out"))
         assert done.code == 1
         assert f"{pair.target.name}: there is no bucket" in done.err
 
@@ -215,7 +215,7 @@ def refuses_the_bucket_as_missing(pair: Pair, store: Store) -> bool:
     it like that until the next change of any user.
     """
     with pytest.raises(ClientError) as refusal:
-        pair.target.s3.list_objects_v2(Bucket=pair.target.settings.bucket_out)
+        pair.target.s3.list_objects_v2(Bucket=pair.target.settings.bucket("out"))
     if code_of(refusal.value) == "AccessDenied":
         store.iam.create_user(UserName="read-again")
         store.iam.delete_user(UserName="read-again")

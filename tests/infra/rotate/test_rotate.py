@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from core.storage._boto import credentials
 from core.storage._boto.clients import forget_clients
+from core.storage._config import live_keys
 from infra import cli
 from infra import config as configuration
 from infra.env import files, key_note
@@ -135,7 +135,7 @@ def worker(environment: Environment, rotate, tmp_path, monkeypatch) -> Iterator[
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("S3_ENV_FILE", str(environment.file("app")))
-    monkeypatch.setattr(credentials, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(live_keys, "LOOK_EVERY", 0.05)
     with emptied(environment), full_load(f"{environment.name}-out", tmp_path, threads=3) as load:
         yield
     forget_clients()

@@ -226,8 +226,8 @@ def test_a_token_of_r2_cannot_be_switched_off():
 _WORKER = """
 import sys, threading
 from core.storage import BUCKET_OUT, StorageError, download_file, list_objects, upload_file
-from core.storage._boto import credentials
-credentials.LOOK_EVERY = 0.05
+from core.storage._config import live_keys
+live_keys.LOOK_EVERY = 0.05
 over, lines = threading.Event(), []
 threading.Thread(target=lambda: (lines.extend(sys.stdin), over.set()), daemon=True).start()
 while not over.is_set():
