@@ -44,22 +44,6 @@ class _Engine:
         """Whether this is the thread of the loop, which must not wait for itself."""
         return threading.get_ident() == self._thread.ident
 
-    def end_tasks(self) -> None:
-        """Cancel every task, and wait until each has cleaned up."""
-        ended: SimpleQueue[None] = SimpleQueue()
-        self.loop.call_soon_threadsafe(self._cancel, ended)
-        with suppress(Empty):
-            ended.get(timeout=_END)
-
-    def _cancel(self, ended: SimpleQueue[None]) -> None:
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            _cancel_once(task)
-        cleaned = asyncio.gather(*tasks, return_exceptions=True) if tasks else self.loop.create_future()
-        cleaned.add_done_callback(lambda _: ended.put(None))
-        if not tasks:
-            cleaned.cancel()
-
 
 _engine: _Engine | None = None
 _lock = threading.Lock()
@@ -180,7 +164,7 @@ def call_soon(function: Callable[..., object], *arguments: Any) -> None:
 
 
 async def in_worker(function: Callable[..., _T], *arguments: Any, abandon: bool = False) -> _T:
-    """Return what the function returns, called in a thread beside the loop.
+    """Return what the function returns, called in a worker thread.
 
     A cancellation waits until the function has returned: it may use a file or a buffer that are used again then.
 
@@ -221,10 +205,23 @@ def _cancel_once(task: asyncio.Task[Any]) -> None:
         task.cancel()
 
 
+async def _end_tasks() -> None:
+    """Cancel every other task, and wait until each has cleaned up."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        _cancel_once(task)
+    if tasks:
+        await asyncio.wait(tasks)
+
+
 def _at_exit() -> None:
     # The loop goes on: another function that is called at the end of the process may use it.
-    if _engine is not None:
-        _engine.end_tasks()
+    if _engine is None:
+        return
+    ending = Started[None]()
+    ending.start(_end_tasks())
+    with suppress(Empty):
+        ending.receive(_END)
     for one in at_end:
         end(one)
 

@@ -1,4 +1,4 @@
-"""Threads beside the event loop, for what blocks and for hashes."""
+"""Worker threads of the event loop, for functions that block and for hashes."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Keys(NamedTuple):
 async def keys_of(settings: Settings) -> Keys | None:
     """Return the keys that hold now; None: there are none.
 
-    botocore looks for them in a thread beside the event loop, and renews them there: that may take seconds.
+    botocore looks for them in a worker thread, and renews them there: that may take seconds.
 
     Raises:
         BotoCoreError: of botocore.

@@ -11,6 +11,7 @@ from typing import cast
 from core.storage._errors import LayoutError, ObjectNotFoundError, StorageError
 from core.storage._frames.manifest import CachedFrame, FrameManifest
 from core.storage._frames.published import Timeline, publish, read
+from core.storage._http.limits import WORKERS
 from core.storage._http.request import Request, exchange
 from core.storage._listing.list_objects import listed
 from core.storage._listing.pages import pages
@@ -19,7 +20,6 @@ from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.bulk import Bulk
 from core.storage._transfer.counter import Counter
-from core.storage._transfer.download_many import WORKERS
 from core.storage._transfer.unchanged import md5_of, proven_md5
 from core.storage._transfer.uploads import uploads
 from core.storage.keys import FrameKey, ManifestKey, parse

@@ -1,4 +1,4 @@
-"""What goes wrong with a connection, beside the errors of the system."""
+"""Errors of a connection that the system does not raise."""
 
 from __future__ import annotations
 

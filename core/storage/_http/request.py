@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from core.storage import _engine, _telemetry
 from core.storage._boto.clients import current_settings
+from core.storage._boto.sign import Keys, keys_of, payload_hash, sign
 from core.storage._errors import StorageConfigError
 from core.storage._http import pool, retry
+from core.storage._http.address import Address, address_of
 from core.storage._http.codes import NO_CREDENTIALS
 from core.storage._http.faults import StaleError
 from core.storage._http.framing import Response
@@ -24,8 +26,6 @@ from core.storage._http.translate import (
 )
 
 if TYPE_CHECKING:
-    from core.storage._boto.sign import Keys
-    from core.storage._http.address import Address
     from core.storage.settings import Settings
 
 _METHODS = {
@@ -178,9 +178,6 @@ async def _beginning_of(response: Response) -> bytes:
 
 
 async def _responded(settings: Settings, request: Request) -> Response:
-    from core.storage._boto.sign import keys_of  # noqa: PLC0415  # OpenSSL costs 5 ms
-    from core.storage._http.address import address_of  # noqa: PLC0415  # imports the contract
-
     with translated(*request.attempt):
         address = address_of(settings, request.bucket)
         keys = await keys_of(settings)
@@ -207,8 +204,6 @@ async def _responded(settings: Settings, request: Request) -> Response:
 
 def _head(settings: Settings, keys: Keys, address: Address, route: pool.Route, request: Request) -> bytes:
     """Return the request line and the headers, signed."""
-    from core.storage._boto.sign import payload_hash, sign  # noqa: PLC0415  # as above
-
     method = _METHODS[request.operation]
     path = address.path(request.key)
     signed = {"Host": address.host.header, **request.signed}

@@ -19,8 +19,8 @@ PIECE = 256 * 1024
 class Stream:
     """A socket that blocks nothing, also with TLS.
 
-    Not that of asyncio, whose TLS takes twice the time, and which drops the response that a server sends before it
-    closes the connection on a body it does not want.
+    Not a transport of asyncio: that ends with an error of a write, and drops the response that a server sent
+    before it closes the connection on a body that it does not want.
     """
 
     def __init__(self, connected: socket.socket) -> None:

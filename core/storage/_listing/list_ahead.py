@@ -18,21 +18,24 @@ _WAITING = 2000
 
 def listed_ahead(bucket: str, prefix: str, workers: int, settings: Settings) -> Iterator[ObjectInfo]:
     """Every object below the prefix, in order, while up to `workers` folders are listed ahead."""
-    waiting: deque[ObjectInfo | _Folder] = deque()
+    waiting: deque[ObjectInfo | Pages] = deque()
     entries = _entries(bucket, prefix, settings)
     running = 0
     try:
         while True:
             while running < workers and len(waiting) < _WAITING and (entry := next(entries, None)) is not None:
-                if isinstance(entry, _Folder):
+                if isinstance(entry, Pages):
                     entry.start()
+                    entry.allow(_AHEAD)
                     running += 1
                 waiting.append(entry)
             if not waiting:
                 return
             first = waiting[0]
-            if isinstance(first, _Folder):
-                yield from first.objects()
+            if isinstance(first, Pages):
+                for page in first.rest():
+                    yield from page.objects
+                first.close()
                 running -= 1
             else:
                 yield first
@@ -40,33 +43,16 @@ def listed_ahead(bucket: str, prefix: str, workers: int, settings: Settings) -> 
     finally:
         entries.close()
         for one in waiting:
-            if isinstance(one, _Folder):
+            if isinstance(one, Pages):
                 one.close()
 
 
-def _entries(bucket: str, prefix: str, settings: Settings) -> Generator[ObjectInfo | _Folder, None, None]:
+def _entries(bucket: str, prefix: str, settings: Settings) -> Generator[ObjectInfo | Pages, None, None]:
     """Objects and folders right below the prefix, in the order of their names."""
     for page in pages(bucket, prefix, settings, delimiter="/"):
-        folders: list[tuple[str, Any]] = [(one, _Folder(bucket, one, settings)) for one in page.folders]
+        folders: list[tuple[str, Any]] = [(one, Pages(bucket, one, settings)) for one in page.folders]
         entries = sorted(
             [*((one.key, one) for one in page.objects), *folders], key=lambda entry: entry[0].encode()
         )
         for _, entry in entries:
             yield entry
-
-
-class _Folder:
-    """One folder, whose first pages are requested before its turn."""
-
-    def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
-        self._pages = Pages(bucket, prefix, settings)
-        self.close = self._pages.close
-
-    def start(self) -> None:
-        self._pages.start()
-        self._pages.allow(_AHEAD)
-
-    def objects(self) -> Iterator[ObjectInfo]:
-        for page in self._pages.rest():
-            yield from page.objects
-        self.close()

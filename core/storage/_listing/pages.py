@@ -50,9 +50,7 @@ class Pages:
 
         self._bucket = bucket
         self._settings = settings
-        self._query = (
-            f"list-type=2&encoding-type=url&max-keys={min(size or PAGE, PAGE)}&prefix={quote(prefix, safe='')}"
-        )
+        self._query = f"list-type=2&encoding-type=url&max-keys={size}&prefix={quote(prefix, safe='')}"
         if delimiter:
             self._query += f"&delimiter={quote(delimiter, safe='')}"
         self._allowed = asyncio.Semaphore(0)

@@ -145,6 +145,13 @@ def _remove_stale(part: os.DirEntry[str]) -> bool:
     return False
 
 
+def write_at(descriptor: int, data: memoryview, position: int) -> None:
+    """Write all of the data; a system may take less at once, before it says what is wrong."""
+    written = 0
+    while written < len(data):
+        written += os.pwrite(descriptor, data[written:], position + written)
+
+
 def check_space(descriptor: int, size: int) -> None:
     """Refuse what cannot fit, before it is downloaded.
 

@@ -71,11 +71,12 @@ class Bulk(Generic[_Item]):
 
     def _collected(self, started: _engine.Started[None]) -> Iterator[TransferResult[_Item]]:
         while (results := self._received(started)) is not _engine.ENDED:
-            for number, result in enumerate(results or (), start=1):
-                self._count(result)
-                yield result
-                if number % _STEP == 0 or number == len(results):
-                    _engine.call_soon(self._has_room, (number - 1) % _STEP + 1)
+            for start in range(0, len(results), _STEP):
+                step = results[start : start + _STEP]
+                for result in step:
+                    self._count(result)
+                    yield result
+                _engine.call_soon(self._has_room, len(step))
 
     def _received(self, started: _engine.Started[None]) -> Any:
         while self._progress:

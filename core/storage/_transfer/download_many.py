@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
+from core.storage._http.limits import WORKERS
 from core.storage._objects import ObjectInfo
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 
-#: Enough for small objects on a network with some delay; on one machine, 8 are as fast.
-WORKERS = 16
 #: What to download: as a listing gives it, or a bucket and a key.
 _Item = TypeVar("_Item", bound=ObjectInfo | tuple[str, str])
 

@@ -54,7 +54,6 @@ async def _fetched(source: Source, descriptor: int, report: Report) -> ObjectInf
     except IntegrityError as error:
         # A bit that flipped on the way does not flip again; one that flipped in the store does.
         logger().warning("%s; it is read once more", error)
-        os.lseek(descriptor, 0, os.SEEK_SET)
         os.ftruncate(descriptor, 0)
         check = await _receive(source, descriptor, report)
     return source.info(check.verified_by)
@@ -65,7 +64,7 @@ async def _receive(source: Source, descriptor: int, report: Report) -> Check:
     response = await source.open()
     sink = None
     try:
-        sink = await new_sink(descriptor, source, report)
+        sink = new_sink(descriptor, source, report)
         cause = await sink.drain(response)
         failures = 0
         while cause:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 
 from core.storage._engine import in_worker
+from core.storage._transfer.atomic_file import write_at
 from core.storage._transfer.checksums import Check, Hash, PartsMd5
 
 #: Bytes that a thread writes and hashes at once.
@@ -119,7 +119,5 @@ class ParallelFile:
 
 
 def _write(descriptor: int, data: memoryview, position: int, part: Hash) -> None:
-    written = 0
-    while written < len(data):  # a file without a buffer may take less, before it says what is wrong
-        written += os.pwrite(descriptor, data[written:], position + written)
+    write_at(descriptor, data, position)
     part.update(data)

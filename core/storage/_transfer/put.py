@@ -27,7 +27,7 @@ def upload(
     headers: dict[str, str],
     progress: Callable[[int], object] | None,
 ) -> ObjectInfo:
-    """Do as `upload_file`, with the headers that the object shall have."""
+    """Do as `upload_file`, with the headers of the object."""
     report = Progress(progress)
     with _telemetry.span("upload_file", bucket, key) as span:
         return span.moved(report.run(put(path, bucket, key, headers, report, current_settings())))
@@ -41,7 +41,7 @@ async def put(
     report: Report,
     settings: Settings,
 ) -> ObjectInfo:
-    """Do as `upload_file`, with the headers that the object shall have."""
+    """Do as `upload_file`, with the headers of the object."""
     check_new_key(key)
     with _telemetry.measured("upload", bucket) as measure, _opened(path) as file:
         source = UploadSource(file, bucket, key, settings)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from core.storage._http.framing import Response
 from core.storage._progress import Report
-from core.storage._transfer.atomic_file import check_space
+from core.storage._transfer.atomic_file import check_space, write_at
 from core.storage._transfer.checksums import Check
 from core.storage._transfer.source import Source
 
 if TYPE_CHECKING:
     from core.storage._transfer.parallel_file import ParallelFile
 
-#: Bytes from which on an object is written and hashed beside the event loop, and gained between two faults for the
+#: Bytes from which on an object is written and hashed in worker threads, and gained between two faults for the
 #: first to be forgotten.
 CHUNK = 1024 * 1024
 
 
-async def new_sink(descriptor: int, source: Source, report: Report) -> Sink:
+def new_sink(descriptor: int, source: Source, report: Report) -> Sink:
     """Return the sink for an object of this size.
 
     Raises:
@@ -45,7 +45,6 @@ class Sink:
     async def restart(self) -> None:
         """Forget everything: the next byte is the object's first."""
         await self.close()
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.ftruncate(self._descriptor, 0)
         self._begin()
 
@@ -60,7 +59,7 @@ class Sink:
         return self._check
 
     async def close(self) -> None:
-        """End what goes on beside the event loop."""
+        """Wait for the worker threads that use the file."""
 
     async def drain(self, response: Response) -> Exception | None:
         """Take in the body. None when the object is whole, otherwise why it broke off."""
@@ -82,10 +81,9 @@ class Sink:
                 return error
             if not piece:
                 return EOFError("the body ended early")
+            start = self.position
             self._advance(len(piece))
-            written = os.write(self._descriptor, piece)
-            while written < len(piece):  # as it may be, before an error says what is wrong
-                written += os.write(self._descriptor, piece[written:])
+            write_at(self._descriptor, piece, start)
             self._check.hash.update(piece)
 
     def _advance(self, count: int) -> None:

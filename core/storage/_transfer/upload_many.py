@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
+from core.storage._http.limits import WORKERS
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.download_many import WORKERS
 
 #: What to upload: a file, a bucket and a key, in the order of `upload_file`.
 _Item = TypeVar("_Item", bound=tuple[str | os.PathLike[str], str, str])

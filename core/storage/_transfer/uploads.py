@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from core.storage import _telemetry
 from core.storage._errors import ObjectNotFoundError
 from core.storage._http.clock import header_time
+from core.storage._http.limits import WORKERS
 from core.storage._http.request import Request, exchange
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
@@ -17,7 +19,6 @@ from core.storage._transfer.bulk import Bulk, check_workers
 from core.storage._transfer.checksums import etag_of
 from core.storage._transfer.content_types import content_type_of
 from core.storage._transfer.counter import Counter
-from core.storage._transfer.download_many import WORKERS
 from core.storage._transfer.put import put
 from core.storage._transfer.unchanged import is_same
 from core.storage.settings import Settings
@@ -36,19 +37,11 @@ def uploads(
 ) -> Generator[TransferResult[_Item], None, None]:
     """Do as `upload_many`, with `settings`; by default with those that are current when the first item begins."""
     check_workers(workers)
-    work = _same_first if resume else _upload
+    work = partial(_upload, resume=resume)
     return _telemetry.bulk("upload_many", Bulk(items, work, workers, progress, settings).run())
 
 
-async def _upload(item: _Item, counter: Counter) -> TransferResult[_Item]:
-    return await _done(item, counter, resume=False)
-
-
-async def _same_first(item: _Item, counter: Counter) -> TransferResult[_Item]:
-    return await _done(item, counter, resume=True)
-
-
-async def _done(item: _Item, counter: Counter, *, resume: bool) -> TransferResult[_Item]:
+async def _upload(item: _Item, counter: Counter, *, resume: bool) -> TransferResult[_Item]:
     path = None
     try:
         name, bucket, key = _checked(item)

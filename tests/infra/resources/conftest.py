@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import boto3
 import pytest
 
 from infra.policies import Policy
@@ -33,13 +32,7 @@ def admin_keys(seaweed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _client(seaweed: Store, service: str) -> Any:
     share_models()
-    return boto3.session.Session().client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=seaweed.endpoint,
-        region_name=seaweed.region,
-        aws_access_key_id=seaweed.access_key_id,
-        aws_secret_access_key=seaweed.secret_access_key,
-    )
+    return seaweed.client(service)
 
 
 @pytest.fixture(scope="session")
