@@ -4,6 +4,8 @@ This is no public API: a name here may change with any commit that changes its u
 """
 
 from core.storage._boto.clients import presign_client
+from core.storage._boto.signature import Keys as SigningKeys
+from core.storage._boto.signature import payload_hash, sign
 from core.storage._config.env_file import render as render_env_file
 from core.storage._config.mask import hint
 from core.storage._config.validate import bucket_name_problem, endpoint_problem, region_problem
@@ -17,6 +19,7 @@ from core.storage._transfer.multipart import part_size
 __all__ = [
     "PART_SIZE",
     "Request",
+    "SigningKeys",
     "bucket_name_problem",
     "call",
     "check_new_key",
@@ -24,8 +27,10 @@ __all__ = [
     "hint",
     "parsed_page",
     "part_size",
+    "payload_hash",
     "presign_client",
     "region_problem",
     "render_env_file",
+    "sign",
     "translated",
 ]

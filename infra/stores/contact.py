@@ -1,28 +1,25 @@
 """The first contact with a store: one signed request before anything is created.
 
 It tells whether the store answers, of which kind it is, whether it takes the administrator's key, and whether
-the clocks agree. Signed and sent with the standard library alone: importing botocore would cost the Pulumi program
+the clocks agree. Signed and sent without botocore: importing botocore would cost the Pulumi program
 0.1 s, in its preview and in its update.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import http.client
 import os
 import re
 import ssl
-from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
 
+from core.storage._internal import SigningKeys, payload_hash, sign
 from infra.errors import UnreachableError, UsageError
 from infra.stores.kinds import Kind, named
 from infra.stores.store import ACCEPTED_CODES, Store, refusal
 
 _TIMEOUT = 5.0  # seconds; a store that is up answers this at once
 _MOST = 65536  # bytes of an answer that are read; an error has far fewer
-_NO_BODY = hashlib.sha256(b"").hexdigest()
 
 
 def contact(store: Store) -> Kind:
@@ -72,23 +69,9 @@ def _connection(url: SplitResult) -> http.client.HTTPConnection:
 
 
 def _signed_headers(store: Store, host: str) -> dict[str, str]:
-    """Signature version 4 of ``GET /``, the one request without parameters or body.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-    """
-    now = datetime.now(UTC)
-    day, time = f"{now:%Y%m%d}", f"{now:%Y%m%dT%H%M%SZ}"
-    headers = {"host": host, "x-amz-content-sha256": _NO_BODY, "x-amz-date": time}
-    names = ";".join(headers)
-    listed = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    request = hashlib.sha256(f"GET\n/\n\n{listed}\n{names}\n{_NO_BODY}".encode()).hexdigest()
-    scope = f"{day}/{store.region}/s3/aws4_request"
-    key = f"AWS4{store.admin.secret_access_key}".encode()
-    for part in (*scope.split("/"), f"AWS4-HMAC-SHA256\n{time}\n{scope}\n{request}"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    credential = f"{store.admin.access_key_id}/{scope}"
-    signed = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={key.hex()}"
-    return headers | {"Authorization": signed}
+    """Return the headers of ``GET /``, signed."""
+    keys = SigningKeys(store.admin.access_key_id, store.admin.secret_access_key)
+    return sign(keys, store.region, "GET", "/", "", {"host": host}, payload_hash("http", b""))
 
 
 def _element(body: str, name: str) -> str:

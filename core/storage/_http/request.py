@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from core.storage import _engine, _telemetry
 from core.storage._boto.clients import current_settings
-from core.storage._boto.sign import Keys, keys_of, payload_hash, sign
+from core.storage._boto.signature import Keys, payload_hash, sign
+from core.storage._boto.signing_keys import keys_of
 from core.storage._errors import StorageConfigError
 from core.storage._http import pool, retry
 from core.storage._http.address import Address, address_of

@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.storage._boto.sign import Keys, payload_hash, sign
+from core.storage._boto.signature import Keys, payload_hash, sign
 
 _MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
