@@ -7,7 +7,7 @@ from core.storage._boto.clients import presign_client
 from core.storage._boto.signature import Keys as SigningKeys
 from core.storage._boto.signature import payload_hash, sign
 from core.storage._config.env_file import render as render_env_file
-from core.storage._config.mask import hint
+from core.storage._config.mask import mask
 from core.storage._config.validate import bucket_name_problem, endpoint_problem, region_problem
 from core.storage._http.request import Request, call
 from core.storage._http.translate import translated
@@ -24,7 +24,7 @@ __all__ = [
     "call",
     "check_new_key",
     "endpoint_problem",
-    "hint",
+    "mask",
     "parsed_page",
     "part_size",
     "payload_hash",

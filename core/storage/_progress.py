@@ -1,9 +1,9 @@
-"""Reports of progress that cannot harm a transfer."""
+"""The progress of a transfer, and the callback that it is reported to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from core.storage._engine import ENDED, Started, run
 from core.storage._log import logger
@@ -11,64 +11,67 @@ from core.storage._log import logger
 _T = TypeVar("_T")
 
 
-class Report(Protocol):
-    """What a transfer reports to, in the event loop."""
+class Report:
+    """The position of one transfer in bytes. It only grows, also when bytes are transferred twice."""
+
+    def __init__(self, moved: Callable[[int], object] | None = None) -> None:
+        """Report to `moved`, in the event loop, by how many bytes the position grew."""
+        self.position = 0
+        self._moved = moved
 
     def reached(self, position: int) -> None:
-        """Take note that the transfer stands at `position` bytes."""
+        """Note that the transfer is at `position`."""
+        count = position - self.position
+        if count > 0:
+            self.position = position
+            if self._moved is not None:
+                self._moved(count)
 
     def advanced(self, count: int) -> None:
-        """Take note that further `count` bytes are done."""
+        """Note that further `count` bytes are transferred."""
+        self.reached(self.position + count)
 
 
 class Progress:
-    """Calls `callback` with the number of bytes that newly arrived, in the thread that waits for the transfer.
+    """Call `callback` with the number of bytes that newly arrived, in the thread that waits for the transfer.
 
-    The numbers are positive and add up to the size of the object, also when a part of it is sent twice. A
-    callback that raises is logged once and not called again: a broken progress bar is no reason to lose a
-    transfer of an hour.
+    A callback that raises is logged once and not called again: a broken progress bar must not end a transfer of an
+    hour.
     """
 
     def __init__(self, callback: Callable[[int], object] | None) -> None:
+        self.report = Report(self._post if callback else None)
         self._callback = callback
-        self._position = 0
-        self._reported = 0
-        #: Whether the waiting thread is going to look at the position.
+        self._started: Started[Any] | None = None
+        self._delivered = 0
+        #: Whether a message is on its way to the waiting thread, which then looks at the position.
         self._posted = False
-        self._post: Callable[[object], None] | None = None
 
-    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Run a transfer that reports here."""
+    def run(self, transfer: Coroutine[Any, Any, _T]) -> _T:
+        """Run the transfer, which reports to `report`, in the event loop."""
         if self._callback is None:
-            return run(coroutine)
+            return run(transfer)
         with Started[_T]() as started:
-            self._post = started.post
-            started.start(coroutine)
+            self._started = started
+            started.start(transfer)
             while started.receive() is not ENDED:
                 self._deliver()
             self._deliver()
             return started.result()
 
-    def reached(self, position: int) -> None:
-        """Take note that the transfer stands at `position` bytes; what was there before is not reported again."""
-        if position > self._position:
-            self._position = position
-            if self._post and not self._posted:
-                self._posted = True
-                self._post(None)
-
-    def advanced(self, count: int) -> None:
-        """Take note that further `count` bytes are done."""
-        self.reached(self._position + count)
+    def _post(self, _: int) -> None:
+        if self._started and not self._posted:
+            self._posted = True
+            self._started.post(None)
 
     def _deliver(self) -> None:
         self._posted = False
-        count = self._position - self._reported
+        count = self.report.position - self._delivered
         if not count or self._callback is None:
             return
-        self._reported += count
+        self._delivered += count
         try:
             self._callback(count)
-        except Exception:  # noqa: BLE001  # it is the caller's code: anything may come out of it
+        except Exception:  # noqa: BLE001  # the caller's function may raise anything
             self._callback = None
-            logger().exception("the progress callback failed; the transfer goes on without it")
+            logger.exception("the progress callback failed; the transfer goes on without it")

@@ -79,28 +79,26 @@ def retried(error: StorageError, cause: Exception | None, attempt: int, most: in
     place = error.bucket if error.key is None else f"{error.bucket}/{error.key}"
     # With %r: what a store or a key holds breaks no line.
     message = "%s on %r failed (%r), attempt %d of %d; tried again after %s s"
-    logger().info(message, error.operation, place, why, attempt, most, seconds)
+    logger.info(message, error.operation, place, why, attempt, most, seconds)
     _count_retry(error.operation, error.bucket, error.code or type(cause or error).__name__)
 
 
 def resumed(bucket: str, key: str, position: int, size: int, cause: Exception, seconds: float) -> None:
     """Record that a download whose connection broke continues, after a pause."""
     message = "the download of %r broke at byte %d of %d (%r); resumed after %s s"
-    logger().info(message, f"{bucket}/{key}", position, size, str(cause), seconds)
+    logger.info(message, f"{bucket}/{key}", position, size, str(cause), seconds)
     _count_retry("GetObject", bucket, type(cause).__name__)
 
 
 def verified(info: ObjectInfo) -> ObjectInfo:
     """A download is whole."""
-    logger().debug(
-        "%r is whole: %d bytes, verified by %s", f"{info.bucket}/{info.key}", info.size, info.verified_by
-    )
+    logger.debug("%r is whole: %d bytes, verified by %s", f"{info.bucket}/{info.key}", info.size, info.verified_by)
     return info
 
 
 def swept(folder: str, count: int) -> None:
     """Parts that killed processes had left are gone."""
-    logger().info("removed %d parts of downloads that had been killed from %r", count, folder)
+    logger.info("removed %d parts of downloads that had been killed from %r", count, folder)
 
 
 class _Api:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.storage._internal import hint
+from core.storage._internal import mask
 from infra.drift.finding import Finding
 from infra.drift.known import Known
 from infra.identities import Identity
@@ -50,7 +50,7 @@ def compare(made: Plan, maker: Credentials, identity: Identity, known: Known) ->
             thing=f"identity {name}",
             property=STRAY,
             wanted="none",
-            actual=f"{hint(stray)}, {switched}, which nothing here knows",
+            actual=f"{mask(stray)}, {switched}, which nothing here knows",
             repair=_BY_HAND[made.config.credentials].format(name=name),
         )
 
@@ -70,13 +70,13 @@ def _slot(  # what there shall be and what there is
         # Without a stack, only env files tell which key is whose: a missing one is found there.
         return ("a key", "not deployed yet") if place and deployed else None
     if place is None:
-        return ("none", f"{hint(key)}, left over") if key in there else None
+        return ("none", f"{mask(key)}, left over") if key in there else None
     if key not in there:
-        return hint(key), GONE
+        return mask(key), GONE
     active = maker.is_active(made.store, name, key)
     if active == place.active:
         return None
-    return f"{hint(key)} {_switched(place.active)}", _switched(active)
+    return f"{mask(key)} {_switched(place.active)}", _switched(active)
 
 
 def _switched(active: bool) -> str:  # noqa: FBT001  # a value to be told

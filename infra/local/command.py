@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from core.storage._internal import hint
+from core.storage._internal import mask
 from infra.local import _disk, _state
 from infra.local import store as embedded
 from infra.local._layout import Layout, local_folder
@@ -76,7 +76,7 @@ def _described(found: EmbeddedStore) -> dict[str, object]:
         "running": True,
         "endpoint": found.endpoint,
         "pid": found.pid,
-        "access_key_id": hint(found.access_key_id),
+        "access_key_id": mask(found.access_key_id),
     }
 
 

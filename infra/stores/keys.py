@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
-from core.storage._internal import hint
+from core.storage._internal import mask
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy
 from infra.stores.store import WRONG_KEY, Keys, Store, code_of, explained, s3_client
@@ -91,7 +91,7 @@ def ensure_key(
                 maker.delete_key(store, identity, stale)
     elif len(there) >= SLOTS:
         raise UsageError(
-            f"{identity} has {len(there)} keys already ({', '.join(map(hint, there))}) and none "
+            f"{identity} has {len(there)} keys already ({', '.join(map(mask, there))}) and none "
             "of them is in the env file; delete one that is not in use, then run this again"
         )
     keys = maker.create_key(store, identity)

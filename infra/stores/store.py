@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
-from core.storage._internal import hint
+from core.storage._internal import mask
 from core.storage.settings import Settings
 from infra.errors import InfraError, UnreachableError, UsageError
 
@@ -51,7 +51,7 @@ class Keys:
     @property
     def hint(self) -> str:
         """As much of the id as may be shown."""
-        return hint(self.access_key_id)
+        return mask(self.access_key_id)
 
 
 @dataclass(frozen=True)

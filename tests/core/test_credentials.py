@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from core.storage import download_file, get_s3_client, list_objects, upload_file
-from core.storage._boto.clients import current_settings
 from core.storage._config import env_file, live_keys
+from core.storage._config.current import current_settings
 from core.storage._errors import AccessDeniedError, StorageError
 from tests.load import Load, full_load
 

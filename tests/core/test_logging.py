@@ -122,7 +122,7 @@ def test_without_configured_logging_nothing_is_printed(served, tmp_path):
 
 
 def test_the_library_configures_no_log_handler():
-    (handler,) = [one for one in _log.logger().handlers if not type(one).__module__.startswith("_pytest")]
+    (handler,) = [one for one in _log.logger.handlers if not type(one).__module__.startswith("_pytest")]
     assert type(handler) is logging.NullHandler
-    assert _log.logger().level == logging.NOTSET
-    assert _log.logger().propagate
+    assert _log.logger.level == logging.NOTSET
+    assert _log.logger.propagate

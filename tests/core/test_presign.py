@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from core.storage import UnsafeKeyError, get_presigned_url, get_s3_client
-from core.storage._boto.clients import current_settings, presign_client
+from core.storage._boto.clients import presign_client
 from core.storage._boto.presign import disposition
+from core.storage._config.current import current_settings
 
 AWS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "s"}
 

@@ -23,7 +23,7 @@ from core.storage._http.connection import Connection
 from core.storage._http.framing import Response
 from core.storage._http.request import Request
 from core.storage._listing import list_objects
-from core.storage._transfer import multipart, put
+from core.storage._transfer import multipart, upload
 
 MIB = 1024 * 1024
 Meant = Callable[[Request], bool]
@@ -246,14 +246,14 @@ def pauses(monkeypatch) -> list[int]:
 @pytest.fixture
 def small_parts(monkeypatch) -> None:
     """Parts of 5 MiB, the least that stores take, above 6 MiB: no test needs a large file."""
-    monkeypatch.setattr(put, "THRESHOLD", 6 * MIB)
+    monkeypatch.setattr(upload, "THRESHOLD", 6 * MIB)
     monkeypatch.setattr(multipart, "_PART", 5 * MIB)
 
 
 @pytest.fixture
 def always_parts(monkeypatch) -> None:
     """Every file goes in parts, whatever its size: for doubles, which take small ones."""
-    monkeypatch.setattr(put, "THRESHOLD", 0)
+    monkeypatch.setattr(upload, "THRESHOLD", 0)
 
 
 @pytest.fixture

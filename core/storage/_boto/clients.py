@@ -6,17 +6,17 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from core.storage._config.current import current_settings
 from core.storage._http.authorities import authorities
 from core.storage._http.limits import CONNECT_TIMEOUT, POOL, READ_TIMEOUT
 from core.storage._http.retry import ATTEMPTS
 from core.storage._public import public
+from core.storage.settings import Settings
 
 if TYPE_CHECKING:
     from botocore.config import Config
     from botocore.session import Session
     from mypy_boto3_s3 import S3Client
-
-    from core.storage.settings import Settings
 
 #: Sets of settings whose clients are kept. More than one at a time is rare: a rotation of keys, a test.
 _KEPT = 8
@@ -73,13 +73,6 @@ def forget_clients() -> None:
             client.close()
         _clients.clear()
         _sessions.clear()
-
-
-def current_settings() -> Settings:
-    """`core.storage._current.current_settings`, imported when it is needed: the contract costs 10 ms."""
-    from core.storage._config.current import current_settings as current  # noqa: PLC0415
-
-    return current()
 
 
 def _client(settings: Settings, *, presign: bool) -> S3Client:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import quote
 
-from core.storage._boto.clients import current_settings, presign_client, session_of
+from core.storage._boto.clients import presign_client, session_of
+from core.storage._config.current import current_settings
 from core.storage._http.translate import translated
 from core.storage._keys import check_key, check_new_key
 from core.storage._log import logger
 from core.storage._public import public
-
-if TYPE_CHECKING:
-    from core.storage.settings import Settings
+from core.storage.settings import Settings
 
 #: Seconds: signature version 4 ends here, on every store
 #: (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
@@ -92,15 +92,13 @@ def disposition(filename: str) -> str:
     Twice, as RFC 6266 (https://www.rfc-editor.org/rfc/rfc6266#appendix-D) advises: plain for old clients, with
     every character that could end the string replaced, and in full by RFC 5987.
     """
-    from urllib.parse import quote  # noqa: PLC0415  # 3 ms, and botocore has it by now
-
     plain = "".join(one if one.isascii() and one not in '"\\%' else "_" for one in filename)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def _warn_of_short_life(settings: Settings, expires: int) -> None:
     if settings.session_token or (not settings.access_key_id and _is_temporary(settings)):
-        logger().warning(
+        logger.warning(
             "the credentials are temporary: the presigned URL ends with them, if that is before its %s s", expires
         )
 

@@ -7,7 +7,7 @@ import stat
 from threading import Lock
 from typing import NamedTuple
 
-from core.storage._config.mask import hint
+from core.storage._config.mask import mask
 from core.storage._errors import StorageConfigError
 from core.storage._log import logger
 from core.storage.settings import ENV_FILE_VARIABLE, Settings, variables
@@ -71,7 +71,7 @@ def _loaded(state: _State, before: _Known | None) -> Settings:
     except StorageConfigError as error:
         if kept is None:
             raise
-        logger().warning("the env file cannot be used, so the settings and the keys stay as they were: %s", error)
+        logger.warning("the env file cannot be used, so the settings and the keys stay as they were: %s", error)
         return kept
     if os.environ.get(ENV_FILE_VARIABLE):
         from_file.add(settings)
@@ -82,8 +82,8 @@ def _log(before: Settings, now: Settings) -> None:
     """Log which variables changed, and of an access key as much as may be shown."""
     old, new = before.to_env(), now.to_env()
     names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
-    key = f"; the key is {hint(now.access_key_id)} now" if now.access_key_id else ""
-    logger().info("the settings changed: %s%s", ", ".join(names), key)
+    key = f"; the key is {mask(now.access_key_id)} now" if now.access_key_id else ""
+    logger.info("the settings changed: %s%s", ", ".join(names), key)
 
 
 def _state() -> _State:

@@ -45,7 +45,7 @@ def _with_new_keys(settings: Settings) -> Settings:
     try:
         there = current.current_settings()
     except StorageConfigError as error:
-        logger().warning("the environment cannot be used, so the keys stay as they were: %s", error)
+        logger.warning("the environment cannot be used, so the keys stay as they were: %s", error)
         return settings
     # Keys of another environment would be wrong here; where they have gone, the old ones are all that there is.
     if not there.access_key_id or _without_keys(there) != _without_keys(settings):

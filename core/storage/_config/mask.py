@@ -1,10 +1,10 @@
-"""As much of an access key's id as a message, a log or a screen may hold."""
+"""Masking of access key IDs."""
 
 from __future__ import annotations
 
-_SHOWN = 4  # characters
+_SHOWN = 4
 
 
-def hint(access_key_id: str) -> str:
-    """The first four characters: enough to tell one key from another, too few to go looking for it."""
+def mask(access_key_id: str) -> str:
+    """Return the first four characters: no message, log or screen shows more of an access key ID."""
     return f"{access_key_id[:_SHOWN]}..."

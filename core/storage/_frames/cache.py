@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from core.storage._boto.clients import current_settings
+from core.storage._config.current import current_settings
 from core.storage._errors import ObjectNotFoundError
 from core.storage._frames import published, write
 from core.storage._frames.manifest import FrameManifest

@@ -16,7 +16,7 @@ from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
 from core.storage._transfer.bulk import Bulk
 from core.storage._transfer.counter import Counter
-from core.storage._transfer.fetch import fetch
+from core.storage._transfer.download import fetch
 from core.storage._transfer.unchanged import md5_of, proven_md5
 from core.storage.settings import Settings
 
@@ -53,7 +53,7 @@ class _Download:
             if await _is_file_of(frame, path):
                 return TransferResult(frame, Path(path), skipped=True)
             async with Replacement(path, durable=False) as descriptor:
-                info = await fetch(self._bucket, frame.key, descriptor, counter.share(), counter.settings())
+                info = await fetch(self._bucket, frame.key, descriptor, counter.report(), counter.settings())
                 await self._must_be(frame, info, descriptor)
         except ObjectNotFoundError as error:
             return TransferResult(frame, Path(path), error=self._gone(frame, error))

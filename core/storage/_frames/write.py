@@ -21,7 +21,7 @@ from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.bulk import Bulk
 from core.storage._transfer.counter import Counter
 from core.storage._transfer.unchanged import md5_of, proven_md5
-from core.storage._transfer.uploads import uploads
+from core.storage._transfer.upload_many import uploads
 from core.storage.keys import FrameKey, ManifestKey, parse
 
 #: Seconds after its last frame for which a run is taken to be going on still. Stores refuse requests from a clock
@@ -129,7 +129,7 @@ def _try_to_remove(timeline: Timeline, run: str) -> None:
     try:
         _remove(timeline, (one.key for one in _frames_of(timeline, run)))
     except StorageError as error:
-        logger().warning("frames of timeline %s that are no cache are left to be swept: %s", timeline.id, error)
+        logger.warning("frames of timeline %s that are no cache are left to be swept: %s", timeline.id, error)
 
 
 def _frames_of(timeline: Timeline, run: str) -> Iterator[ObjectInfo]:

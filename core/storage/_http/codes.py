@@ -17,6 +17,7 @@ from core.storage._errors import (
     StoreUnreachableError,
     WrongRegionError,
 )
+from core.storage._http.retry import RETRYABLE_CODES, RETRYABLE_STATUSES
 
 _NO_BUCKET = (BucketNotFoundError, "there is no bucket {bucket}; check S3_BUCKET_IN and S3_BUCKET_OUT")
 _NO_OBJECT = (ObjectNotFoundError, "there is no object {key!r} in the bucket {bucket}")
@@ -47,7 +48,7 @@ _ARCHIVED = (
         "(`aws s3api restore-object`), which takes minutes to hours"
     ),
 )
-BUSY = (StoreUnreachableError, "the store was too busy for {operation} on {place}; try again later")
+BUSY = (StoreUnreachableError, "the store failed or was too busy for {operation} on {place}; try again later")
 
 #: By the code of the answer: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. The numbers
 #: stand for answers without a body, such as those to HEAD.
@@ -80,15 +81,9 @@ CODES: dict[str, tuple[type[StorageError], str]] = {
     "InvalidDigest": _DAMAGED,
     "XAmzContentSHA256Mismatch": _DAMAGED,
     "XAmzContentChecksumMismatch": _DAMAGED,
-    **dict.fromkeys(
-        ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "ThrottlingException"), BUSY
-    ),
-    **dict.fromkeys(("429", "500", "502", "503", "504"), BUSY),
+    **dict.fromkeys(RETRYABLE_CODES, BUSY),
+    **dict.fromkeys(map(str, RETRYABLE_STATUSES), BUSY),
 }
-
-#: What passes by itself, so that the same request is worth another try; by the code, or the status alone.
-PASSING = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException"})
-PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
 
 #: What a failed TLS handshake says, as OpenSSL, Python and botocore put it; the first row that fits.
 TLS: tuple[tuple[str, type[StorageError], str], ...] = (
@@ -159,8 +154,8 @@ BY_STATUS: dict[int, tuple[type[StorageError], str]] = {
     429: (StoreUnreachableError, "a gateway in front of the store limits the number of requests (429)"),
 }
 PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
-NO_NAME = "the name of the host cannot be resolved ({error}); check S3_ENDPOINT_URL, and the DNS of this machine"
-SILENCE = "no answer ({error}); is the store running, and S3_ENDPOINT_URL right?"
+UNRESOLVED = "the host name cannot be resolved ({error}); check S3_ENDPOINT_URL, and the DNS of this machine"
+NO_RESPONSE = "no response ({error}); is the store running, and S3_ENDPOINT_URL right?"
 NO_CREDENTIALS = (
     "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by loading the env file that `make up` (or "
     "`pulumi up -s <environment>`) writes"

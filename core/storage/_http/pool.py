@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from core.storage import _engine
 from core.storage._http import limits
@@ -12,9 +13,6 @@ from core.storage._http.authorities import authorities, trusted_by_botocore
 from core.storage._http.connect import connected_to, within
 from core.storage._http.connection import Connection
 from core.storage._http.proxy import Host, Proxy, proxy_for
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
 
 
 class Route(NamedTuple):
@@ -35,7 +33,7 @@ class Route(NamedTuple):
 _idle: dict[Route, deque[Connection]] = {}
 #: Connections of the parents of this process, which are not touched.
 _inherited: list[dict[Route, deque[Connection]]] = []
-_context: tuple[str | None, SSLContext] | None = None
+_context: tuple[str | None, ssl.SSLContext] | None = None
 
 
 def route_to(host: Host) -> Route:
@@ -91,16 +89,14 @@ async def _connect(route: Route) -> Connection:
     return connection
 
 
-def _tls(path: str | None) -> SSLContext:
+def _tls(path: str | None) -> ssl.SSLContext:
     global _context  # noqa: PLW0603  # a cache of this process
     if _context is None or _context[0] != path:
         _context = (path, _new_context(path))
     return _context[1]
 
 
-def _new_context(path: str | None) -> SSLContext:
-    import ssl  # noqa: PLC0415  # 10 ms, for https alone
-
+def _new_context(path: str | None) -> ssl.SSLContext:
     if path is None:
         path = trusted_by_botocore()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and host names, TLS 1.2 or newer

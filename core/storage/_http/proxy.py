@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from core.storage._errors import StorageConfigError
 from core.storage._http import limits
@@ -86,9 +88,6 @@ def _proxy_of(url: str, variable: str) -> Proxy:
     Raises:
         StorageConfigError: it is reached in another way than plain HTTP.
     """
-    from base64 import b64encode  # noqa: PLC0415  # with the next
-    from urllib.parse import unquote, urlsplit  # noqa: PLC0415  # for those who have a proxy
-
     parts = urlsplit(url if "//" in url else f"//{url}")
     if parts.scheme not in {"", "http"}:
         # Over plain HTTP, a proxy that expects TLS would get its credentials in clear text.

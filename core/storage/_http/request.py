@@ -1,14 +1,14 @@
-"""One request to a bucket: addressed and signed by botocore's rules, sent, tried again, its refusal raised."""
+"""Requests to a bucket: addressed, signed, sent and retried; a failure is raised as a `StorageError`."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from core.storage import _engine, _telemetry
-from core.storage._boto.clients import current_settings
 from core.storage._boto.signature import Keys, payload_hash, sign
 from core.storage._boto.signing_keys import keys_of
+from core.storage._config.current import current_settings
 from core.storage._errors import StorageConfigError
 from core.storage._http import pool, retry
 from core.storage._http.address import Address, address_of
@@ -18,16 +18,13 @@ from core.storage._http.framing import Response
 from core.storage._http.response import BEGINNING, SETTLED_BY_RETRY, body_problem, header_problem, root_of
 from core.storage._http.translate import (
     Attempt,
-    Refusal,
+    Failure,
     from_connection,
+    from_response,
     not_s3,
-    refusal,
     translated,
-    unanswered_error,
 )
-
-if TYPE_CHECKING:
-    from core.storage.settings import Settings
+from core.storage.settings import Settings
 
 _METHODS = {
     "AbortMultipartUpload": "DELETE",
@@ -108,41 +105,41 @@ async def exchange(request: Request, settings: Settings) -> Reply:
     return await _retried(lambda: once(request, settings))
 
 
-async def once(request: Request, settings: Settings) -> Reply | Refusal:
+async def once(request: Request, settings: Settings) -> Reply | Failure:
     """Return what one attempt comes to.
 
     Raises:
         StorageError: the request could not be made: no credentials, or an address that is none.
     """
     response = await _attempted(settings, request)
-    if isinstance(response, Refusal):
+    if isinstance(response, Failure):
         return response
     if request.operation in SETTLED_BY_RETRY:
         response.be_patient()
     body = await _body_of(response, request)
-    if isinstance(body, Refusal):
+    if isinstance(body, Failure):
         return body
     if root_of(body) == "Error":  # completing an upload may fail after the status was sent
-        return refusal(_FAILED_LATE, response.headers, body, request.attempt)
+        return from_response(_FAILED_LATE, response.headers, body, request.attempt)
     if problem := body_problem(request.operation, body):
-        passing = request.operation in SETTLED_BY_RETRY
-        return not_s3(response.status, response.headers, body, problem, request.attempt, passing=passing)
+        failure = not_s3(response.status, response.headers, body, problem, request.attempt)
+        return failure._replace(retryable=request.operation in SETTLED_BY_RETRY)
     return Reply(response.headers, body)
 
 
-async def _retried(attempt: Callable[[], Awaitable[_T | Refusal]]) -> _T:
+async def _retried(attempt: Callable[[], Awaitable[_T | Failure]]) -> _T:
     failures = 0
     while True:
         found = await attempt()
-        if not isinstance(found, Refusal):
+        if not isinstance(found, Failure):
             return found
         failures += 1
-        if not found.passing or failures >= retry.ATTEMPTS:
+        if not found.retryable or failures >= retry.ATTEMPTS:
             raise found.error from found.cause
         _telemetry.retried(found.error, found.cause, failures, retry.ATTEMPTS, await retry.pause(failures))
 
 
-async def _attempted(settings: Settings, request: Request) -> Response | Refusal:
+async def _attempted(settings: Settings, request: Request) -> Response | Failure:
     try:
         response = await _responded(settings, request)
     except OSError as error:
@@ -154,12 +151,12 @@ async def _attempted(settings: Settings, request: Request) -> Response | Refusal
             return not_s3(response.status, response.headers, beginning, problem, request.attempt)
         return response
     body = await _body_of(response, request)
-    if isinstance(body, Refusal):
+    if isinstance(body, Failure):
         return body
-    return refusal(response.status, response.headers, body, request.attempt)
+    return from_response(response.status, response.headers, body, request.attempt)
 
 
-async def _body_of(response: Response, request: Request) -> bytes | Refusal:
+async def _body_of(response: Response, request: Request) -> bytes | Failure:
     try:
         return await response.read()
     except OSError as error:
@@ -183,7 +180,7 @@ async def _responded(settings: Settings, request: Request) -> Response:
         address = address_of(settings, request.bucket)
         keys = await keys_of(settings)
     if keys is None:
-        raise unanswered_error(StorageConfigError, NO_CREDENTIALS, request.attempt)
+        raise request.attempt.error(StorageConfigError, NO_CREDENTIALS)
     route = pool.route_to(address.host)
     head = _head(settings, keys, address, route, request)
     method = _METHODS[request.operation]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from html import unescape
 from typing import NamedTuple
+from xml.etree import ElementTree as ET
 
 
 class _Expected(NamedTuple):
@@ -65,8 +67,6 @@ def leaves(body: bytes) -> dict[str, str]:
     """Return the texts of the elements of an XML document by their names; nothing for anything else."""
     if not body:
         return {}
-    from xml.etree import ElementTree as ET  # noqa: PLC0415  # botocore has it by now
-
     try:
         # A store that is busy may send white space before the document, to keep the connection open.
         root = ET.fromstring(body.lstrip())  # noqa: S314  # expat limits the expansion of entities
@@ -98,8 +98,6 @@ def first_words(headers: Mapping[str, str], body: bytes) -> str:
 
     What could be a secret (a server may repeat the headers that it received) is left out.
     """
-    from html import unescape  # noqa: PLC0415  # a table of all entities, and here something has gone wrong already
-
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     text = body[:BEGINNING].decode("utf-8", "replace")
     if title := _TITLE.search(text):

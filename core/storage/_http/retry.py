@@ -1,11 +1,18 @@
-"""How often a request or a transfer is attempted, and the wait between two attempts."""
+"""The retry policy: which errors are retryable, how many attempts there are, and the wait between two of them."""
 
 from __future__ import annotations
 
 import os
+from asyncio import sleep
 
 #: Attempts of one request, and interruptions in a row of a transfer that gets no further, until it is an error.
 ATTEMPTS = 5
+#: Error codes and statuses of S3 for which the same request may succeed later
+#: (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+RETRYABLE_CODES = frozenset(
+    {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException"}
+)
+RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 _BASE = 0.2
 _LONGEST = 10.0
 
@@ -21,10 +28,3 @@ async def pause(failure: int) -> float:
     seconds: float = bound * (1 + share) / 2
     await sleep(seconds)
     return round(seconds, 3)
-
-
-async def sleep(seconds: float) -> None:
-    """Let the event loop go on for so long."""
-    import asyncio  # noqa: PLC0415  # get_s3_client imports this module, and has no loop
-
-    await asyncio.sleep(seconds)

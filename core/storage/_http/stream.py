@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+import ssl
+from typing import Any
 
 from core.storage._http import limits, watch
 from core.storage._http.watch import Watch
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
 
 #: Bytes that are sent in one call of the system, and received ahead.
 PIECE = 256 * 1024
@@ -44,14 +42,12 @@ class Stream:
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def secure(self, context: SSLContext, name: str) -> None:
+    async def secure(self, context: ssl.SSLContext, name: str) -> None:
         """Do the TLS handshake with the host of this name.
 
         Raises:
             OSError: it failed, also with `ssl.SSLError`.
         """
-        import ssl  # noqa: PLC0415  # the context has imported it
-
         self._socket = context.wrap_socket(self._socket, server_hostname=name, do_handshake_on_connect=False)
         self._blocked = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
         while True:

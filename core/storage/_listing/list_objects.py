@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
-from core.storage._boto.clients import current_settings
+from core.storage._config.current import current_settings
 from core.storage._http.limits import PAGE
+from core.storage._listing.list_ahead import listed_ahead
+from core.storage._listing.pages import pages
+from core.storage._objects import ObjectInfo
 from core.storage._public import public
-
-if TYPE_CHECKING:
-    from core.storage._objects import ObjectInfo
-    from core.storage.settings import Settings
+from core.storage.settings import Settings
 
 
 @public
@@ -77,11 +76,7 @@ def _chosen(objects: Iterable[ObjectInfo], suffixes: tuple[str, ...]) -> Iterato
 def _objects(bucket: str, prefix: str, size: int, workers: int, settings: Settings | None) -> Iterator[ObjectInfo]:
     known = settings or current_settings()  # one set of settings from the first page to the last
     if workers == 1:
-        from core.storage._listing.pages import pages  # noqa: PLC0415  # asyncio costs 30 ms
-
         for page in pages(bucket, prefix, known, size=size):
             yield from page.objects
         return
-    from core.storage._listing.list_ahead import listed_ahead  # noqa: PLC0415  # as above
-
     yield from listed_ahead(bucket, prefix, workers, known)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Generator
-from typing import TYPE_CHECKING, cast
+from typing import Self, cast
+from urllib.parse import quote
 
 from core.storage import _engine, _telemetry
 from core.storage._errors import StorageError
 from core.storage._http.limits import PAGE
 from core.storage._http.request import Request, exchange
 from core.storage._http.response import leaves
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from core.storage._listing.page import Page
-    from core.storage.settings import Settings
+from core.storage._listing.page import Page, parsed
+from core.storage.settings import Settings
 
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<&]+)</NextContinuationToken>")
 
@@ -46,8 +43,6 @@ class Pages:
     def __init__(
         self, bucket: str, prefix: str, settings: Settings, *, size: int = PAGE, delimiter: str = ""
     ) -> None:
-        from urllib.parse import quote  # noqa: PLC0415  # when there is a listing
-
         self._bucket = bucket
         self._settings = settings
         self._query = f"list-type=2&encoding-type=url&max-keys={size}&prefix={quote(prefix, safe='')}"
@@ -102,8 +97,6 @@ class Pages:
             truncated = page.truncated
 
     async def _request_all(self) -> None:
-        from core.storage._listing.page import parsed  # noqa: PLC0415  # the parser, when there is something to parse
-
         seen: set[int] = set()  # hashes, because tokens are long
         request = await self._next_request("")
         try:
@@ -126,8 +119,6 @@ class Pages:
             await asyncio.gather(request, return_exceptions=True)
 
     async def _next_request(self, token: str) -> asyncio.Task[bytes]:
-        from urllib.parse import quote  # noqa: PLC0415  # as above
-
         await self._allowed.acquire()
         more = f"&continuation-token={quote(token, safe='')}" if token else ""
         request = asyncio.create_task(self._request(self._query + more))

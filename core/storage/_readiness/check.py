@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from core.storage._boto.clients import session_of
-from core.storage._config.mask import hint
+from core.storage._config.mask import mask
 from core.storage._engine import run
 from core.storage._errors import (
     AccessDeniedError,
@@ -28,7 +28,7 @@ from core.storage._http.clock import ahead
 from core.storage._http.codes import NO_CREDENTIALS
 from core.storage._http.proxy import Host, proxy_for
 from core.storage._http.request import Reply, Request, once
-from core.storage._http.translate import Attempt, Refusal, from_connection, translated
+from core.storage._http.translate import Attempt, Failure, from_connection, translated
 from core.storage._readiness import env_file_check
 from core.storage._readiness.env_file_check import Status
 from core.storage._transfer.checksums import content_md5, md5
@@ -146,7 +146,7 @@ class _Probe:
         query = f"list-type=2&max-keys=1&prefix={quote(prefix, safe='')}"
         found = self._asked(settings, Request("ListObjectsV2", bucket, query=query))
         yield from self._store(settings, bucket, found)
-        refused = found.error if isinstance(found, Refusal) else None
+        refused = found.error if isinstance(found, Failure) else None
         if refused is None:
             yield Finding(role, "ok", f"{bucket} can be listed")
         else:
@@ -156,7 +156,7 @@ class _Probe:
         if self._write and (refused is None or isinstance(refused, AccessDeniedError)):
             yield self._written(settings, role, bucket, prefix)
 
-    def _asked(self, settings: Settings, request: Request) -> Reply | Refusal:
+    def _asked(self, settings: Settings, request: Request) -> Reply | Failure:
         """What the store answers.
 
         Raises:
@@ -196,7 +196,7 @@ class _Probe:
         except OSError as error:
             raise from_connection(error, attempt).error from error
 
-    def _store(self, settings: Settings, bucket: str, found: Reply | Refusal) -> Iterator[Finding]:
+    def _store(self, settings: Settings, bucket: str, found: Reply | Failure) -> Iterator[Finding]:
         """What an answer tells of the store, each once."""
         host = address_of(settings, bucket).host
         yield from self._once(Finding("endpoint", "ok", f"{_shown(host)} answers"))
@@ -216,12 +216,12 @@ class _Probe:
         name = f"{role} write"
         signed = {"Content-MD5": content_md5(md5(_BODY).digest())}
         put = self._asked(settings, Request("PutObject", bucket, key, signed=signed, body=_BODY))
-        if isinstance(put, Refusal):
+        if isinstance(put, Failure):
             if isinstance(put.error, AccessDeniedError):
                 return Finding(name, "ok", f"{bucket} is read-only for this identity")
             return Finding(name, "failed", _sentence(put.error), FAILED)
         deleted = self._asked(settings, Request("DeleteObject", bucket, key))
-        if isinstance(deleted, Refusal):
+        if isinstance(deleted, Failure):
             said = (
                 f"{bucket} can be written, but nothing deleted ({deleted.error.code}); delete {key} in another way"
             )
@@ -249,7 +249,7 @@ def _sentence(error: StorageError) -> str:
 
 
 def _settings_told(settings: Settings, buckets: Mapping[str, str]) -> str:
-    key = f"key {hint(settings.access_key_id)}" if settings.access_key_id else "keys of this machine's own"
+    key = f"key {mask(settings.access_key_id)}" if settings.access_key_id else "keys of this machine's own"
     named = ", ".join(f"{role} {bucket}" for role, bucket in buckets.items())
     return f"complete: region {settings.region}, {named}, {key}"
 

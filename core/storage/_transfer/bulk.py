@@ -49,7 +49,8 @@ class Bulk(Generic[_Item]):
         self._work = work
         self._workers = workers
         self._progress = progress
-        self._counter = Counter(settings)
+        self._settings = settings
+        self._counter: Counter
         self._items_done = self._failed = self._skipped = 0
         self._reported = 0.0
         #: Of the event loop: results that are handed over together, and how many there are with those before.
@@ -59,8 +60,9 @@ class Bulk(Generic[_Item]):
 
     def run(self) -> Generator[TransferResult[_Item], None, None]:
         """Yield the results as items finish. Closing the iterator stops everything and waits for it."""
+        self._counter = Counter(self._settings)
         with (
-            Feeder(self._items, 2 * self._workers, self._counter.load) as feeder,
+            Feeder(self._items, 2 * self._workers) as feeder,
             _engine.Started[None]() as started,
         ):
             started.start(self._work_on_all(feeder, started.post))
@@ -100,7 +102,7 @@ class Bulk(Generic[_Item]):
             self._progress(BulkProgress(self._items_done, self._failed, self._skipped, self._counter.bytes))
         except Exception:  # noqa: BLE001  # it is the caller's code: anything may come out of it
             self._progress = None
-            logger().exception("the progress callback failed; the transfers go on without it")
+            logger.exception("the progress callback failed; the transfers go on without it")
 
     async def _work_on_all(self, feeder: Feeder[_Item], post: Callable[[object], None]) -> None:
         try:

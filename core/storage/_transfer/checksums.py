@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from base64 import b64encode
@@ -92,8 +93,6 @@ _CHECKSUMS = (
 
 def md5(data: bytes = b"") -> Any:
     """MD5 as a checksum, which also builds of Python for FIPS allow."""
-    import hashlib  # noqa: PLC0415  # OpenSSL costs 5 ms, and botocore has it by now
-
     return hashlib.md5(data, usedforsecurity=False)
 
 
@@ -103,8 +102,6 @@ def content_md5(digest: bytes) -> str:
 
 
 def _new(name: str) -> Hash:
-    import hashlib  # noqa: PLC0415  # as above
-
     return Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
 
 

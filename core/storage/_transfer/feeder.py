@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -23,16 +23,9 @@ class Feeder(Generic[_Item]):
     A context manager: leaving it waits for that thread, which takes no further item.
     """
 
-    def __init__(self, items: Iterator[_Item], ahead: int, begin: Callable[[], None]) -> None:
-        """Prepare it.
-
-        Args:
-            items: are taken one at a time.
-            ahead: how many items may wait.
-            begin: is called in the same thread before the first.
-        """
+    def __init__(self, items: Iterator[_Item], ahead: int) -> None:
+        """Take the items one at a time; `ahead` of them may wait."""
         self._items = items
-        self._begin = begin
         self._waiting: deque[_Item] = deque()
         self._ended = False
         self._error: BaseException | None = None
@@ -84,7 +77,6 @@ class Feeder(Generic[_Item]):
 
     def _feed(self) -> None:
         try:
-            self._begin()
             while count := self._room.get():
                 for _ in range(count):
                     item = END if self._stopped else next(self._items, END)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import Any
 from urllib.parse import quote
-from xml.sax.saxutils import escape
 
 from core.storage._engine import all_done
 from core.storage._errors import InvalidResponseError, StorageError
@@ -90,7 +90,7 @@ class _Upload:
         try:
             await self._call("AbortMultipartUpload")
         except StorageError as error:
-            logger().warning("parts of %s may be left: %s", self._source.key, error)
+            logger.warning("parts of %s may be left: %s", self._source.key, error)
 
     def verified(self, headers: Mapping[str, str]) -> ObjectInfo:
         # Under a key of KMS the ETag has the same form and is no hash of the content.

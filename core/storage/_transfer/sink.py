@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from core.storage._http.framing import Response
 from core.storage._progress import Report
 from core.storage._transfer.atomic_file import check_space, write_at
 from core.storage._transfer.checksums import Check
+from core.storage._transfer.parallel_file import ParallelFile
 from core.storage._transfer.source import Source
-
-if TYPE_CHECKING:
-    from core.storage._transfer.parallel_file import ParallelFile
 
 #: Bytes from which on an object is written and hashed in worker threads, and gained between two faults for the
 #: first to be forgotten.
@@ -99,8 +96,6 @@ class LargeSink(Sink):
     _parallel: ParallelFile
 
     def _begin(self) -> None:
-        from core.storage._transfer.parallel_file import ParallelFile  # noqa: PLC0415  # for what is large
-
         super()._begin()
         self._parallel = ParallelFile(self._descriptor, self._check)
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.storage._errors import IntegrityError, ObjectChangedError, StoreUnreachableError
 from core.storage._http import retry
 from core.storage._http.clock import header_time
 from core.storage._http.framing import Response
 from core.storage._http.request import Request, send
+from core.storage._objects import ObjectInfo
 from core.storage._transfer.checksums import Check, check_for, etag_of
-
-if TYPE_CHECKING:
-    from core.storage._objects import ObjectInfo
-    from core.storage.settings import Settings
+from core.storage.settings import Settings
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
@@ -57,8 +55,6 @@ class Source:
         return check_for(self._headers, self.size)
 
     def info(self, verified_by: str) -> ObjectInfo:
-        from core.storage._objects import ObjectInfo  # noqa: PLC0415  # dataclasses cost 12 ms
-
         modified = header_time(self._headers, "last-modified")
         return ObjectInfo(self.key, self.size, etag_of(self._headers), modified, verified_by, self.bucket)
 

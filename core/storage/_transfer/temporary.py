@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.storage import _telemetry
-from core.storage._boto.clients import current_settings
+from core.storage._config.current import current_settings
+from core.storage._engine import run
 from core.storage._keys import check_key
+from core.storage._progress import Report
 from core.storage._public import public
-
-if TYPE_CHECKING:
-    from core.storage.settings import Settings
+from core.storage._transfer.download import fetch
+from core.storage.settings import Settings
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,16}$")
 
@@ -36,18 +37,12 @@ def download_to_temp(bucket: str, key: str) -> Path:
 
 def downloaded(bucket: str, key: str, settings: Settings) -> Path:
     """Do as `download_to_temp`, with `settings`."""
-    import tempfile  # noqa: PLC0415  # 5 ms
-
-    from core.storage._engine import run  # noqa: PLC0415  # asyncio costs 30 ms
-    from core.storage._progress import Progress  # noqa: PLC0415  # as above
-    from core.storage._transfer.fetch import fetch  # noqa: PLC0415  # as above
-
     suffix = _SUFFIX.search(check_key(key))
     descriptor, name = tempfile.mkstemp(prefix="mpr-", suffix=suffix[0] if suffix else "")
     path = Path(name)
     try:
         with _telemetry.span("download_to_temp", bucket, key) as span:
-            span.moved(run(fetch(bucket, key, descriptor, Progress(None), settings)))
+            span.moved(run(fetch(bucket, key, descriptor, Report(), settings)))
     except BaseException:
         path.unlink(missing_ok=True)
         raise

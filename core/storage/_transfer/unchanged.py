@@ -8,6 +8,7 @@ import re
 from core.storage._engine import in_worker
 from core.storage._objects import ObjectInfo
 from core.storage._transfer.checksums import Hash, PartsMd5, md5
+from core.storage._transfer.multipart import part_size
 
 _CHUNK = 1024 * 1024
 _ETAG = re.compile(r"([0-9a-fA-F]{32})(?:-([0-9]{1,5}))?")
@@ -27,8 +28,6 @@ async def is_same(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
     found = _ETAG.fullmatch(info.etag)
     if not found:
         return False
-    from core.storage._transfer.multipart import part_size  # noqa: PLC0415  # for what was put in parts
-
     made = PartsMd5(part_size(info.size)) if found[2] else md5()
     digest = _digest(path, made) if info.size <= _CHUNK else await in_worker(_digest, path, made)
     return digest == (info.etag.lower().encode() if found[2] else bytes.fromhex(found[1]))
