@@ -158,6 +158,20 @@ def test_an_interrupt_discards_the_parts(any_bucket, large, transport):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mpr-upload")]
 
 
+def test_an_interrupt_while_an_upload_is_created_aborts_it(any_bucket, large, transport):
+    def interrupted(_request, send):
+        response = send()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)  # the cancellation comes before the response
+        return response
+
+    transport.handle(requests_of("CreateMultipartUpload"), interrupted, times=1)
+    with pytest.raises(KeyboardInterrupt):
+        upload_file(large, any_bucket, "k")
+    assert transport.requests["AbortMultipartUpload"] == 1
+    assert not get_s3_client().list_multipart_uploads(Bucket=any_bucket).get("Uploads")
+
+
 @pytest.mark.parametrize("which", ["small", "large"])
 @pytest.mark.parametrize("change", ["grow", "shrink", "touch"])
 def test_a_file_that_changes_meanwhile_is_not_uploaded(bucket, request, monkeypatch, which, change):

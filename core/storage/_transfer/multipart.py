@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from core.storage._engine import all_done
 from core.storage._errors import InvalidResponseError, StorageError
+from core.storage._http.limits import READ_TIMEOUT
 from core.storage._http.request import Reply
 from core.storage._http.response import leaves
 from core.storage._log import logger
@@ -32,17 +33,27 @@ _MEMORY = 256 * _MIB
 async def put_parts(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
     """Upload in parts; after any failure the parts are discarded and the object is as it was."""
     size = part_size(source.size)
-    signed = {**headers, PART_SIZE: str(size)}
-    created = await source.call("CreateMultipartUpload", "uploads=", signed=signed)
-    upload = _Upload(source, leaves(created.body)["UploadId"], size, report)
+    upload = _Upload(source, await _create(source, {**headers, PART_SIZE: str(size)}), size, report)
     try:
         await upload.send_all()
         source.must_be_unchanged()
         completed = await upload.complete()
     except (Exception, asyncio.CancelledError):
-        await upload.abort()
+        await _abort(source, upload.id)
         raise
     return upload.verified(completed)
+
+
+async def _create(source: UploadSource, headers: dict[str, str]) -> str:
+    """Return the ID of a new multipart upload. A cancellation waits for the ID, and aborts the upload."""
+    creating = asyncio.create_task(source.call("CreateMultipartUpload", "uploads=", signed=headers))
+    try:
+        return leaves((await asyncio.shield(creating)).body)["UploadId"]
+    except asyncio.CancelledError:
+        await asyncio.wait([creating], timeout=READ_TIMEOUT)
+        if not creating.cancel() and not creating.exception():
+            await _abort(source, leaves(creating.result().body)["UploadId"])
+        raise
 
 
 def part_size(size: int) -> int:
@@ -50,12 +61,20 @@ def part_size(size: int) -> int:
     return max(_PART, -(-size // (_MOST_PARTS * _MIB)) * _MIB)
 
 
+async def _abort(source: UploadSource, upload_id: str) -> None:
+    """Discard the parts. An error is logged, because the caller raises the error that led here."""
+    try:
+        await source.call("AbortMultipartUpload", f"uploadId={quote(upload_id, safe='')}")
+    except StorageError as error:
+        logger.warning("parts of %s may be left: %s", source.key, error)
+
+
 class _Upload:
     """One multipart upload."""
 
     def __init__(self, source: UploadSource, upload_id: str, part_size: int, report: Report) -> None:
         self._source = source
-        self._id = upload_id
+        self.id = upload_id
         self._report = report
         self._part_size = part_size
         self._digests: dict[int, bytes] = {}
@@ -84,13 +103,6 @@ class _Upload:
                 raise
             return await self._found_complete(error)
         return {**done.headers, "etag": leaves(done.body)["ETag"]}
-
-    async def abort(self) -> None:
-        """Discard the parts. A failure is logged: the one that led here is the one to raise."""
-        try:
-            await self._call("AbortMultipartUpload")
-        except StorageError as error:
-            logger.warning("parts of %s may be left: %s", self._source.key, error)
 
     def verified(self, headers: Mapping[str, str]) -> ObjectInfo:
         # Under a key of KMS the ETag has the same form and is no hash of the content.
@@ -131,5 +143,5 @@ class _Upload:
         self._report.advanced(len(part.body))
 
     async def _call(self, operation: str, query: str = "", **more: Any) -> Reply:
-        query += f"uploadId={quote(self._id, safe='')}"
+        query += f"uploadId={quote(self.id, safe='')}"
         return await self._source.call(operation, query, **more)
