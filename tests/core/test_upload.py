@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import signal
 import threading
+import time
 from base64 import b64encode
 from pathlib import Path
 
