@@ -1,8 +1,7 @@
-"""S3 for media pipelines, on whatever store the environment names.
+"""S3 for media pipelines, on the store that the environment names.
 
-Importing this package reads nothing, connects nowhere and imports no boto3; all of that waits for the first
-call. `BUCKET_IN` and `BUCKET_OUT` are the names of the environment's two buckets, read when they are asked
-for.
+Importing this package reads nothing, connects nowhere and imports no boto3; the first call does. `BUCKET_IN` and
+`BUCKET_OUT` are the names of the environment's two buckets, read at each use.
 """
 
 from importlib import import_module
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 
     #: The name of the bucket of source videos.
     BUCKET_IN: str
-    #: The name of the bucket of frames, overlays and everything else that is derived.
+    #: The name of the bucket of frames, overlays and other derived objects.
     BUCKET_OUT: str
 
 __all__ = [
@@ -84,7 +83,7 @@ __all__ = [
     "upload_many",
 ]
 
-#: Where each name comes from that is not worth its import before it is used (PEP 562).
+#: The modules of the names that are imported at their first use (PEP 562): until then, they would only cost time.
 _LAZY = {
     "BulkProgress": "_results",
     "CachedFrame": "_frames.manifest",
@@ -106,20 +105,18 @@ _LAZY = {
 }
 
 
-def _lazily(name: str) -> object:
-    if name in {"BUCKET_IN", "BUCKET_OUT"}:
-        # Not kept: the environment may be loaded, or changed, between two uses.
-        current = import_module("core.storage._config.current").current_settings()
-        return current.bucket("in" if name == "BUCKET_IN" else "out")
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would accept every misspelt name
 
-
-if not TYPE_CHECKING:  # a type checker that saw it would believe in every misspelt name
-    __getattr__ = _lazily
+    def __getattr__(name: str) -> object:
+        if name in {"BUCKET_IN", "BUCKET_OUT"}:
+            # Not kept in this module: the environment may change between two uses.
+            settings = import_module("core.storage._config.current").current_settings()
+            return settings.bucket("in" if name == "BUCKET_IN" else "out")
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

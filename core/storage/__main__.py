@@ -11,14 +11,8 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from core.storage._readiness.check import Finding
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-#: Seconds.
-_LIMIT = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,8 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; run it again\n")
         return _INTERRUPTED
-    code = max((one.code for one in findings), default=0)
-    sys.stdout.write(_json(findings, code) if options.json else _lines(findings))
+    code = max((finding.code for finding in findings), default=0)
+    if options.json:
+        rows = [{"name": row.name, "status": row.status, "message": row.message} for row in findings]
+        lines = [json.dumps({"ready": code == 0, "exit_code": code, "findings": rows})]
+    else:
+        lines = [f"{row.status:<7}  {row.name:<11}  {' '.join(row.message.split())}" for row in findings]
+    sys.stdout.writelines(f"{line}\n" for line in lines)
     return code
 
 
@@ -50,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--write", action="store_true", help="also put and delete a small object in each bucket")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument(
-        "--timeout", type=_seconds, default=_LIMIT, metavar="SECONDS", help="for all of it (default: %(default)g)"
+        "--timeout", type=_seconds, default=5.0, metavar="SECONDS", help="for all of it (default: %(default)g)"
     )
     command.add_argument(
         "--prefix",
@@ -58,15 +57,18 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="ROLE=KEYS/",
-        help="for an identity that is held to a prefix of the `in` or the `out` bucket; may be repeated",
+        help="for an identity that may access only a prefix of the `in` or the `out` bucket; may be repeated",
     )
     return parser
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"must be a positive number of seconds, got {text!r}")
     return seconds
 
 
@@ -75,15 +77,6 @@ def _prefix(text: str) -> tuple[str, str]:
     if role not in {"in", "out"} or not equals:
         raise argparse.ArgumentTypeError(f"expected in=KEYS/ or out=KEYS/, got {text!r}")
     return role, prefix
-
-
-def _json(findings: Sequence[Finding], code: int) -> str:
-    rows = [{"name": one.name, "status": one.status, "message": one.message} for one in findings]
-    return json.dumps({"ready": code == 0, "exit_code": code, "findings": rows}) + "\n"
-
-
-def _lines(findings: Sequence[Finding]) -> str:
-    return "".join(f"{one.status:<7}  {one.name:<11}  {' '.join(one.message.split())}\n" for one in findings)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The event loop of this process: one background thread in which every request runs.
 
-One thread with one loop moves many small objects faster than many threads, which spend half of their time handing
-each other the interpreter (docs/transfers.md has the figures). The public functions wait for the loop.
+One thread with one loop transfers many small objects faster than many threads, which spend half of their time
+waiting for the interpreter's lock (docs/transfers.md has the figures). The public functions wait for the loop.
 """
 
 from __future__ import annotations
@@ -23,54 +23,52 @@ _T = TypeVar("_T")
 #: The last message of a coroutine.
 ENDED = object()
 #: Seconds that the end of the process waits for transfers to clean up.
-_END = 30.0
+_EXIT_TIMEOUT = 30.0
 
 
 class _Loop(asyncio.SelectorEventLoop):
+    """An event loop with the thread that runs it until the process ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.workers = Workers()
+        self._runner = threading.Thread(target=self.run_forever, name="mpr-storage", daemon=True)
+        self._runner.start()
+
     def __del__(self) -> None:
         """Leave out asyncio's warning of a loop that was not closed: this one ends with the process."""
 
-
-class _Engine:
-    """A loop and the thread that runs it, until the process ends."""
-
-    def __init__(self) -> None:
-        self.loop = _Loop()
-        self.workers = Workers()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="mpr-storage", daemon=True)
-        self._thread.start()
-
     def is_here(self) -> bool:
-        """Whether this is the thread of the loop, which must not wait for itself."""
-        return threading.get_ident() == self._thread.ident
+        """Return whether this is the thread of the loop, which must not wait for itself."""
+        return threading.get_ident() == self._runner.ident
 
 
-_engine: _Engine | None = None
+_loop: _Loop | None = None
 _lock = threading.Lock()
-#: Engines of the parents of this process. A task that was collected here would clean up what is the parent's.
-_inherited: list[_Engine | None] = []
-#: What runs in the loop at the end of the process, after the transfers.
+#: Loops of the parents of this process: garbage collection of their tasks here would clean up the parent's files.
+_inherited: list[_Loop | None] = []
+#: Coroutine functions that run in the loop at the end of the process, after the transfers.
 at_end: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
 
-def _current() -> _Engine:
-    global _engine  # noqa: PLW0603  # one for the process
-    if _engine is None:
+def _current() -> _Loop:
+    global _loop  # noqa: PLW0603  # one for the process
+    if _loop is None:
         with _lock:
-            if _engine is None:
-                _engine = _Engine()
-    return _engine
+            if _loop is None:
+                _loop = _Loop()
+    return _loop
 
 
 class Started(Generic[_T]):
-    """A coroutine that runs in the loop, and the thread that waits for it and for its messages.
+    """A coroutine that runs in the loop, and the queue of its messages to the thread that waits for it.
 
     A context manager: leaving it before the end cancels the coroutine, and waits until that has cleaned up.
     """
 
     def __init__(self) -> None:
-        self._engine = _current()
-        self._inbox: SimpleQueue[object] = SimpleQueue()
+        self._loop = _current()
+        self._messages: SimpleQueue[object] = SimpleQueue()
         self._task: asyncio.Task[_T] | None = None
         self._ended = True
 
@@ -81,43 +79,43 @@ class Started(Generic[_T]):
         self.close()
 
     def start(self, coroutine: Coroutine[Any, Any, _T]) -> None:
-        """Have the loop run the coroutine, with the context variables of the calling thread.
+        """Run the coroutine in the loop, with the context variables of the calling thread.
 
         Raises:
             RuntimeError: this is the thread of the loop, which would wait for itself.
         """
-        if self._engine.is_here():
+        if self._loop.is_here():
             coroutine.close()
             raise RuntimeError(
                 "core.storage was called in the thread of its own event loop, as by a handler of its log records: "
                 "have the handler do its work in another thread (logging.handlers.QueueHandler)"
             )
         self._ended = False
-        self._engine.loop.call_soon_threadsafe(self._begin, coroutine, copy_context())
+        self._loop.call_soon_threadsafe(self._begin, coroutine, copy_context())
 
     def close(self) -> None:
         """Cancel the coroutine if it has not ended, and wait until it has cleaned up."""
-        if self._ended or self._engine is not _engine:  # the second: in a child of the process that started it
+        if self._ended or self._loop is not _loop:  # the second: in a child of the process that started it
             return
-        self._engine.loop.call_soon_threadsafe(self._cancel)
-        if self._engine.is_here():  # where the garbage collector closes a generator that was left
+        self._loop.call_soon_threadsafe(self._cancel)
+        if self._loop.is_here():  # the garbage collector, which runs in any thread, closes an abandoned generator
             return
         while not self._ended:
             self.receive()
 
     def post(self, message: object) -> None:
         """Send a message to the waiting thread."""
-        self._inbox.put(message)
+        self._messages.put(message)
 
     def receive(self, timeout: float | None = None) -> Any:
         """Return the next message; `ENDED` after the last.
 
         Raises:
-            queue.Empty: none came in `timeout` seconds.
+            queue.Empty: no message arrived within `timeout` seconds.
         """
-        if self._engine is not _engine:
+        if self._loop is not _loop:
             raise RuntimeError("this transfer was started before the process was forked: start it in the child")
-        message = self._inbox.get(timeout=timeout)
+        message = self._messages.get(timeout=timeout)
         self._ended = message is ENDED
         return message
 
@@ -128,12 +126,12 @@ class Started(Generic[_T]):
         task, self._task = self._task, None  # or an exception and this object would keep each other
         assert task is not None  # noqa: S101  # it has ended, so it began
         if task.cancelled():
-            raise StorageError("the process ends, so what was not done was given up")
+            raise StorageError("the operation was cancelled because the process ends; run it again")
         return task.result()
 
     def _begin(self, coroutine: Coroutine[Any, Any, _T], context: Context) -> None:
-        self._task = self._engine.loop.create_task(coroutine, context=context)
-        self._task.add_done_callback(lambda _: self._inbox.put(ENDED))
+        self._task = self._loop.create_task(coroutine, context=context)
+        self._task.add_done_callback(lambda _: self._messages.put(ENDED))
 
     def _cancel(self) -> None:
         if self._task is not None:
@@ -141,37 +139,33 @@ class Started(Generic[_T]):
 
 
 def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Return what the coroutine returns, or raise what it raises, after it has run in the loop."""
+    """Run the coroutine in the loop, and return what it returns, or raise what it raises."""
     with Started[_T]() as started:
         started.start(coroutine)
         return started.result()
 
 
 def is_here() -> bool:
-    """Whether this is the thread of the loop."""
-    return _engine is not None and _engine.is_here()
+    """Return whether this is the thread of the loop."""
+    return _loop is not None and _loop.is_here()
 
 
 def end(coroutine: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run what closes or drops something of the loop, if there is a loop."""
-    if _engine is not None:
+    """Run a coroutine function that closes something of the loop, if there is a loop."""
+    if _loop is not None:
         run(coroutine())
 
 
 def call_soon(function: Callable[..., object], *arguments: Any) -> None:
-    """Have the loop call the function, from any thread."""
-    _current().loop.call_soon_threadsafe(function, *arguments)
+    """Call the function in the loop, from any thread, without waiting for it."""
+    _current().call_soon_threadsafe(function, *arguments)
 
 
 async def in_worker(function: Callable[..., _T], *arguments: Any, abandon: bool = False) -> _T:
-    """Return what the function returns, called in a worker thread.
+    """Call a function that blocks, or computes without the interpreter's lock, in a worker thread.
 
-    A cancellation waits until the function has returned: it may use a file or a buffer that are used again then.
-
-    Args:
-        function: blocks, or computes without the interpreter's lock.
-        *arguments: of the function.
-        abandon: whether a cancellation does not wait.
+    A cancellation waits until the function has returned (it may use a file or a buffer that is reused afterwards),
+    unless `abandon` is set.
     """
     future = _current().workers.submit(function, *arguments)
     if abandon:
@@ -186,17 +180,24 @@ async def in_worker(function: Callable[..., _T], *arguments: Any, abandon: bool 
 
 
 async def all_done(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run coroutines side by side; the first that fails, or a cancellation, ends the others, which clean up."""
-    tasks = [asyncio.create_task(one) for one in coroutines]
+    """Run coroutines concurrently; the first error, or a cancellation, cancels the others, which clean up."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
-        for task in tasks:
-            _cancel_once(task)
-        await asyncio.wait(tasks)
+        await _cancel_all(tasks)
+        # All are retrieved, because asyncio logs each error that is not.
+        errors = [task.exception() for task in tasks if not task.cancelled()]
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+async def _cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks, and wait until each has cleaned up."""
     for task in tasks:
-        if not task.cancelled():
-            task.result()
+        _cancel_once(task)
+    await asyncio.wait(tasks)
 
 
 def _cancel_once(task: asyncio.Task[Any]) -> None:
@@ -205,32 +206,28 @@ def _cancel_once(task: asyncio.Task[Any]) -> None:
         task.cancel()
 
 
-async def _end_tasks() -> None:
-    """Cancel every other task, and wait until each has cleaned up."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        _cancel_once(task)
-    if tasks:
-        await asyncio.wait(tasks)
+async def _cancel_others() -> None:
+    if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        await _cancel_all(tasks)
 
 
 def _at_exit() -> None:
-    # The loop goes on: another function that is called at the end of the process may use it.
-    if _engine is None:
+    # The loop keeps running: another function that is called at the end of the process may use it.
+    if _loop is None:
         return
-    ending = Started[None]()
-    ending.start(_end_tasks())
+    cancellation = Started[None]()
+    cancellation.start(_cancel_others())
     with suppress(Empty):
-        ending.receive(_END)
-    for one in at_end:
-        end(one)
+        cancellation.receive(_EXIT_TIMEOUT)
+    for coroutine in at_end:
+        end(coroutine)
 
 
 def _after_fork() -> None:
-    # The thread of the loop is not in the child, and a selector would change that of the parent.
-    global _engine, _lock  # of this process
-    _inherited.append(_engine)
-    _engine, _lock = None, threading.Lock()
+    # The child has no thread for the parent's loop, and a use of its selector would change the parent's.
+    global _loop, _lock  # of this process
+    _inherited.append(_loop)
+    _loop, _lock = None, threading.Lock()
 
 
 os.register_at_fork(after_in_child=_after_fork)

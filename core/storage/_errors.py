@@ -1,23 +1,7 @@
-"""The errors of `core.storage`.
+"""The errors of `core.storage`, of which `StorageError` is the base class.
 
-    StorageError
-    ├── StorageConfigError (ValueError)            a variable of the env contract is missing or wrong
-    ├── UnsafeKeyError (ValueError)                a key that would leave its folder, or names no object
-    ├── LayoutError (ValueError)                   a key or manifest that is not as the buckets are laid out
-    ├── BucketNotFoundError (FileNotFoundError)
-    ├── ObjectNotFoundError (FileNotFoundError)
-    ├── AccessDeniedError (PermissionError)        the key works, the right is missing
-    ├── InvalidCredentialsError (PermissionError)  the store does not know the key, or the secret is wrong
-    ├── ExpiredCredentialsError (PermissionError)
-    ├── ClockSkewError                             this machine's clock is too far from the store's
-    ├── WrongRegionError
-    ├── ObjectChangedError                         the object was replaced while it was read
-    ├── IntegrityError                             the bytes that arrived are not the object
-    ├── InvalidResponseError                       the response is not S3's: a proxy, a login page, a wrong port
-    └── StoreUnreachableError (ConnectionError)    no answer, or no useful one after every retry
-
-Leaves are also the builtin exception that fits, so that ``except FileNotFoundError`` works without an
-import from here.
+The others are also the builtin exception that fits, so that ``except FileNotFoundError`` works without an import
+from here.
 """
 
 from __future__ import annotations
@@ -25,15 +9,14 @@ from __future__ import annotations
 from core.storage._public import public
 
 
-@public
 class StorageError(Exception):
-    """Anything that `core.storage` could not do.
+    """The base class of all errors of `core.storage`. Pickling keeps all attributes.
 
     Attributes:
-        bucket: the bucket concerned, if there is one.
-        key: the object's key, if there is one.
+        bucket: the bucket's name, if one is concerned.
+        key: the object key, if an object is concerned.
         operation: the S3 operation that failed, such as ``GetObject``.
-        code: the error code that the store answered with, such as ``NoSuchKey``.
+        code: the error code in the store's response, such as ``NoSuchKey``.
         request_id: the store's id of the request, to quote to its operator.
     """
 
@@ -55,85 +38,62 @@ class StorageError(Exception):
         self.code = code
         self.request_id = request_id
 
-    def __str__(self) -> str:
-        return self.message
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # Errors cross process boundaries (multiprocessing, concurrent.futures) with all they know.
-        return (_rebuild, (type(self), self.message, self.__dict__))
-
-
-def _rebuild(kind: type[StorageError], message: str, state: dict[str, object]) -> StorageError:
-    error = kind(message)
-    error.__dict__.update(state)
-    return error
-
-
-@public
 class StorageConfigError(StorageError, ValueError):
     """A variable of the env contract is missing, or its value cannot be used."""
 
 
-@public
 class UnsafeKeyError(StorageError, ValueError):
     """The key is empty, names a folder, or would lead out of the folder it belongs in."""
 
 
-@public
 class LayoutError(StorageError, ValueError):
-    """The key is none of `core.storage.keys`, or what stands where a manifest of frames belongs is none."""
+    """The key is not in the layout of `core.storage.keys`, or an object is not a valid manifest of frames."""
 
 
-@public
 class BucketNotFoundError(StorageError, FileNotFoundError):
     """The bucket does not exist on this store."""
 
 
-@public
 class ObjectNotFoundError(StorageError, FileNotFoundError):
     """The bucket holds no object with this key."""
 
 
-@public
 class AccessDeniedError(StorageError, PermissionError):
-    """The credentials are known, but may not do this."""
+    """The access key is valid, but lacks the permission for this operation."""
 
 
-@public
 class InvalidCredentialsError(StorageError, PermissionError):
-    """The store does not know the access key, or the secret does not belong to it."""
+    """The store does not know the access key, or the secret access key is wrong."""
 
 
-@public
 class ExpiredCredentialsError(StorageError, PermissionError):
-    """Temporary credentials have run out."""
+    """The temporary credentials have expired."""
 
 
-@public
 class ClockSkewError(StorageError):
     """The clock of this machine differs from the store's by more than it accepts (15 minutes on AWS)."""
 
 
-@public
 class WrongRegionError(StorageError):
-    """The bucket lives in another region than the client signs for."""
+    """The bucket is in another region than the one that requests are signed for."""
 
 
-@public
 class ObjectChangedError(StorageError):
-    """The object was replaced while it was being read; what had arrived was thrown away."""
+    """The object was replaced while it was read. The bytes received before that were discarded."""
 
 
-@public
 class IntegrityError(StorageError):
-    """The bytes that arrived differ from the object in size or hash; they were thrown away."""
+    """The received bytes differ from the object in size or checksum. They were discarded."""
 
 
-@public
 class InvalidResponseError(StorageError):
-    """The response is not one that an S3 API gives, whatever its status: nothing was done because of it."""
+    """The response is not one of S3, whatever its status: a proxy, a login page or a wrong port sent it."""
 
 
-@public
 class StoreUnreachableError(StorageError, ConnectionError):
-    """The store did not answer, or answered with a passing fault until the retries ran out."""
+    """The store did not respond, or every attempt of the request ended in a retryable error."""
+
+
+for _error in (StorageError, *StorageError.__subclasses__()):
+    public(_error)

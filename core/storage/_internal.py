@@ -1,7 +1,4 @@
-"""What `infra` uses of the library beyond its public names. It imports no other private module.
-
-This is no public API: a name here may change with any commit that changes its users too.
-"""
+"""The private names that `infra` imports, from here alone. Any commit that changes their users may change them."""
 
 from core.storage._boto.clients import presign_client
 from core.storage._boto.signature import Keys as SigningKeys

@@ -1,7 +1,7 @@
-"""Which keys are taken, and how a key becomes a path that stays in its folder.
+"""Valid object keys, and their conversion to paths.
 
-Stores disagree about odd keys: AWS keeps ``../x`` and ``a//b`` as they stand, SeaweedFS refuses the first and
-folds the second to ``a/b``. A file system has rules of its own. So the guard is here, in front of both.
+Stores differ in odd keys: AWS keeps ``../x`` and ``a//b`` unchanged, SeaweedFS refuses the first and folds the
+second to ``a/b``. File systems have rules of their own. So this library checks keys before both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PART_NAME = re.compile(r"\.mpr-[0-9a-f]{8}\.part")
 
 
 def check_key(key: str) -> str:
-    """`key`, if it names an object.
+    """Return `key` if it names an object.
 
     Raises:
         UnsafeKeyError: it is empty, ends in ``/`` (a folder marker, no object), holds NUL, or is no UTF-8
@@ -36,29 +36,27 @@ def check_key(key: str) -> str:
 
 
 def check_new_key(key: str) -> str:
-    """`key`, if every store would keep an object under exactly this name.
+    """Return `key` if every store keeps an object under exactly this name.
 
     Raises:
         UnsafeKeyError: as `check_key`; or a part between slashes is empty, ``.``, ``..`` or longer than 255 bytes,
             or holds a backslash, which SeaweedFS 4.48 turns into a slash; or the last part is a name that this
             library gives to its temporary files.
     """
-    problem = parts_problem(check_key(key).split("/"))
-    if problem:
-        raise UnsafeKeyError(
-            f"the key {key!r} {problem}: some stores fold or refuse it, or it cannot be downloaded; use a "
-            "relative key such as frames/match-01/0001.jpg",
-            key=key,
-        )
+    _parts_of(
+        key,
+        "some stores fold or refuse it, or it cannot be downloaded; use a relative key such as "
+        "frames/match-01/0001.jpg",
+    )
     return key
 
 
 @public
 def safe_path(folder: str | os.PathLike[str], key: str) -> Path:
-    """The path in `folder` that stands for `key`. It never leads out of `folder`.
+    """Return the path in `folder` for `key`. It never leads out of `folder`.
 
-    Nothing is created. Symbolic links in existing parents are followed to see where they lead; the answer
-    holds as long as nobody else changes these folders.
+    Nothing is created. Symbolic links in existing parents are resolved for the check, which holds as long as no
+    other process changes these folders.
 
     Raises:
         UnsafeKeyError: the key names no object (`check_key`), is absolute, has a part that is empty, ``.``,
@@ -73,20 +71,16 @@ def safe_path(folder: str | os.PathLike[str], key: str) -> Path:
 
 
 def path_parts(key: str) -> list[str]:
-    """The names that make the path of `key`, of which none leads anywhere else.
+    """Return the parts of the path for `key`.
 
     Raises:
-        UnsafeKeyError: as `safe_path`, but for links.
+        UnsafeKeyError: as `safe_path`, except for links.
     """
-    parts = check_key(key).split("/")
-    problem = parts_problem(parts)
-    if problem:
-        raise UnsafeKeyError(f"the key {key!r} {problem}: it cannot be a path", key=key)
-    return parts
+    return _parts_of(key, "it cannot be a path")
 
 
 def key_problem(key: str) -> str | None:
-    """Why `key` names no object, or None."""
+    """Return why `key` names no object, or None."""
     if not key:
         return "is empty"
     if key.endswith("/"):
@@ -100,15 +94,15 @@ def key_problem(key: str) -> str | None:
     return f"is {size} bytes long; S3 takes {MAX_KEY}" if size > MAX_KEY else None
 
 
-def parts_problem(parts: list[str]) -> str | None:
-    """Return why a key with these parts between its slashes can be no path, or None."""
-    if PART_NAME.fullmatch(parts[-1]):
+def name_problem(name: str) -> str | None:
+    """Return why the last part of an object key cannot be this, or None."""
+    if PART_NAME.fullmatch(name):
         return "ends in a name of a temporary file of this library"
-    return next((problem for problem in map(part_problem, parts) if problem), None)
+    return part_problem(name)
 
 
 def part_problem(part: str) -> str | None:
-    """Why a key with the part `part` between its slashes can be no path, or None."""
+    """Return why a path cannot have this part, or None."""
     if part == "":
         return "starts with a slash or has two in a row"
     if part in {".", ".."}:
@@ -118,3 +112,11 @@ def part_problem(part: str) -> str | None:
     if len(part.encode()) > MAX_NAME:
         return f"has a part of more than {MAX_NAME} bytes"
     return None
+
+
+def _parts_of(key: str, consequence: str) -> list[str]:
+    parts = check_key(key).split("/")
+    problem = name_problem(parts[-1]) or next(filter(None, map(part_problem, parts)), None)
+    if problem:
+        raise UnsafeKeyError(f"the key {key!r} {problem}: {consequence}", key=key)
+    return parts

@@ -1,11 +1,11 @@
-"""The progress of a transfer, and the callback that it is reported to."""
+"""The progress of a transfer, and the callback that receives it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from core.storage._engine import ENDED, Started, run
+from core.storage._engine import ENDED, Started
 from core.storage._log import logger
 
 _T = TypeVar("_T")
@@ -15,12 +15,12 @@ class Report:
     """The position of one transfer in bytes. It only grows, also when bytes are transferred twice."""
 
     def __init__(self, moved: Callable[[int], object] | None = None) -> None:
-        """Report to `moved`, in the event loop, by how many bytes the position grew."""
+        """Call `moved` in the event loop with the number of bytes by which the position grew."""
         self.position = 0
         self._moved = moved
 
     def reached(self, position: int) -> None:
-        """Note that the transfer is at `position`."""
+        """Record that the transfer is at `position`."""
         count = position - self.position
         if count > 0:
             self.position = position
@@ -28,29 +28,27 @@ class Report:
                 self._moved(count)
 
     def advanced(self, count: int) -> None:
-        """Note that further `count` bytes are transferred."""
+        """Record that further `count` bytes are transferred."""
         self.reached(self.position + count)
 
 
-class Progress:
-    """Call `callback` with the number of bytes that newly arrived, in the thread that waits for the transfer.
+class Progress(Report):
+    """A report that calls `callback` with new bytes, in the thread that waits for the transfer.
 
-    A callback that raises is logged once and not called again: a broken progress bar must not end a transfer of an
-    hour.
+    A callback that raises an exception is logged once and not called again: a broken progress bar must not end a
+    transfer of an hour.
     """
 
     def __init__(self, callback: Callable[[int], object] | None) -> None:
-        self.report = Report(self._post if callback else None)
+        super().__init__(self._post if callback else None)
         self._callback = callback
         self._started: Started[Any] | None = None
         self._delivered = 0
-        #: Whether a message is on its way to the waiting thread, which then looks at the position.
+        #: Whether the waiting thread has a message that it has not received yet.
         self._posted = False
 
     def run(self, transfer: Coroutine[Any, Any, _T]) -> _T:
-        """Run the transfer, which reports to `report`, in the event loop."""
-        if self._callback is None:
-            return run(transfer)
+        """Run the transfer, which reports here, in the event loop."""
         with Started[_T]() as started:
             self._started = started
             started.start(transfer)
@@ -66,7 +64,7 @@ class Progress:
 
     def _deliver(self) -> None:
         self._posted = False
-        count = self.report.position - self._delivered
+        count = self.position - self._delivered
         if not count or self._callback is None:
             return
         self._delivered += count

@@ -1,4 +1,4 @@
-"""The mark of public names."""
+"""The decorator of public names."""
 
 TYPE_CHECKING = False  # as in `core.storage`: the import of `typing` costs as much as the whole package
 if TYPE_CHECKING:
@@ -8,6 +8,6 @@ if TYPE_CHECKING:
 
 
 def public(named: "_Named") -> "_Named":
-    """Mark a class or function as a name of `core.storage`, which tracebacks, pickles and `help` show."""
+    """Set the module of a class or function to `core.storage`, for tracebacks, pickles and `help`."""
     named.__module__ = "core.storage"
     return named

@@ -1,4 +1,4 @@
-"""What bulk transfers report: one result for every item, and how far the whole has come."""
+"""The results and the progress of bulk transfers."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ _Item = TypeVar("_Item")
 @public
 @dataclass(frozen=True)
 class TransferResult(Generic[_Item]):
-    """What became of one item. Immutable."""
+    """The result of one item. Immutable."""
 
-    #: As it was given.
+    #: The item as the caller passed it.
     item: _Item
-    #: The file on this side; None where the item did not even name one.
+    #: The local file; None if the item has no path that can be used.
     path: Path | None = None
-    #: The object, if the file and it are the same now.
+    #: The object, if the file and the object are the same now.
     info: ObjectInfo | None = None
-    #: Why they are not.
+    #: The error, if they are not.
     error: Exception | None = None
-    #: Whether nothing had to be moved: it was there already, with the right size and hash.
+    #: Whether nothing was moved, because the target already existed with the right size and hash.
     skipped: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether the item is where it should be."""
+        """Return whether the item was transferred or skipped, without an error."""
         return self.error is None
 
 
 @public
 @dataclass(frozen=True, slots=True)
 class BulkProgress:
-    """How far a bulk transfer has come. Items and bytes only grow."""
+    """The progress of a bulk transfer. Its numbers only grow."""
 
-    #: Items that are done with, whatever became of them.
+    #: Items that are finished, failed and skipped ones included.
     items: int = 0
-    #: Of these, the ones that failed.
+    #: Items that failed.
     failed: int = 0
-    #: Of these, the ones that were there already.
+    #: Items that were skipped.
     skipped: int = 0
-    #: Bytes that were moved, also of items that are still on their way.
+    #: Bytes that were moved, also for items that are not finished.
     bytes: int = 0

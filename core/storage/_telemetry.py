@@ -1,8 +1,8 @@
-"""What goes on inside, for whoever wants to see it: log records, and spans and metrics of OpenTelemetry.
+"""Log records of this library, and its spans and metrics of OpenTelemetry.
 
-Nothing here imports OpenTelemetry: a program that collects has done so, and in all others a hook costs a look into
-`sys.modules`. Attributes have the names of the semantic conventions
-(https://opentelemetry.io/docs/specs/semconv/object-stores/s3/) where those have one.
+Nothing here imports OpenTelemetry: a program that collects has imported it, and in every other program a hook
+costs a look into `sys.modules`. Attributes have the names of the semantic conventions
+(https://opentelemetry.io/docs/specs/semconv/object-stores/s3/) where those define one.
 """
 
 from __future__ import annotations
@@ -10,76 +10,62 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, TypeVar
 
 from core.storage._errors import StorageError
 from core.storage._log import logger
+from core.storage._objects import ObjectInfo
+from core.storage._results import TransferResult
 
-if TYPE_CHECKING:
-    from typing import Self, TypeVar
-
-    from core.storage._objects import ObjectInfo
-    from core.storage._results import TransferResult
-
-    _Item = TypeVar("_Item")
-
+_Item = TypeVar("_Item")
 _NAME = "core.storage"
-#: Seconds between which durations are counted: those of the conventions, and longer ones for videos. Left alone,
-#: the SDK takes bounds that are meant for milliseconds, and nearly everything is below the first.
+#: Upper bounds of the histogram of durations, in seconds: those of the conventions, and longer ones for videos.
+#: The SDK's own are meant for milliseconds: nearly every duration is below the first.
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 1800)
 _DIRECTIONS = {"download": "receive", "upload": "transmit"}
 
 
-class Hook:
-    """Around an operation; this one does nothing, because nobody collects."""
+class Hook(NamedTuple):
+    """What an operation calls while it is traced or measured."""
 
-    __slots__ = ()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """See how it ended."""
-
-    def moved(self, info: ObjectInfo) -> ObjectInfo:
-        """The object has arrived, here or there."""
-        return info
+    #: Record that the whole object was transferred, and return it.
+    moved: Callable[[ObjectInfo], ObjectInfo]
 
 
-_NOTHING = Hook()
+_NOTHING = nullcontext(Hook(lambda info: info))
 
 
-def span(name: str, bucket: str, key: str | None = None) -> Hook:
-    """A span around the block, current in it."""
+def span(name: str, bucket: str, key: str | None = None) -> AbstractContextManager[Hook]:
+    """Trace the block as a span, which is the current one in it."""
     api = _collecting()
-    return _NOTHING if api is None else _Span(api, name, bucket, key)
+    return _NOTHING if api is None else _traced(api, name, bucket, key)
 
 
-def measured(operation: str, bucket: str) -> Hook:
-    """The metrics of one operation: that it was, how it ended, how long it took, what it moved."""
+def measured(operation: str, bucket: str) -> AbstractContextManager[Hook]:
+    """Record the metrics of an operation: count, error, duration, bytes."""
     api = _collecting()
-    return _NOTHING if api is None else _Measured(api, operation, bucket)
+    return _NOTHING if api is None else _measured(api, operation, bucket)
 
 
 def bulk(
     name: str, results: Generator[TransferResult[_Item], None, None]
 ) -> Generator[TransferResult[_Item], None, None]:
-    """The results, with one span from the first that is asked for to the last; its objects have none."""
+    """Return the results, traced as one span from the first that is requested to the last; objects have none."""
     api = _collecting()
-    return results if api is None else _traced(api, name, results)
+    return results if api is None else _traced_bulk(api, name, results)
 
 
 def retried(error: StorageError, cause: Exception | None, attempt: int, most: int, seconds: float) -> None:
-    """Record that a request is made once more, after a pause."""
-    why = error.code or str(cause)
-    place = error.bucket if error.key is None else f"{error.bucket}/{error.key}"
-    # With %r: what a store or a key holds breaks no line.
+    """Record that a request is sent again, after a pause."""
+    reason = error.code or str(cause)
+    target = error.bucket if error.key is None else f"{error.bucket}/{error.key}"
+    # With %r: a line break in a key or in a store's response breaks no line of the log.
     message = "%s on %r failed (%r), attempt %d of %d; tried again after %s s"
-    logger.info(message, error.operation, place, why, attempt, most, seconds)
+    logger.info(message, error.operation, target, reason, attempt, most, seconds)
     _count_retry(error.operation, error.bucket, error.code or type(cause or error).__name__)
 
 
@@ -91,22 +77,21 @@ def resumed(bucket: str, key: str, position: int, size: int, cause: Exception, s
 
 
 def verified(info: ObjectInfo) -> ObjectInfo:
-    """A download is whole."""
+    """Record that a download is complete, and return it."""
     logger.debug("%r is whole: %d bytes, verified by %s", f"{info.bucket}/{info.key}", info.size, info.verified_by)
     return info
 
 
 def swept(folder: str, count: int) -> None:
-    """Parts that killed processes had left are gone."""
+    """Record that temporary files of killed processes were removed."""
     logger.info("removed %d parts of downloads that had been killed from %r", count, folder)
 
 
 class _Api:
-    """OpenTelemetry, and the instruments. They go where the program's providers say, also those it sets later."""
+    """OpenTelemetry with the instruments. They use the program's providers, also those that it sets later."""
 
     def __init__(self) -> None:
         self.trace: Any = import_module("opentelemetry.trace")
-        self.context: Any = import_module("opentelemetry.context")
         self.tracer: Any = self.trace.get_tracer(_NAME)
         meter = import_module("opentelemetry.metrics").get_meter(_NAME)
         self.operations = meter.create_counter(f"{_NAME}.operations", "{operation}", "Operations that ended")
@@ -141,94 +126,85 @@ def _collecting() -> _Api | None:
     global _api  # noqa: PLW0603  # of this process
     # A program that collects has imported at least one of the two.
     if _api is None and ("opentelemetry.trace" in sys.modules or "opentelemetry.metrics" in sys.modules):
-        with _lock:  # an instrument is made once
+        with _lock:  # the SDK warns of an instrument that is created twice
             if _api is None:
                 _api = _Api()
     return _api
 
 
 def _after_fork() -> None:
-    global _lock  # noqa: PLW0603  # it may have been held by a thread that is not here
+    global _lock  # noqa: PLW0603  # a thread of the parent, which the child has not, may have held it
     _lock = Lock()
 
 
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class _Span(Hook):
-    __slots__ = ("_api", "_span", "_token")
+@contextmanager
+def _traced(api: _Api, name: str, bucket: str, key: str | None) -> Iterator[Hook]:
+    attributes = {"aws.s3.bucket": bucket} if key is None else {"aws.s3.bucket": bucket, "aws.s3.key": key}
+    span = api.start(name, "CLIENT", attributes)
 
-    def __init__(self, api: _Api, name: str, bucket: str, key: str | None) -> None:
-        self._api = api
-        place = {"aws.s3.bucket": bucket} if key is None else {"aws.s3.bucket": bucket, "aws.s3.key": key}
-        self._span = api.start(name, "CLIENT", place)
-        self._token = None
-
-    def __enter__(self) -> Self:
-        self._token = self._api.context.attach(self._api.trace.set_span_in_context(self._span))
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._api.context.detach(self._token)
-        if error is not None:
-            self._api.failed(self._span, error)
-        self._span.end()
-
-    def moved(self, info: ObjectInfo) -> ObjectInfo:
-        self._span.set_attributes({f"{_NAME}.bytes": info.size, f"{_NAME}.verified_by": info.verified_by})
+    def moved(info: ObjectInfo) -> ObjectInfo:
+        span.set_attributes({f"{_NAME}.bytes": info.size, f"{_NAME}.verified_by": info.verified_by})
         return info
 
+    with api.trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield Hook(moved)
+        except BaseException as error:
+            api.failed(span, error)
+            raise
 
-class _Measured(Hook):
-    __slots__ = ("_api", "_attributes", "_since")
 
-    def __init__(self, api: _Api, operation: str, bucket: str) -> None:
-        self._api = api
-        self._attributes = {f"{_NAME}.operation": operation, "aws.s3.bucket": bucket}
-        self._since = time.monotonic()
+@contextmanager
+def _measured(api: _Api, operation: str, bucket: str) -> Iterator[Hook]:
+    attributes = {f"{_NAME}.operation": operation, "aws.s3.bucket": bucket}
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        seconds = time.monotonic() - self._since
-        outcome = {} if error is None else {"error.type": _type_of(error)}
-        self._api.operations.add(1, self._attributes | outcome)
-        self._api.duration.record(seconds, self._attributes | outcome)
-
-    def moved(self, info: ObjectInfo) -> ObjectInfo:
-        direction = _DIRECTIONS[self._attributes[f"{_NAME}.operation"]]
-        self._api.bytes.add(
-            info.size, {"network.io.direction": direction, "aws.s3.bucket": self._attributes["aws.s3.bucket"]}
-        )
+    def moved(info: ObjectInfo) -> ObjectInfo:
+        direction = _DIRECTIONS[operation]
+        api.bytes.add(info.size, {"network.io.direction": direction, "aws.s3.bucket": bucket})
         return info
 
+    start = time.monotonic()
+    try:
+        yield Hook(moved)
+    except BaseException as error:
+        attributes["error.type"] = _type_of(error)
+        raise
+    finally:
+        api.duration.record(time.monotonic() - start, attributes)
+        api.operations.add(1, attributes)
 
-def _traced(
+
+def _traced_bulk(
     api: _Api, name: str, results: Generator[TransferResult[_Item], None, None]
 ) -> Generator[TransferResult[_Item], None, None]:
-    # Never current: the block around a yield is the caller's.
+    # Never the current span: the block around a yield is the caller's.
     span = api.start(name, "INTERNAL", {})
     counts = dict.fromkeys(("items", "failed", "skipped", "bytes"), 0)
     try:
         with closing(results):
-            for one in results:
+            for result in results:
                 counts["items"] += 1
-                counts["failed"] += not one.ok
-                counts["skipped"] += one.skipped
-                counts["bytes"] += one.info.size if one.info and not one.skipped else 0
-                yield one
+                counts["failed"] += not result.ok
+                counts["skipped"] += result.skipped
+                counts["bytes"] += result.info.size if result.info and not result.skipped else 0
+                yield result
     except GeneratorExit:
         raise
     except BaseException as error:
         api.failed(span, error)
         raise
     finally:
-        span.set_attributes({f"{_NAME}.{what}": count for what, count in counts.items()})
+        span.set_attributes({f"{_NAME}.{count}": value for count, value in counts.items()})
         span.end()
 
 
-def _count_retry(operation: str | None, bucket: str | None, why: str) -> None:
+def _count_retry(operation: str | None, bucket: str | None, error_type: str) -> None:
     api = _collecting()
     if api is not None:
-        attributes = {"rpc.method": f"S3/{operation}", "error.type": why}
+        attributes = {"rpc.method": f"S3/{operation}", "error.type": error_type}
         api.retries.add(1, {**attributes, "aws.s3.bucket": bucket or ""})
         api.trace.get_current_span().add_event("retry", attributes)
 

@@ -9,22 +9,21 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
-_Job = tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 
 class Workers:
-    """As many threads as have work at once. They are kept, and end with the process, whatever they wait for.
+    """As many threads as there are functions at once. They are reused, and end with the process.
 
-    Not those of `concurrent.futures`, which take no work when the process ends, and transfers clean up then.
+    Not those of `concurrent.futures`, which accept no work while the process ends; transfers clean up then.
     """
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]] = SimpleQueue()
         self._lock = threading.Lock()
         self._idle = 0
 
     def submit(self, function: Callable[..., _T], *arguments: Any) -> asyncio.Future[_T]:
-        """Have a thread call the function. Called in the loop, where the future gets its result."""
+        """Call the function in a thread, and return the future of its result. Must be called in the loop."""
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
         self._jobs.put((future, function, arguments))
         with self._lock:
@@ -44,11 +43,11 @@ class Workers:
                 error = raised
             with self._lock:
                 self._idle += 1
-            future.get_loop().call_soon_threadsafe(_end, future, result, error)
+            future.get_loop().call_soon_threadsafe(_complete, future, result, error)
             del future, function, arguments, result, error  # an idle thread keeps nothing
 
 
-def _end(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+def _complete(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if future.cancelled():
         return
     if error is not None:

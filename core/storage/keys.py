@@ -1,4 +1,4 @@
-"""The layout of the two buckets: every key there is, made from its parts and read back into them.
+"""The layout of the two buckets: classes that build object keys from their parts, and `parse`, which reads them.
 
 ======  ========================================  ========================================
 bucket  layout                                    example
@@ -10,88 +10,96 @@ out     ``frames/<timeline_id>/manifest.json``    ``frames/match-01/manifest.jso
 out     ``overlays/<job_id>/<frame>``             ``overlays/7d44/00000042.jpg``
 ======  ========================================  ========================================
 
-A key that exists as an object of one of these classes is whole: it has its parts, leaves no folder and is taken by
-every store. `parse` makes them from text. docs/keys.md is for those who query such keys with SQL.
+An object of one of these classes is a valid key: all its parts are set, none leads out of its folder, and every
+store accepts it. docs/keys.md shows how to query such keys with SQL.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from core.storage._errors import LayoutError
-from core.storage._keys import key_problem, part_problem
+from core.storage._keys import key_problem, name_problem
 
 #: Digits of a frame's number, with zeros before it, so that the order of names is the order of numbers. Eight
 #: are 46 days of 25 frames a second.
 DIGITS = 8
-#: Identifiers stand in SQL, paths, URLs and shells, and are the same in all of them without being escaped. A dot
-#: would let them pass for a file, or for `..`; a hyphen in front, for an option.
+#: The same text in SQL, paths, URLs and shells, without escapes. With a dot it could be a file name or `..`, with
+#: a hyphen in front an option.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-#: A run of `FrameCache`: nobody else would name a folder so.
+#: The name of a run of `FrameCache`, unlikely for another folder.
 _RUN = re.compile(r"[0-9a-f]{16}")
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 #: The name of a frame's file, ``00000042.jpg``.
-FRAME = re.compile(rf"([0-9]{{{DIGITS}}})(\.[a-z0-9]{{1,8}})")
+FRAME = re.compile(rf"([0-9]{{{DIGITS}}})({_SUFFIX.pattern})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-#: What terminals, logs and line-wise tools would act upon.
+#: Terminals, logs and line-wise tools would act upon these.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MANIFEST = "manifest.json"
 
 
 class _Key:
-    """What all keys can do."""
+    """The base of all keys. Subclasses define `__str__`."""
 
     __slots__ = ()
 
     @property
     def key(self) -> str:
         """The key as text."""
-        return "/".join(self._parts())
+        return str(self)
 
     @property
     def folder(self) -> str:
-        """The key up to its last slash: what to list for those beside it."""
-        return self.key.rpartition("/")[0] + "/"
+        """The key up to its last slash: the prefix that lists the objects beside it."""
+        return str(self).rpartition("/")[0] + "/"
 
-    def __str__(self) -> str:
-        return self.key
 
-    def _parts(self) -> tuple[str, ...]:
-        raise NotImplementedError
+class _FrameFile(_Key):
+    """The base of keys that end in the file of a frame."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its file, ``00000042.jpg``."""
+        return str(self).rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkKey(_Key):
-    """A source video, ``chunks/<date>/<name>`` in the bucket `in`. Immutable.
+    """A source video, ``chunks/<date>/<name>`` in the bucket `in`.
 
-    Raises:
-        LayoutError: on construction, for a part that cannot be part of a key.
+    Immutable. Construction raises `LayoutError` for an invalid part.
     """
 
-    #: The day that it belongs to; written as ISO 8601 does, ``2025-04-15``.
+    #: The day that it belongs to; written as in ISO 8601, ``2025-04-15``.
     date: dt.date
     #: A file name of at most 255 bytes, such as ``match-01.mp4``: any text without slashes and control characters.
     name: str
 
     def __post_init__(self) -> None:
-        if type(self.date) is not dt.date:  # a datetime is one too, and would be written with its time
+        if type(self.date) is not dt.date:  # a datetime is a date, too, and would be written with its time
             raise LayoutError(f"the date of a chunk must be a datetime.date, got {self.date!r}")
-        problem = _name_problem(self.name)
+        problem: str | None = "must not be empty"
+        if self.name:
+            problem = key_problem(self.name) or name_problem(self.name)
+            if "/" in self.name or _CONTROL.search(self.name):
+                problem = "must not hold a slash or a control character"
         if problem:
             raise LayoutError(f"the name of a chunk {problem}, got {self.name!r}")
 
-    def _parts(self) -> tuple[str, ...]:
-        return ("chunks", self.date.isoformat(), self.name)
+    def __str__(self) -> str:
+        return f"chunks/{self.date.isoformat()}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
-class FrameKey(_Key):
-    """A frame of a timeline, ``frames/<timeline_id>/[<run>/]<frame>`` in the bucket `out`. Immutable.
+class FrameKey(_FrameFile):
+    """A frame of a timeline, ``frames/<timeline_id>/[<run>/]<frame>`` in the bucket `out`.
 
-    Raises:
-        LayoutError: on construction, for a part that cannot be part of a key.
+    Immutable. Construction raises `LayoutError` for an invalid part.
     """
 
     #: 1 to 128 of ``A-Z a-z 0-9 _ -``, a letter or digit first; a UUID is one.
@@ -109,21 +117,16 @@ class FrameKey(_Key):
             raise LayoutError(f"a run must be 16 of 0-9 and a-f, or empty, got {self.run!r}")
         _check_frame(self.index, self.suffix)
 
-    @property
-    def name(self) -> str:
-        """The name of its file, ``00000042.jpg``."""
-        return _frame_name(self.index, self.suffix)
-
-    def _parts(self) -> tuple[str, ...]:
-        return ("frames", self.timeline_id, *([self.run] if self.run else []), self.name)
+    def __str__(self) -> str:
+        folder = f"{self.timeline_id}/{self.run}" if self.run else self.timeline_id
+        return f"frames/{folder}/{self.index:0{DIGITS}}{self.suffix}"
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestKey(_Key):
-    """What makes the frames of a timeline a cache, ``frames/<timeline_id>/manifest.json`` in `out`. Immutable.
+    """The object that completes a frame cache, ``frames/<timeline_id>/manifest.json`` in `out`.
 
-    Raises:
-        LayoutError: on construction, for an identifier that cannot be part of a key.
+    Immutable. Construction raises `LayoutError` for an invalid identifier.
     """
 
     #: As in `FrameKey`.
@@ -132,16 +135,15 @@ class ManifestKey(_Key):
     def __post_init__(self) -> None:
         _check_id("timeline_id", self.timeline_id)
 
-    def _parts(self) -> tuple[str, ...]:
-        return ("frames", self.timeline_id, _MANIFEST)
+    def __str__(self) -> str:
+        return f"frames/{self.timeline_id}/{_MANIFEST}"
 
 
 @dataclass(frozen=True, slots=True)
-class OverlayKey(_Key):
-    """A frame that a job drew on, ``overlays/<job_id>/<frame>`` in the bucket `out`. Immutable.
+class OverlayKey(_FrameFile):
+    """A frame that a job drew on, ``overlays/<job_id>/<frame>`` in the bucket `out`.
 
-    Raises:
-        LayoutError: on construction, for a part that cannot be part of a key.
+    Immutable. Construction raises `LayoutError` for an invalid part.
     """
 
     #: 1 to 128 of ``A-Z a-z 0-9 _ -``, a letter or digit first; a UUID is one.
@@ -155,17 +157,12 @@ class OverlayKey(_Key):
         _check_id("job_id", self.job_id)
         _check_frame(self.index, self.suffix)
 
-    @property
-    def name(self) -> str:
-        """The name of its file, ``00000042.jpg``."""
-        return _frame_name(self.index, self.suffix)
-
-    def _parts(self) -> tuple[str, ...]:
-        return ("overlays", self.job_id, self.name)
+    def __str__(self) -> str:
+        return f"overlays/{self.job_id}/{self.index:0{DIGITS}}{self.suffix}"
 
 
 def parse(key: str) -> ChunkKey | FrameKey | ManifestKey | OverlayKey:
-    """The parts of `key`. ``parse(key).key == key``, always.
+    """Return `key` as an object with its parts. ``parse(key).key == key``, always.
 
     ::
 
@@ -197,25 +194,24 @@ def parse(key: str) -> ChunkKey | FrameKey | ManifestKey | OverlayKey:
 
 
 def _date(text: str) -> dt.date:
-    try:
-        # `fromisoformat` alone would take 20250415 too.
-        found = dt.date.fromisoformat(text) if _DATE.fullmatch(text) else None
-    except ValueError:
-        found = None
-    if found is None:
-        raise LayoutError(f"{text!r} is no date such as 2025-04-15")
-    return found
+    if _DATE.fullmatch(text):  # `fromisoformat` alone accepts 20250415, too
+        with suppress(ValueError):
+            return dt.date.fromisoformat(text)
+    raise LayoutError(f"{text!r} is no date such as 2025-04-15")
 
 
 def _frame(name: str) -> tuple[int, str]:
-    found = FRAME.fullmatch(name)
-    if not found:
+    match = FRAME.fullmatch(name)
+    if not match:
         raise LayoutError(f"{name!r} is no frame: write its number with {DIGITS} digits, as in 00000042.jpg")
-    return int(found[1]), found[2]
+    return int(match[1]), match[2]
 
 
-def _frame_name(index: int, suffix: str) -> str:
-    return f"{index:0{DIGITS}}{suffix}"
+def _check_id(name: str, text: str) -> None:
+    if not _ID.fullmatch(text):
+        raise LayoutError(
+            f"a {name} must be 1 to 128 of A-Z, a-z, 0-9, _ and -, with a letter or digit first, got {text!r}"
+        )
 
 
 def _check_frame(index: int, suffix: str) -> None:
@@ -225,18 +221,3 @@ def _check_frame(index: int, suffix: str) -> None:
         raise LayoutError(
             f"the suffix of a frame must be a dot and 1 to 8 of a-z and 0-9, such as .jpg, got {suffix!r}"
         )
-
-
-def _check_id(what: str, text: str) -> None:
-    if not _ID.fullmatch(text):
-        raise LayoutError(
-            f"a {what} must be 1 to 128 of A-Z, a-z, 0-9, _ and -, with a letter or digit first, got {text!r}"
-        )
-
-
-def _name_problem(name: str) -> str | None:
-    if not name:
-        return "must not be empty"
-    if "/" in name or _CONTROL.search(name):
-        return "must not hold a slash or a control character"
-    return key_problem(name) or part_problem(name)

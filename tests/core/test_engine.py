@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -101,6 +102,16 @@ def test_the_first_failure_ends_the_others_once():
     with pytest.raises(ValueError):  # noqa: PT011  # it is ours
         run(all_done([waiting(), failing(), waiting()]))
     assert cancelled == ["cleaned up"] * 2
+
+
+def test_of_several_errors_one_is_raised_and_none_is_logged(caplog):
+    async def failing() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011  # it is ours
+        run(all_done([failing(), failing(), failing()]))
+    gc.collect()
+    assert not caplog.records
 
 
 def test_workers_are_used_again():

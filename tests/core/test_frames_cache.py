@@ -244,7 +244,9 @@ def test_what_cannot_be_removed_after_a_failure_is_logged(cache, files, transpor
     files[5].unlink()
     with pytest.raises(FileNotFoundError):
         cache.write_once(lambda: files)
-    assert "frames of timeline match-01 that are no cache are left to be swept: the key may not" in caplog.text
+    assert (
+        "could not remove the frames of timeline match-01 that belong to no cache, `sweep` will: " in caplog.text
+    )
 
 
 @pytest.mark.parametrize("look", [7, 14])

@@ -19,7 +19,6 @@ from core.storage._http import connection as module
 from core.storage._http import framing, watch
 from core.storage._http.connection import Connection
 from core.storage._http.faults import BrokenError, StaleError, StallError
-from core.storage._http.stream import Stream
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 bodies = st.binary(max_size=5000)
@@ -33,10 +32,14 @@ class Waiting:
         self._connection = run(self._made(near))
 
     async def _made(self, near: socket.socket) -> Connection:
-        return Connection(Stream(near))
+        return Connection(near)
 
     def request(self, head: bytes, body: bytes, *, bodiless: bool = False) -> WaitingResponse:
-        return WaitingResponse(run(self._connection.request(head, body, bodiless=bodiless)))
+        async def response() -> framing.Response:
+            head_of = await self._connection.request(head, body)
+            return framing.Response(self._connection, *head_of, bodiless=bodiless)
+
+        return WaitingResponse(run(response()))
 
     def is_dead(self) -> bool:
         return self._connection.is_dead()
@@ -226,7 +229,7 @@ def test_a_connection_that_was_closed_meanwhile_is_told_from_a_broken_one():
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 200_000])
 def test_what_is_no_http_is_refused(answer):
-    with answering(answer) as connection, pytest.raises(BrokenError, match="no HTTP"):
+    with answering(answer) as connection, pytest.raises(BrokenError, match="not HTTP"):
         connection.request(HEAD, b"")
 
 
@@ -254,7 +257,7 @@ def test_a_cancellation_waits_for_the_response_to_a_request_that_changes_somethi
     near, far = socket.socketpair()
 
     async def cancelled() -> bool:
-        connection = Connection(Stream(near))
+        connection = Connection(near)
         task = asyncio.create_task(connection.request(HEAD, b"", changes=changes))
         await asyncio.to_thread(far.recv, 1)
         task.cancel()

@@ -335,7 +335,7 @@ def test_a_proxy_for_tls_is_asked_for_a_tunnel(use, monkeypatch, tmp_path, proxy
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "it wants a login"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "it requires a login"),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", r"it refuses a tunnel to .* \(status 403\)"),
         (b"HTTP/1.1 200 OK\r\n\r\nsurplus", "sent something through it at once"),
     ],

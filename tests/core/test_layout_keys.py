@@ -198,6 +198,7 @@ def test_a_key_outside_the_layout_is_refused(text):
         (lambda: ChunkKey(DAY, ""), "must not be empty"),
         (lambda: ChunkKey(DAY, "a/b"), "must not hold a slash or a control character, got 'a/b'"),
         (lambda: ChunkKey(DAY, "x" * 256), "has a part of more than 255 bytes"),
+        (lambda: ChunkKey(DAY, ".mpr-0123abcd.part"), "name of a temporary file"),
         (lambda: ManifestKey("match 01"), "a timeline_id must be 1 to 128 of A-Z, a-z, 0-9, _ and -"),
         (lambda: ManifestKey("x" * 129), "a timeline_id must be"),
         (lambda: OverlayKey("a.b", 1), "a job_id must be"),

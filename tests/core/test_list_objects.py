@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -191,7 +190,6 @@ def test_a_listing_that_cannot_be_parsed_is_an_error(transport, use, workers, li
     transport.respond(requests_of("ListObjectsV2"), 200, damaged.encode())
     with pytest.raises(InvalidResponseError, match=said):
         list(list_objects("bucket", workers=workers))
-    assert listing_threads() == []
 
 
 @pytest.mark.timeout(30)
@@ -203,7 +201,6 @@ def test_whatever_a_listing_thread_raises_is_raised_to_the_caller(transport, use
     transport.fail(requests_of("ListObjectsV2"), kind("a mistake"))
     with pytest.raises(kind, match="a mistake"):
         list(list_objects("bucket", workers=4))
-    assert listing_threads() == []
 
 
 @given(name=st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20))
@@ -247,15 +244,6 @@ def test_folders_listed_side_by_side_come_in_order(any_folders, page_size, worke
         key for key in expected if key.endswith("/1")
     ]
     assert keys(list_objects(any_folders, "top/", workers=workers, limit=9)) == expected[:9]
-    assert listing_threads() == []
-
-
-def listing_threads() -> list[threading.Thread]:
-    """Those that are still there once they had the time to end."""
-    found = [one for one in threading.enumerate() if one.name == "mpr-list"]
-    for one in found:
-        one.join(5)
-    return [one for one in found if one.is_alive()]
 
 
 def test_an_error_in_one_folder_is_raised_in_its_place(folders, transport):
@@ -265,7 +253,6 @@ def test_an_error_in_one_folder_is_raised_in_its_place(folders, transport):
     assert [next(listing).key for _ in before] == before
     with pytest.raises(StorageError, match="broken"):
         next(listing)
-    assert listing_threads() == []
 
 
 @pytest.mark.parametrize("error", [StorageError("broken"), KeyError("broken"), ValueError("broken")], ids=repr)

@@ -27,7 +27,7 @@ BODY = os.urandom(3 * 1024 * 1024)
 @pytest.fixture
 def said(caplog, monkeypatch):
     """The records of the library, at every level, as level and sentence."""
-    monkeypatch.setattr(current, "_known", None)  # what the store of another test was is no change here
+    monkeypatch.setattr(current, "_cache", None)  # what the store of another test was is no change here
     caplog.set_level(logging.DEBUG, logger="core.storage")
     return lambda: [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "core.storage"]
 

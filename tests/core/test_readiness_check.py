@@ -72,7 +72,7 @@ def test_a_good_environment_passes_and_nothing_is_written(any_bucket, any_store)
     assert [line.split()[:2] for line in lines] == [
         ["ok", one] for one in ("settings", "endpoint", "clock", "credentials", "in", "out")
     ]
-    assert f"key {any_store.access_key_id[:4]}..." in lines[0]
+    assert f"access key ID {any_store.access_key_id[:4]}..." in lines[0]
     assert get_s3_client().list_objects_v2(Bucket=any_bucket)["KeyCount"] == 0
 
 
@@ -140,7 +140,7 @@ def test_an_expired_access_key_fails_the_credentials(fake, checked):
     code, found = checked()
     assert code == 1
     assert found["credentials"][0] == "failed"
-    assert found["credentials"][1].endswith("have run out; fetch new ones")
+    assert found["credentials"][1].endswith("have expired; fetch new ones")
 
 
 def test_each_bucket_is_reported_by_its_own_rights(user, bucket, monkeypatch, checked):
@@ -235,7 +235,7 @@ def test_a_host_name_that_is_unknown_is_unreachable(use, checked):
     use("http://store.invalid", "bucket")
     code, found = checked()
     assert code == 3
-    assert found["endpoint"][1].startswith("http://store.invalid: the name of the host cannot be resolved")
+    assert found["endpoint"][1].startswith("http://store.invalid: the host name cannot be resolved")
     assert found["endpoint"][1].endswith("DNS of this machine")
 
 
@@ -254,9 +254,11 @@ def test_a_server_that_never_responds_is_unreachable(use, scheme):
         use(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", "bucket")
         code, lines = run("--timeout", "1", seconds=15)  # one read alone would wait for 20
     assert code == 3
-    assert {"http": "takes connections and gave no answer within 1 s", "https": "came about within 1 s"}[
-        scheme
-    ] in lines[-1]
+    assert {
+        "http": "accepted the connection and sent no response within 1 s",
+        "https": "could not connect to https://127.0.0.1:",
+    }[scheme] in lines[-1]
+    assert " within 1 s; " in lines[-1]
     assert lines[-1].endswith("?")
 
 
@@ -334,7 +336,7 @@ def test_credentials_of_the_chain_of_boto3_pass(monkeypatch, tmp_path, checked, 
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     code, found = checked()
     assert code == 0
-    assert found["settings"][1].endswith("keys of this machine's own")
+    assert found["settings"][1].endswith("credentials from boto3's credential chain")
     assert store.secret_access_key not in str(found)
 
 
@@ -344,7 +346,7 @@ def test_a_credential_chain_that_breaks_fails_the_settings(monkeypatch, checked)
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     code, found = checked()
     assert code == 2
-    assert found["settings"][1].startswith("the chain ended in ProfileNotFound; no credentials: set")
+    assert found["settings"][1].startswith("boto3's credential chain raised ProfileNotFound; no credentials: set")
 
 
 @pytest.mark.usefixtures("bucket")

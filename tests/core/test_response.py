@@ -347,7 +347,7 @@ def test_every_store_sends_what_is_required_of_its_responses(any_bucket, tmp_pat
             r"a redirect \(301\) to https://bucket.ex",
         ),
         (302, {}, InvalidResponseError, r"a redirect \(302\) to an address that it does not name"),
-        (407, {}, StoreUnreachableError, "the proxy wants a login"),
+        (407, {}, StoreUnreachableError, "the proxy requires a login"),
         (413, {}, InvalidResponseError, "client_max_body_size"),
         (403, {}, InvalidResponseError, "status 403, Content-Type text/html .*no error code of S3"),
         (401, {}, InvalidResponseError, "status 401, Content-Type text/html .*no error code of S3"),

@@ -15,7 +15,7 @@ from core.storage import Settings, StorageConfigError
 from core.storage._config import current
 from core.storage._config.env_file import parse, render
 from core.storage._config.validate import bucket_name_problem, endpoint_problem
-from core.storage.settings import read_env_file, variables
+from core.storage.settings import read_env_file
 
 FULL = {
     "S3_ENDPOINT_URL": "http://localhost:8333",
@@ -72,7 +72,6 @@ def test_every_variable_of_the_contract_is_written():
         "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
         "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
     }
-    assert all(row.reason for _, row in variables())
 
 
 def test_on_aws_nothing_is_written_that_it_does_not_need():
@@ -279,7 +278,7 @@ def loads(monkeypatch):
         count.append(1)
         return real()
 
-    monkeypatch.setattr(current, "_known", None)
+    monkeypatch.setattr(current, "_cache", None)
     monkeypatch.setattr(Settings, "load", classmethod(load))
     return count
 
@@ -311,7 +310,7 @@ def env_file(monkeypatch, tmp_path: Path) -> Path:
     file = tmp_path / "x.env"
     file.write_text(render(FULL))
     monkeypatch.setenv("S3_ENV_FILE", str(file))
-    monkeypatch.setattr(current, "_known", None)
+    monkeypatch.setattr(current, "_cache", None)
     current.current_settings()
     return file
 
@@ -338,7 +337,7 @@ def test_an_env_file_that_is_a_pipe_is_read_once_by_all_threads(monkeypatch, tmp
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     monkeypatch.setenv("S3_ENV_FILE", str(pipe))
-    monkeypatch.setattr(current, "_known", None)
+    monkeypatch.setattr(current, "_cache", None)
     barrier = Barrier(8)
 
     def read(_number: int) -> Settings:

@@ -214,7 +214,7 @@ def test_a_certificate_of_another_host_is_refused(monkeypatch, store):
 def test_an_expired_certificate_is_refused():
     # Said by a double: to have a server with one would be to wait for it, or to turn the clock.
     said = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired"
-    with pytest.raises(StoreUnreachableError, match="has run out"), translate.translated("GetObject", IN, KEY):
+    with pytest.raises(StoreUnreachableError, match="has expired"), translate.translated("GetObject", IN, KEY):
         raise SSLError(endpoint_url=f"https://h/{IN}/{KEY}", error=OSError(said))
 
 

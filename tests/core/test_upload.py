@@ -61,7 +61,8 @@ def test_a_large_file_goes_in_parts(any_bucket, large, tmp_path):
     )
     assert info.verified_by == "md5"
     assert info.etag.endswith("-3")
-    assert sorted(reports) == [2 * MIB + 5, 5 * MIB, 5 * MIB]
+    assert sum(reports) == 12 * MIB + 5
+    assert all(count > 0 for count in reports)
     found = get_s3_client().head_object(Bucket=any_bucket, Key="a.bin")
     assert (found["ContentType"], found["Metadata"]) == ("x/y", {"a": "b", "mpr-part-size": str(5 * MIB)})
     download_file(any_bucket, "a.bin", tmp_path / "back")

@@ -1,1 +1,1 @@
-"""All that touches botocore: sessions, clients, credentials, signing and presigning."""
+"""The code around botocore: sessions, clients, signing and presigning."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -14,142 +15,127 @@ from core.storage._public import public
 from core.storage.settings import Settings
 
 if TYPE_CHECKING:
-    from botocore.config import Config
     from botocore.session import Session
     from mypy_boto3_s3 import S3Client
 
-#: Sets of settings whose clients are kept. More than one at a time is rare: a rotation of keys, a test.
+#: The number of settings whose clients are kept. A process rarely uses more than one: a rotation, a test.
 _KEPT = 8
 
 _lock = Lock()
-_sessions: dict[Settings, Session] = {}
-_clients: dict[tuple[Settings, bool], S3Client] = {}
+#: The session of each set of settings, and its clients: True is the one that presigns.
+_sessions: dict[Settings, tuple[Session, dict[bool, S3Client]]] = {}
 
 
 @public
 def get_s3_client(settings: Settings | None = None) -> S3Client:
-    """The boto3 S3 client for `settings`, by default for those of the environment.
+    """Return the boto3 S3 client for `settings`, by default for those of the environment.
 
-    The same client comes back for the same settings, so calling this for each request costs next to nothing;
-    it may be used from many threads, and a process made by `fork` gets its own. It signs with version 4, knows
-    which checksums and which addressing its endpoint understands, waits 5 s for a connection and 20 s for a
-    byte, and tries a request up to 5 times. With keys in the settings, nothing in ``~/.aws`` changes it;
-    without keys, boto3's own chain finds them. Keys from the file in ``S3_ENV_FILE`` are read again within a
-    second after it changed, also by a client that was made before. Where the settings name a bucket owner, every
-    request is refused by AWS on a bucket of anyone else.
+    The same settings get the same client, so a call for each request costs next to nothing. The client is
+    thread-safe, and a process made by `fork` gets its own. It signs with version 4, uses the checksums and the
+    addressing style that its endpoint supports, waits 5 s for a connection and 20 s for a byte, and makes up to
+    5 attempts. With access keys in the settings, nothing in ``~/.aws`` changes the client; without them, boto3's
+    own credential chain applies. Access keys from the file in ``S3_ENV_FILE`` are read again within a second
+    after it changed, also by an existing client. If the settings name a bucket owner, AWS refuses every request
+    to a bucket of another account.
 
-    For `client.upload_file` and its like, pass ``TransferConfig(preferred_transfer_client="classic")``: the
+    For `client.upload_file` and the like, pass ``TransferConfig(preferred_transfer_client="classic")``: the
     default may choose a transfer client that ignores the endpoint (boto3#4839). Do not close the client.
 
     Raises:
         StorageConfigError: a variable of the environment is missing or wrong.
     """
-    return _client(settings or current_settings(), presign=False)
+    return _session_and_client(settings or current_settings(), presign=False)[1]
 
 
 def presign_client(settings: Settings) -> S3Client:
-    """A client that signs URLs for browsers: for the public endpoint, and without headers of our own.
+    """Return the client that signs URLs for browsers, for the public endpoint. It never connects.
 
-    It never connects. It sends no ExpectedBucketOwner: that would become part of the signature, and a browser
-    would have to send a header that it knows nothing of.
+    It adds no ExpectedBucketOwner: that would be part of the signature, and browsers do not send it.
     """
-    return _client(settings, presign=True)
+    return _session_and_client(settings, presign=True)[1]
 
 
 def session_of(settings: Settings) -> Session:
-    """The session that the clients for these settings come from."""
-    presign_client(settings)
-    return _sessions[settings]
+    """Return the session of the clients for `settings`.
+
+    It has made a client: botocore's credential chain asks STS in the region of the session's last client.
+    """
+    return _session_and_client(settings, presign=True)[0]
 
 
 def forget_clients() -> None:
     """Close and drop every client and connection of this process."""
-    from core.storage import _engine  # noqa: PLC0415  # asyncio, where there were requests
+    from core.storage import _engine  # noqa: PLC0415  # imports asyncio
     from core.storage._http import pool  # noqa: PLC0415  # as above
 
     _engine.end(pool.forget)
     with _lock:
-        for client in _clients.values():
-            client.close()
-        _clients.clear()
+        for _, clients in _sessions.values():
+            for client in clients.values():
+                client.close()
         _sessions.clear()
 
 
-def _client(settings: Settings, *, presign: bool) -> S3Client:
-    found = _clients.get((settings, presign))
-    if found is not None:
-        return found
-    with _lock:  # creating clients is not thread-safe (boto3#1592); using them is
-        if (settings, presign) in _clients:
-            return _clients[settings, presign]
-        _make_room(settings)
-        client = _new_client(settings, presign=presign)
-        # A client made without credentials never finds any: the next call makes another one.
-        if _sessions[settings].get_credentials() is not None:
-            _clients[settings, presign] = client
-        return client
-
-
-def _make_room(settings: Settings) -> None:
-    if settings not in _sessions and len(_sessions) >= _KEPT:
-        oldest = next(iter(_sessions))
-        del _sessions[oldest]
-        for presign in (False, True):
-            _clients.pop((oldest, presign), None)  # not closed: another thread may be using it
-
-
-def _new_client(settings: Settings, *, presign: bool) -> S3Client:
+def _session_and_client(settings: Settings, *, presign: bool) -> tuple[Session, S3Client]:
+    entry = _sessions.get(settings)
+    if entry is not None and presign in entry[1]:
+        return entry[0], entry[1][presign]
     from core.storage._boto.session import new_session  # noqa: PLC0415  # imports botocore
 
-    if settings not in _sessions:
-        _sessions[settings] = new_session(settings)
+    with _lock:  # creating clients is not thread-safe (boto3#1592); using them is
+        if settings not in _sessions:
+            if len(_sessions) >= _KEPT:
+                del _sessions[next(iter(_sessions))]  # its clients are not closed: another thread may use them
+            _sessions[settings] = (new_session(settings), {})
+        session, clients = _sessions[settings]
+        client = clients.get(presign) or _new_client(session, settings, presign=presign)
+        # A client made without credentials never finds any: the next call makes another one.
+        if session.get_credentials() is not None:
+            clients[presign] = client
+        return session, client
+
+
+def _new_client(session: Session, settings: Settings, *, presign: bool) -> S3Client:
+    from botocore.config import Config  # noqa: PLC0415  # imports botocore
+
+    dialect = settings.dialect
     endpoint = settings.public_endpoint_url if presign else None
-    client: Any = _sessions[settings].create_client(
+    client: Any = session.create_client(
         "s3",
         region_name=settings.region,
         endpoint_url=endpoint or settings.endpoint_url,
-        # Left to botocore, an empty AWS_CA_BUNDLE means that no certificate is checked.
+        # botocore takes an empty AWS_CA_BUNDLE for "verify no certificate".
         verify=authorities() or True,
-        config=_config(settings),
+        config=Config(
+            signature_version="s3v4",
+            request_checksum_calculation=dialect.checksums,
+            response_checksum_validation=dialect.checksums,
+            # Over https, botocore itself puts a dotted bucket name into the path: a certificate covers one label.
+            s3={"addressing_style": settings.addressing_style or dialect.addressing},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            tcp_keepalive=True,
+            max_pool_connections=POOL,
+            # A stray AWS_ENDPOINT_URL must not win over the settings.
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in the stubs
+        ),
     )
     if settings.bucket_owner and not presign:
-        client.meta.events.register("provide-client-params.s3", _owner_check(settings.bucket_owner))
+        client.meta.events.register("provide-client-params.s3", partial(_add_owner, settings.bucket_owner))
     return client  # type: ignore[no-any-return]  # boto3's stubs describe it, botocore's do not
 
 
-def _config(settings: Settings) -> Config:
-    from botocore.config import Config  # noqa: PLC0415  # imported with the session
-
-    checksums = settings.dialect.checksums
-    return Config(
-        signature_version="s3v4",
-        request_checksum_calculation=checksums,
-        response_checksum_validation=checksums,
-        # Over https, botocore itself puts a dotted bucket name into the path: a certificate covers one label.
-        s3={"addressing_style": settings.addressing_style or settings.dialect.addressing},
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        tcp_keepalive=True,
-        max_pool_connections=POOL,
-        # The settings are the one place that says where the store is, not a stray AWS_ENDPOINT_URL.
-        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in the stubs
-    )
-
-
-def _owner_check(owner: str) -> Any:
-    def add_owner(params: dict[str, Any], model: Any, **_: object) -> dict[str, Any]:
-        takes_it = model.input_shape is not None and "ExpectedBucketOwner" in model.input_shape.members
-        return {"ExpectedBucketOwner": owner, **params} if takes_it else params
-
-    return add_owner
+def _add_owner(owner: str, params: dict[str, Any], model: Any, **_: object) -> dict[str, Any]:
+    if model.input_shape is None or "ExpectedBucketOwner" not in model.input_shape.members:
+        return params
+    return {"ExpectedBucketOwner": owner, **params}
 
 
 def _after_fork() -> None:
-    # The parent's sockets must not be shared, and its lock may have been held by a thread that is not here.
+    # The parent's sockets must not be shared, and a thread that is not in the child may have held its lock.
     global _lock  # noqa: PLW0603  # module state of this process
     _lock = Lock()
-    _clients.clear()
     _sessions.clear()
 
 

@@ -1,11 +1,9 @@
 """The botocore session that every client of this library comes from, and what it leaves out.
 
-A first `boto3.client("s3")` reads more than an S3 client needs: it lists the folders of all services, keeps
-every model in ordered dicts, imports the resource layer and the transfer manager, and looks for credentials in
-files. Where the settings carry keys none of it can matter, so a lean session skips it, through hooks that
-botocore has for this: components, a loader of its own, session variables and events.
-
-This module imports botocore, so it is only ever imported when a client is needed.
+A first `boto3.client("s3")` does more than an S3 client needs: it lists the folders of all services, keeps every
+model in ordered dicts, imports the resource layer and the transfer manager, and looks for credentials in files.
+For settings with access keys, a lean session skips all of it through hooks of botocore: a subclass, a loader,
+session variables and events.
 """
 
 from __future__ import annotations
@@ -19,39 +17,54 @@ from importlib import import_module
 from typing import Any
 
 import botocore.session
-from botocore.credentials import CredentialResolver
+from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
-from core.storage._boto.credentials import LiveProvider
+from core.storage._config.live_keys import latest
 from core.storage.settings import Settings
-
-#: What boto3 adds to an S3 client (`boto3.s3.inject`), fetched when it is asked for: the transfer manager
-#: costs as much to import as the whole client.
-_TRANSFER_METHODS = ("upload_file", "download_file", "upload_fileobj", "download_fileobj", "copy")
-#: The variables through which ~/.aws could change a client whose settings are complete.
-_FILES = ("config_file", "credentials_file")
 
 
 def new_session(settings: Settings) -> botocore.session.Session:
-    """A session of its own for `settings`: no thread shares the state of boto3's default session."""
-    session = _lean_session(settings) if settings.access_key_id else botocore.session.Session()
+    """Return a new session for `settings`: boto3's default session is not thread-safe."""
+    session = _LeanSession(settings) if settings.access_key_id else botocore.session.Session()
     session.user_agent_extra = "mpr-storage"
     factory = session.get_component("response_parser_factory")
     factory.set_parser_defaults(timestamp_parser=parse_timestamp)
-    for name in _TRANSFER_METHODS:
+    # boto3's own methods are imported at their first use: the transfer manager costs as much as the whole client.
+    for name in ("upload_file", "download_file", "upload_fileobj", "download_fileobj", "copy"):
         session.register(f"getattr.s3.{name}", partial(_transfer_method, name))
     return session
 
 
-def _lean_session(settings: Settings) -> botocore.session.Session:
-    # A profile or a file of the user's must not change what complete settings mean.
-    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-    for name in _FILES:
-        session.set_config_variable(name, os.devnull)
-    session.register_component("data_loader", _LeanLoader(file_loader=_ModelFiles()))
-    session.register_component("credential_provider", CredentialResolver([LiveProvider(settings)]))
-    return session
+class _LeanSession(botocore.session.Session):
+    """A session for settings with access keys. It reads no profile and no file of the user."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(session_vars={"profile": (None, None, None, None)})
+        self._live_credentials = _LiveCredentials(settings)
+        for name in ("config_file", "credentials_file"):
+            self.set_config_variable(name, os.devnull)
+        self.register_component("data_loader", _LeanLoader(file_loader=_ModelFiles()))
+
+    def get_credentials(self) -> Credentials:
+        return self._live_credentials
+
+
+class _LiveCredentials(Credentials):
+    """The credentials of settings, read again for each request: they follow the env file."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            settings.access_key_id or "", settings.secret_access_key or "", settings.session_token, "mpr-storage"
+        )
+        self._settings = settings
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        settings = latest(self._settings)
+        return ReadOnlyCredentials(
+            settings.access_key_id or "", settings.secret_access_key or "", settings.session_token
+        )
 
 
 def _transfer_method(name: str, client: Any, **_: object) -> Any:
@@ -59,9 +72,9 @@ def _transfer_method(name: str, client: Any, **_: object) -> Any:
 
 
 def parse_timestamp(value: Any) -> datetime:
-    """What botocore's own parser answers, ten times as fast for the form that S3 listings are written in.
+    """Return what botocore's own parser returns, ten times as fast for the timestamps of S3 listings.
 
-    dateutil is three quarters of the time that botocore takes to parse a page of a listing (botocore#3063).
+    dateutil takes three quarters of the time in which botocore parses a page of a listing (botocore#3063).
     """
     if isinstance(value, str):
         try:
@@ -76,7 +89,7 @@ def parse_timestamp(value: Any) -> datetime:
 
 
 class _ModelFiles(JSONFileLoader):
-    """Reads botocore's models into plain dicts, which keep their order and decode twice as fast."""
+    """A loader of botocore's models into plain dicts, which keep their order and decode twice as fast."""
 
     def exists(self, file_path: str) -> bool:
         return any(os.path.isfile(file_path + end) for end in (".json", ".json.gz"))
@@ -92,7 +105,7 @@ class _ModelFiles(JSONFileLoader):
 
 
 class _LeanLoader(Loader):
-    """Knows one service, so it need not look through the folders of all of them."""
+    """A loader for one service, which does not list the folders of all of them."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002  # botocore's signature
         return ["s3"]

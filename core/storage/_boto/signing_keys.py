@@ -1,4 +1,4 @@
-"""The keys that sign a request: those of the settings, or those that botocore finds and renews."""
+"""The access keys that sign requests: those of the settings, or those that botocore finds and renews."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from core.storage._config.live_keys import latest
 from core.storage._engine import in_worker
 from core.storage.settings import Settings
 
-#: Credentials of settings without keys, which botocore found and renews.
-_found: dict[Settings, Any] = {}
+#: The credentials that botocore found, and renews, for settings without access keys.
+_credentials: dict[Settings, Any] = {}
 
 
 async def keys_of(settings: Settings) -> Keys | None:
-    """Return the keys that hold now; None: there are none.
+    """Return the current access keys, or None if there are none.
 
-    botocore looks for them in a worker thread, and renews them there: that may take seconds.
+    botocore looks for them, and renews them, in a worker thread: that may take seconds.
 
     Raises:
         BotoCoreError: of botocore.
     """
     if settings.access_key_id:
-        now = latest(settings)
-        return Keys(now.access_key_id or "", now.secret_access_key or "", now.session_token)
-    known = _found.get(settings)
-    if known is None or (hasattr(known, "refresh_needed") and known.refresh_needed()):
-        known = _found[settings] = await in_worker(_look_up, settings)
-    if known is None:
+        current = latest(settings)
+        return Keys(current.access_key_id or "", current.secret_access_key or "", current.session_token)
+    credentials = _credentials.get(settings)
+    if credentials is None or (hasattr(credentials, "refresh_needed") and credentials.refresh_needed()):
+        credentials = _credentials[settings] = await in_worker(_look_up, settings)
+    if credentials is None:
         return None
-    frozen = known.get_frozen_credentials()
+    frozen = credentials.get_frozen_credentials()
     return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
 
 def _look_up(settings: Settings) -> Any:
-    from core.storage._boto.clients import session_of  # noqa: PLC0415  # the whole of botocore
+    from core.storage._boto.clients import session_of  # noqa: PLC0415  # imports botocore
 
-    # The session keeps what it found, and looks again while there was nothing to find.
-    found = session_of(settings).get_credentials()
-    if found is not None:
-        found.get_frozen_credentials()  # renewed now, and not in the loop
-    return found
+    # The session keeps the credentials that it found, and looks again as long as it found none.
+    credentials = session_of(settings).get_credentials()
+    if credentials is not None:
+        credentials.get_frozen_credentials()  # renews them in this thread, not in the event loop
+    return credentials
 
 
-os.register_at_fork(after_in_child=_found.clear)
+os.register_at_fork(after_in_child=_credentials.clear)

@@ -1,1 +1,1 @@
-"""The env contract read: env files, validation, and the settings that hold now."""
+"""Settings: env files, validation, the current settings, kinds of endpoints."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-_SHOWN = 4
-
 
 def mask(access_key_id: str) -> str:
     """Return the first four characters: no message, log or screen shows more of an access key ID."""
-    return f"{access_key_id[:_SHOWN]}..."
+    return f"{access_key_id[:4]}..."

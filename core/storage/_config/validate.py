@@ -1,32 +1,36 @@
-"""What a bucket, an endpoint and a region may be called, on every store."""
+"""The rules for each setting. Each function returns what is wrong with a value, or None."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
 
 def bucket_name_problem(name: str) -> str | None:
-    """Why no store takes `name` for a bucket, or None.
+    """Return what is wrong with a bucket name, by the rules that are common to every store.
 
-    The rules common to every store
-    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
     """
     if not 3 <= len(name) <= 63:  # noqa: PLR2004  # the numbers of the rule
         return f"must be 3 to 63 characters long, got {len(name)}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", name):
         return "must hold only a-z, 0-9, hyphen and dot, and start and end with a letter or digit"
-    if ".." in name or _is_ipv4(name):
-        return "must not hold two dots in a row or look like an IP address"
+    problem = "must not hold two dots in a row or look like an IP address"
+    if ".." in name:
+        return problem
+    with suppress(ValueError):
+        IPv4Address(name)
+        return problem
     return None
 
 
 def endpoint_problem(url: str) -> str | None:
-    """Why `url` cannot be the address of a store, or None."""
+    """Return what is wrong with the URL of an endpoint."""
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  # raises on a port that is no number
+        parts.port  # noqa: B018  # raises if the port is not a number
     except ValueError as error:
         return f"is not a URL ({error})"
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -42,7 +46,7 @@ def endpoint_problem(url: str) -> str | None:
 
 
 def region_problem(region: str) -> str | None:
-    """Return why `region` cannot be signed for, or None."""
+    """Return what is wrong with the name of a region."""
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", region):
         return "must hold only letters, digits and hyphens"
     if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d[a-z]", region):
@@ -51,34 +55,26 @@ def region_problem(region: str) -> str | None:
 
 
 def account_problem(number: str) -> str | None:
-    """Return why `number` cannot be an AWS account ID, or None."""
-    return None if re.fullmatch(r"\d{12}", number) else "must be an AWS account id of 12 digits"
+    """Return what is wrong with an AWS account ID."""
+    return None if re.fullmatch(r"[0-9]{12}", number) else "must be an AWS account id of 12 digits"
 
 
 def addressing_problem(style: str) -> str | None:
-    """Return why `style` is no addressing style, or None."""
+    """Return what is wrong with an addressing style."""
     return None if style in {"path", "virtual"} else "must be path or virtual"
 
 
 def header_problem(value: str) -> str | None:
-    """Return why `value` cannot be an access key ID or a session token, which are sent in headers, or None."""
+    """Return what is wrong with an access key ID or a session token: both are sent in headers."""
     if " " in value or not value.isascii():
         return "holds a space or a character outside ASCII: copy it again"
     return secret_problem(value)
 
 
 def secret_problem(value: str) -> str | None:
-    """Return why `value` cannot be a secret access key, or None."""
+    """Return what is wrong with a secret access key."""
     if not value.isprintable():
         return "holds a line break or another control character: copy it again"
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         return "is in quotes, which docker --env-file and others keep as part of the value: remove them"
     return None
-
-
-def _is_ipv4(name: str) -> bool:
-    try:
-        IPv4Address(name)
-    except ValueError:
-        return False
-    return True

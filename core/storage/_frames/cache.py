@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from core.storage._config.current import current_settings
@@ -21,10 +22,9 @@ from core.storage.keys import ManifestKey
 class FrameCache:
     """The frames of one timeline in the store: all of them, or none.
 
-    A run writes its frames into a folder of its own, and a manifest with their names, sizes and hashes last. The
-    manifest is what makes them a cache. Of runs that start at once, the first to put its manifest in place has
-    made it, and the others take it over; a run that is killed leaves nothing that is taken for a cache. Safe from
-    many threads and processes.
+    A run writes its frames into a folder of its own, and then a manifest with their names, sizes and hashes, which
+    makes them a cache. Of runs that start at once, the first that writes its manifest makes the cache, and the
+    others use it; a run that is killed leaves nothing that is used as a cache. Thread-safe and process-safe.
 
     ::
 
@@ -37,12 +37,12 @@ class FrameCache:
         bucket: its name; by default that of `core.storage.BUCKET_OUT`.
 
     Raises:
-        LayoutError: `timeline_id` cannot be part of a key.
+        LayoutError: `timeline_id` cannot be part of an object key.
         StorageConfigError: a variable of the environment is missing or wrong.
     """
 
     def __init__(self, timeline_id: str, *, bucket: str | None = None) -> None:
-        ManifestKey(timeline_id)
+        ManifestKey(timeline_id)  # which raises the LayoutError
         self.timeline_id = timeline_id
         self.bucket = current_settings().bucket("out") if bucket is None else bucket
 
@@ -50,19 +50,19 @@ class FrameCache:
         return f"FrameCache({self.timeline_id!r}, bucket={self.bucket!r})"
 
     def exists(self) -> bool:
-        """Whether a run has written the frames to their end. One request, however many they are.
+        """Return whether a run has written all frames. One request, for any number of frames.
 
         Raises:
             StorageError: as the error tree says.
         """
-        return published.is_there(self._timeline())
+        return published.exists(self._timeline())
 
     def manifest(self) -> FrameManifest:
-        """The frames that there are, with their keys, sizes and hashes. One request.
+        """Return the cached frames, with their keys, sizes and hashes. One request.
 
         Raises:
-            ObjectNotFoundError: no run has written them to their end.
-            LayoutError: what stands in the place of the manifest is none.
+            ObjectNotFoundError: no run has written all frames.
+            LayoutError: the object with the manifest's key is no manifest.
             StorageError, OSError: as `download_to_temp`.
         """
         return published.read(self._timeline())
@@ -73,44 +73,42 @@ class FrameCache:
         *,
         progress: Callable[[BulkProgress], object] | None = None,
     ) -> FrameManifest:
-        """The frames that there are; if there are none, `make` makes them, and they are uploaded.
+        """Return the cached frames; if there are none, call `make` and upload the files that it returns.
 
-        Memory does not grow with their size. After a failure what was uploaded is removed, after Ctrl-C or a kill
-        it is left for `sweep`; the next run starts anew in either case.
+        Memory does not grow with their size. After a failure the uploaded frames are removed, after Ctrl-C or a
+        kill they are left for `sweep`; the next run starts from the beginning in either case.
 
         Args:
-            make: gives the files of the frames, in any order, called by their number: ``42.jpg`` or
-                ``00000042.jpg``. A generator has them uploaded while it makes more; each file must stay until
-                the end.
+            make: returns the files of the frames, in any order, named by their number: ``42.jpg`` or
+                ``00000042.jpg``. The files of a generator are uploaded while it makes more; each file must stay
+                until the end.
             progress: as in `upload_many`.
 
         Raises:
-            LayoutError: a file is not called by a number, or two by the same one; or as `manifest`.
-            ValueError: there is not one frame.
+            LayoutError: a file is not named by a number, or two by the same one; or as `manifest`.
+            ValueError: `make` returns no file.
             StorageError, OSError: as `upload_file`. What `make` raises.
         """
         timeline = self._timeline()
-        try:
+        with suppress(ObjectNotFoundError):
             return published.read(timeline)
-        except ObjectNotFoundError:
-            pass
         return write.write(timeline, make(), progress)
 
     def get(
         self, folder: str | os.PathLike[str], *, progress: Callable[[BulkProgress], object] | None = None
     ) -> list[Path]:
-        """Have all frames as files in `folder`, ``00000042.jpg``; their paths, in the order of their numbers.
+        """Download all frames to files in `folder`, ``00000042.jpg``; return their paths in the order of numbers.
 
-        A file that is there with the right size and hash is left as it is, so that the same call again goes on
-        where one ended. Each file is whole, and the very one that was written, or not there. Other files in the
-        folder are left alone.
+        A file with the right size and hash is not downloaded again, so the same call continues after an
+        interruption. Each file is written atomically and verified against the manifest. Other files in the folder
+        are left alone.
 
         Args:
             folder: must exist.
             progress: as in `download_many`.
 
         Raises:
-            ObjectNotFoundError: no run has written them to their end; or a frame is gone.
+            ObjectNotFoundError: no run has written all frames; or a frame was deleted.
             IntegrityError: a frame was replaced by something else.
             StorageError, OSError: as `download_file`, for the first frame that fails.
         """
@@ -118,23 +116,23 @@ class FrameCache:
         return download(published.read(timeline), folder, progress, timeline.settings)
 
     def discard(self) -> None:
-        """Make it no cache: remove the manifest, if there is one. The frames themselves go with the next `sweep`.
+        """Delete the manifest, if there is one: the frames are no cache then, and the next `sweep` removes them.
 
         Raises:
             StorageError: as the error tree says.
         """
-        published.withdraw(self._timeline())
+        published.discard(self._timeline())
 
     def sweep(self) -> int:
-        """Remove what killed runs left, and discarded ones: frames in folders that the manifest does not name.
+        """Remove the frames of killed and discarded runs: those in folders that the manifest does not name.
 
-        A folder goes if its last frame was written a day ago; until then its run may be going on.
+        A folder is removed if its last frame was written a day ago; until then its run may still be active.
 
         Returns:
             the number of objects removed.
 
         Raises:
-            LayoutError: what stands in the place of the manifest is none; nothing was removed.
+            LayoutError: the object with the manifest's key is no manifest; nothing was removed.
             StorageError: as the error tree says.
         """
         return write.sweep(self._timeline())

@@ -1,4 +1,4 @@
-"""The manifest of a timeline in the store: whoever's is there first makes the cache."""
+"""The manifest of a timeline in the store: the run that writes it first makes the cache."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from core.storage._transfer.temporary import temporary
 from core.storage.keys import ManifestKey
 from core.storage.settings import Settings
 
-#: What a store says when ``If-None-Match: *`` does not hold, or when that is being decided for another request
+#: Error codes of a store that has a manifest, or is deciding that for another request
 #: (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
-_TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
-#: What it says when it does not know the condition.
-_UNKNOWN = "NotImplemented"
+_REFUSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 
 
 class Timeline(NamedTuple):
@@ -35,30 +33,30 @@ class Timeline(NamedTuple):
         return ManifestKey(self.id).key
 
 
-def is_there(timeline: Timeline) -> bool:
-    """Whether the timeline has a manifest; nothing of it is read.
+def exists(timeline: Timeline) -> bool:
+    """Return whether the timeline has a manifest, whatever its content.
 
-    By a listing of one key, because that tells an absent object from one that must not be seen also to an identity
-    that is held to prefixes.
+    It is listed, because only a listing tells an absent object from a denied one to an identity that may access no
+    more than a prefix.
     """
     key = timeline.manifest_key
-    return any(one.key == key for one in listed(timeline.bucket, key, limit=1, settings=timeline.settings))
+    return any(info.key == key for info in listed(timeline.bucket, key, limit=1, settings=timeline.settings))
 
 
 def read(timeline: Timeline) -> FrameManifest:
-    """The manifest that the timeline has.
+    """Return the manifest of the timeline.
 
     Raises:
         ObjectNotFoundError: it has none.
-        LayoutError: something else stands there.
+        LayoutError: another object has the manifest's key.
     """
     key = timeline.manifest_key
     try:
         with temporary(timeline.bucket, key, timeline.settings) as path:
             return decoded(path.read_bytes(), timeline.bucket, timeline.id)
     except AccessDeniedError:
-        # As AWS answers for what does not exist, to whoever may list no more than a prefix.
-        if is_there(timeline):
+        # AWS' response for an absent object too, without s3:ListBucket on the whole bucket.
+        if exists(timeline):
             raise
     except ObjectNotFoundError:
         pass
@@ -72,51 +70,46 @@ def read(timeline: Timeline) -> FrameManifest:
 
 
 def publish(timeline: Timeline, manifest: FrameManifest) -> tuple[FrameManifest, bool]:
-    """Put the manifest in place if the timeline has none; what is there then, and whether ours was refused.
+    """Write the manifest if the timeline has none; return the one that it has then, and whether ours was refused.
 
-    Two that publish at once are told apart by the store, in one step, with ``If-None-Match: *``. Where it does not
-    know that, it is looked up just before, and of two that fall into that gap the later one stays.
+    Of two runs that publish at once the store accepts one, atomically, by ``If-None-Match: *``. On a store without
+    that condition `exists` is called just before, and of two runs within that gap the later one stays.
     """
     body = encoded(manifest)
     failures = 0
     while True:
         refused = not _put(timeline, body)
         try:
-            # Also after a refusal: the answer to an earlier try of the same request may have been lost.
+            # Also after a refusal: an earlier attempt may have succeeded and its response be lost.
             return read(timeline), refused
-        except ObjectNotFoundError:  # discarded since, or refused for the sake of one that came to nothing
+        except ObjectNotFoundError:  # discarded since, or refused because of another request that failed
             failures += 1
             if failures == retry.ATTEMPTS:
                 raise
             run(retry.pause(failures))
 
 
-def withdraw(timeline: Timeline) -> None:
-    """Remove the manifest; nothing happens when there is none."""
+def discard(timeline: Timeline) -> None:
+    """Delete the manifest, if there is one."""
     call(Request("DeleteObject", timeline.bucket, timeline.manifest_key), timeline.settings)
 
 
 def _put(timeline: Timeline, body: bytes) -> bool:
-    """Whether the store took it."""
+    """Return whether the store accepted the manifest."""
+    # In one request, whatever its size: fewer stores support the condition for an upload in parts.
+    headers = {"Content-Type": "application/json", "Content-MD5": content_md5(md5(body).digest())}
+    request = Request("PutObject", timeline.bucket, timeline.manifest_key, signed=headers, body=body)
     if timeline.settings.dialect.creates:
         try:
-            _send(timeline, body, {"If-None-Match": "*"})
+            call(request._replace(signed=headers | {"If-None-Match": "*"}), timeline.settings)
         except StorageError as error:
-            if error.code in _TAKEN:
+            if error.code in _REFUSED:
                 return False
-            if error.code != _UNKNOWN:
+            if error.code != "NotImplemented":
                 raise
         else:
             return True
-    if is_there(timeline):
+    if exists(timeline):
         return False
-    _send(timeline, body, {})
+    call(request, timeline.settings)
     return True
-
-
-def _send(timeline: Timeline, body: bytes, condition: dict[str, str]) -> None:
-    # In one request, however large: fewer stores know the condition for an object in parts.
-    headers = {"Content-Type": "application/json", "Content-MD5": content_md5(md5(body).digest()), **condition}
-    call(
-        Request("PutObject", timeline.bucket, timeline.manifest_key, signed=headers, body=body), timeline.settings
-    )

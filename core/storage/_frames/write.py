@@ -1,4 +1,4 @@
-"""Writing the frames of a timeline: each run into a folder of its own, and what is no cache is removed."""
+"""Write the frames of a timeline, each run into a folder of its own, and remove those that belong to no cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.storage._frames.published import Timeline, publish, read
 from core.storage._http.limits import WORKERS
 from core.storage._http.request import Request, exchange
 from core.storage._listing.list_objects import listed
-from core.storage._listing.pages import pages
+from core.storage._listing.pages import Pages
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
@@ -24,11 +24,11 @@ from core.storage._transfer.unchanged import md5_of, proven_md5
 from core.storage._transfer.upload_many import uploads
 from core.storage.keys import FrameKey, ManifestKey, parse
 
-#: Seconds after its last frame for which a run is taken to be going on still. Stores refuse requests from a clock
-#: that is 15 minutes off, so this machine's is good enough.
+#: Seconds after its last frame for which a run may still be active. Stores refuse requests from a clock that is
+#: 15 minutes off, so this machine's is good enough.
 _LEFT_OVER = 24 * 3600
-#: Seconds without a frame after which a run gives up, long before anybody may remove what it wrote: a machine that
-#: slept for days must not publish frames that are gone.
+#: Seconds without a frame after which a run fails, long before `sweep` may remove its frames: a machine that slept
+#: for days must not publish frames that are gone.
 _SILENT = 12 * 3600
 
 _File = str | os.PathLike[str]
@@ -36,36 +36,40 @@ _Report = Callable[[BulkProgress], object] | None
 
 
 def write(timeline: Timeline, files: Iterable[_File], progress: _Report) -> FrameManifest:
-    """Upload the frames and publish them; what the timeline has then, by this run or a faster one."""
+    """Upload the frames and publish them; return the manifest of this run, or of one that was faster."""
     run = os.urandom(8).hex()
+    folder = f"{ManifestKey(timeline.id).folder}{run}/"
     try:
         frames = _uploaded(timeline, run, files, progress)
-    except Exception:  # not Ctrl-C: to remove much takes time, and `sweep` will
-        _try_to_remove(timeline, run)
+    except Exception:  # not Ctrl-C: removing many takes time, and `sweep` does it
+        _try_to_remove(timeline, folder)
         raise
-    # From here on a failure removes nothing: the manifest may be in place, and only the answer lost.
-    found, refused = publish(timeline, FrameManifest(timeline.bucket, timeline.id, run, frames))
-    if refused and found.run != run:
-        _try_to_remove(timeline, run)
-    return found
+    # From here on a failure removes nothing: the manifest may be written, and only the response lost.
+    manifest, refused = publish(timeline, FrameManifest(timeline.bucket, timeline.id, run, frames))
+    if refused and manifest.run != run:
+        _try_to_remove(timeline, folder)
+    return manifest
 
 
 def sweep(timeline: Timeline) -> int:
-    """Remove the frames of runs that came to nothing; the number of objects removed."""
+    """Remove the frames of runs that were not published, and return the number of objects removed."""
     try:
         kept = read(timeline).run
     except ObjectNotFoundError:
         kept = ""
-    folder = ManifestKey(timeline.id).folder
-    found = [
-        one for page in pages(timeline.bucket, folder, timeline.settings, delimiter="/") for one in page.folders
-    ]
-    runs = [one.removeprefix(folder).rstrip("/") for one in found]
-    return sum(_remove_stale(timeline, run) for run in runs if run != kept)
+    root = ManifestKey(timeline.id).folder
+    listing = Pages(timeline.bucket, root, timeline.settings, delimiter="/")
+    folders = [folder for page in listing for folder in page.folders if folder != f"{root}{kept}/"]
+    removed = 0
+    for folder in folders:
+        frames = list(_frames_in(timeline, folder))
+        if frames and time.time() - max(info.last_modified.timestamp() for info in frames) >= _LEFT_OVER:
+            removed += _remove(timeline, frames)
+    return removed
 
 
 def _uploaded(timeline: Timeline, run: str, files: Iterable[_File], progress: _Report) -> tuple[CachedFrame, ...]:
-    """The frames, once the store has them all; in the order of their numbers."""
+    """Upload the frames, and return them in the order of their numbers."""
     frames = []
     last = time.time()
     items = _items(timeline, run, files)
@@ -73,20 +77,20 @@ def _uploaded(timeline: Timeline, run: str, files: Iterable[_File], progress: _R
         for result in results:
             if result.error:
                 raise result.error
-            frames.append(_cached(result))
+            info = cast("ObjectInfo", result.info)
+            # The ETag is no MD5 for an object that KMS encrypts, or that was uploaded in parts.
+            frames.append(CachedFrame(info.key, info.size, proven_md5(info) or md5_of(result.item[0])))
             last = _still_in_time(last)
     _still_in_time(last)
     if not frames:
         raise ValueError(
-            f"there are no frames of timeline {timeline.id} to write: a cache stays, so an empty one is refused; "
-            "look why none were made"
+            f"there are no frames of timeline {timeline.id} to write: a cache is written once, so an empty one is "
+            "refused; check why no files were made"
         )
     return tuple(sorted(frames, key=lambda frame: frame.key))
 
 
-def _items(
-    timeline: Timeline, run: str, files: Iterable[_File]
-) -> Iterator[tuple[str | os.PathLike[str], str, str]]:
+def _items(timeline: Timeline, run: str, files: Iterable[_File]) -> Iterator[tuple[_File, str, str]]:
     seen: set[int] = set()
     for file in files:
         stem, suffix = os.path.splitext(os.path.basename(file))
@@ -101,61 +105,40 @@ def _items(
         yield file, timeline.bucket, frame.key
 
 
-def _cached(result: TransferResult[tuple[_File, str, str]]) -> CachedFrame:
-    info = cast("ObjectInfo", result.info)
-    # The store's ETag is no MD5 under a key of KMS, nor for a frame so large that it went in parts.
-    return CachedFrame(info.key, info.size, proven_md5(info) or md5_of(result.item[0]))
-
-
 def _still_in_time(last: float) -> float:
-    """The time now, if what was uploaded before is still there for sure."""
+    """Return the current time, if no `sweep` can have removed the frames that were uploaded before."""
     now = time.time()
     if now - last > _SILENT:
         raise StorageError(
-            f"no frame was uploaded for {round((now - last) / 3600)} hours, and what a run left behind is removed "
-            "some time after its last one; nothing was published, write the frames again"
+            f"no frame was uploaded for {round((now - last) / 3600)} hours, and `sweep` may remove the frames of "
+            "a run some time after its last one; nothing was published, write the frames again"
         )
     return now
 
 
-def _remove_stale(timeline: Timeline, run: str) -> int:
-    found = list(_frames_of(timeline, run))
-    if not found or time.time() - max(one.last_modified.timestamp() for one in found) < _LEFT_OVER:
-        return 0
-    return _remove(timeline, [one.key for one in found])
-
-
-def _try_to_remove(timeline: Timeline, run: str) -> None:
+def _try_to_remove(timeline: Timeline, folder: str) -> None:
     try:
-        _remove(timeline, (one.key for one in _frames_of(timeline, run)))
+        _remove(timeline, _frames_in(timeline, folder))
     except StorageError as error:
-        logger.warning("frames of timeline %s that are no cache are left to be swept: %s", timeline.id, error)
+        message = "could not remove the frames of timeline %s that belong to no cache, `sweep` will: %s"
+        logger.warning(message, timeline.id, error)
 
 
-def _frames_of(timeline: Timeline, run: str) -> Iterator[ObjectInfo]:
-    """The objects that a run has written, and nothing that anybody else has put beside them."""
-    for one in listed(timeline.bucket, f"{ManifestKey(timeline.id).folder}{run}/", settings=timeline.settings):
+def _frames_in(timeline: Timeline, folder: str) -> Iterator[ObjectInfo]:
+    """Yield the objects that a run has written into the folder, and no others."""
+    for info in listed(timeline.bucket, folder, settings=timeline.settings):
         try:
-            parse(one.key)
+            parse(info.key)
         except LayoutError:
             continue
-        yield one
+        yield info
 
 
-def _remove(timeline: Timeline, keys: Iterable[str]) -> int:
-    removed = 0
-    items = ((timeline.bucket, key) for key in keys)
-    with closing(Bulk(items, _delete, WORKERS, None, timeline.settings).run()) as results:
-        for result in results:
-            if result.error:
-                raise result.error
-            removed += 1
-    return removed
+def _remove(timeline: Timeline, frames: Iterable[ObjectInfo]) -> int:
+    with closing(Bulk(frames, _delete, WORKERS, None, timeline.settings).run()) as results:
+        return sum(1 for _ in results)
 
 
-async def _delete(item: tuple[str, str], counter: Counter) -> TransferResult[tuple[str, str]]:
-    try:
-        await exchange(Request("DeleteObject", *item), counter.settings())
-    except StorageError as error:
-        return TransferResult(item, error=error)
-    return TransferResult(item)
+async def _delete(info: ObjectInfo, counter: Counter) -> TransferResult[ObjectInfo]:
+    await exchange(Request("DeleteObject", info.bucket, info.key), counter.settings())
+    return TransferResult(info)

@@ -1,4 +1,4 @@
-"""The times that answers of the store tell."""
+"""The times in the headers of a response."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ _FIXED = re.compile(rf"[A-Z][a-z]{{2}}, (\d\d) ({'|'.join(_MONTHS)}) (\d{{4}}) (
 
 
 def header_time(headers: Mapping[str, str], name: str) -> datetime:
-    """The time in a header, such as ``last-modified``; now, where the store does not say."""
-    return parsed_time(headers.get(name, "")) or datetime.now(UTC)
+    """Return the time in a header, such as ``last-modified``; the current time if the header is absent."""
+    return _parsed(headers.get(name, "")) or datetime.now(UTC)
 
 
-def ahead(headers: Mapping[str, str]) -> int | None:
-    """Seconds by which the clock of this machine is ahead of the store's, as far as its Date header tells."""
-    theirs = parsed_time(headers.get("date", ""))
-    return None if theirs is None else round(time.time() - theirs.timestamp())
+def seconds_ahead(headers: Mapping[str, str]) -> int | None:
+    """Return by how many seconds this machine's clock is ahead of the Date header; None without the header."""
+    date = _parsed(headers.get("date", ""))
+    return None if date is None else round(time.time() - date.timestamp())
 
 
-def parsed_time(text: str) -> datetime | None:
-    """The time that a header names (https://www.rfc-editor.org/rfc/rfc9110#name-date-time-formats)."""
-    found = _FIXED.fullmatch(text)
-    if found:  # the form that every server uses, in a tenth of the time
-        day, month, *others = found.groups()
-        year, hour, minute, second = map(int, others)
+def _parsed(text: str) -> datetime | None:
+    """Parse a time of a header (https://www.rfc-editor.org/rfc/rfc9110#name-date-time-formats)."""
+    if match := _FIXED.fullmatch(text):  # the format of every server, in a tenth of the time
+        day, month, *numbers = match.groups()
+        year, hour, minute, second = map(int, numbers)
         with suppress(ValueError):
             return datetime(year, _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 20 ms, and botocore has it by now
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # 20 ms, for a rare format
 
     try:
         return parsedate_to_datetime(text)

@@ -1,158 +1,136 @@
-"""What the error codes of stores mean, and what to do: tables, without a line of logic."""
+"""The errors and explanations for S3 error codes, statuses and TLS failures: tables without logic."""
 
 from __future__ import annotations
 
-from core.storage._errors import (
-    AccessDeniedError,
-    BucketNotFoundError,
-    ClockSkewError,
-    ExpiredCredentialsError,
-    IntegrityError,
-    InvalidCredentialsError,
-    InvalidResponseError,
-    ObjectChangedError,
-    ObjectNotFoundError,
-    StorageConfigError,
-    StorageError,
-    StoreUnreachableError,
-    WrongRegionError,
-)
+from core.storage import _errors as errors
 from core.storage._http.retry import RETRYABLE_CODES, RETRYABLE_STATUSES
 
-_NO_BUCKET = (BucketNotFoundError, "there is no bucket {bucket}; check S3_BUCKET_IN and S3_BUCKET_OUT")
-_NO_OBJECT = (ObjectNotFoundError, "there is no object {key!r} in the bucket {bucket}")
-_DENIED = (
-    AccessDeniedError,
-    (
-        "the key may not do {operation} on {place}, or must not learn that it does not exist; use the env file of "
-        "an identity that may"
-    ),
-)
-_BAD_KEY = (
-    InvalidCredentialsError,
-    "the store does not know the access key; make the env file anew, the key may have been rotated",
-)
-_BAD_SECRET = (
-    InvalidCredentialsError,
-    "the secret does not belong to the access key; load the env file of this environment again",
-)
-_EXPIRED = (ExpiredCredentialsError, "the temporary credentials have run out; fetch new ones")
-_SKEW = (ClockSkewError, "{skew}; sync the clock of this machine (chrony, ntpd, `hwclock`)")
-_REGION = (WrongRegionError, "{place} is not in the region that the client signs for{region}")
-_CHANGED = (ObjectChangedError, "{place} was replaced while it was read; read it again")
-_DAMAGED = (IntegrityError, "the store refused {place}: the bytes that it got are not those that were sent")
-_ARCHIVED = (
-    StorageError,
-    (
-        "{place} is archived (S3 Glacier), so it cannot be read: restore it first with RestoreObject "
-        "(`aws s3api restore-object`), which takes minutes to hours"
-    ),
-)
-BUSY = (StoreUnreachableError, "the store failed or was too busy for {operation} on {place}; try again later")
+_Row = tuple[type[errors.StorageError], str]
 
-#: By the code of the answer: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. The numbers
-#: stand for answers without a body, such as those to HEAD.
-CODES: dict[str, tuple[type[StorageError], str]] = {
-    "NoSuchBucket": _NO_BUCKET,
-    "NoSuchKey": _NO_OBJECT,
-    "NoSuchVersion": _NO_OBJECT,
-    "404": _NO_OBJECT,
-    "AccessDenied": _DENIED,
-    "AllAccessDisabled": _DENIED,
-    "403": _DENIED,
-    "InvalidAccessKeyId": _BAD_KEY,
-    "XAdminUserNotFound": _BAD_KEY,  # Versity S3 Gateway 1.8
-    "InvalidToken": _BAD_SECRET,
-    "SignatureDoesNotMatch": _BAD_SECRET,
-    "ExpiredToken": _EXPIRED,
-    "ExpiredTokenException": _EXPIRED,
-    "TokenRefreshRequired": _EXPIRED,
-    "RequestTimeTooSkewed": _SKEW,
-    "RequestExpired": _SKEW,
-    "PermanentRedirect": _REGION,
-    "TemporaryRedirect": _REGION,
-    "AuthorizationHeaderMalformed": _REGION,
-    "IllegalLocationConstraintException": _REGION,
-    "301": _REGION,
-    "InvalidObjectState": _ARCHIVED,
-    "PreconditionFailed": _CHANGED,
-    "412": _CHANGED,
-    "BadDigest": _DAMAGED,
-    "InvalidDigest": _DAMAGED,
-    "XAmzContentSHA256Mismatch": _DAMAGED,
-    "XAmzContentChecksumMismatch": _DAMAGED,
-    **dict.fromkeys(RETRYABLE_CODES, BUSY),
-    **dict.fromkeys(map(str, RETRYABLE_STATUSES), BUSY),
+BUSY: _Row = (
+    errors.StoreUnreachableError,
+    "the store failed or was too busy for {operation} on {place}; try again later",
+)
+
+#: By error codes (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), or for responses without a
+#: body, such as those to HEAD, by status.
+_BY_CODES: dict[str, _Row] = {
+    "NoSuchBucket": (
+        errors.BucketNotFoundError,
+        "there is no bucket {bucket}; check S3_BUCKET_IN and S3_BUCKET_OUT",
+    ),
+    "NoSuchKey NoSuchVersion 404": (
+        errors.ObjectNotFoundError,
+        "there is no object {key!r} in the bucket {bucket}",
+    ),
+    "AccessDenied AllAccessDisabled 403": (
+        errors.AccessDeniedError,
+        (
+            "access denied for {operation} on {place}: the access key lacks this permission, or the object does "
+            "not exist and the key lacks s3:ListBucket; use the env file of an identity with the permission"
+        ),
+    ),
+    "InvalidAccessKeyId XAdminUserNotFound": (  # the second: Versity S3 Gateway 1.8
+        errors.InvalidCredentialsError,
+        "the store does not know the access key; it may have been rotated: create the env file again",
+    ),
+    "InvalidToken SignatureDoesNotMatch": (
+        errors.InvalidCredentialsError,
+        "the secret does not belong to the access key; load the env file of this environment again",
+    ),
+    "ExpiredToken ExpiredTokenException TokenRefreshRequired": (
+        errors.ExpiredCredentialsError,
+        "the temporary credentials have expired; fetch new ones",
+    ),
+    "RequestTimeTooSkewed RequestExpired": (
+        errors.ClockSkewError,
+        "{skew}; sync the clock of this machine (chrony, ntpd, `hwclock`)",
+    ),
+    "PermanentRedirect TemporaryRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException 301": (
+        errors.WrongRegionError,
+        "{place} is not in the region that the client signs for{region}",
+    ),
+    "InvalidObjectState": (
+        errors.StorageError,
+        (
+            "{place} is archived (S3 Glacier), so it cannot be read: restore it first with RestoreObject "
+            "(`aws s3api restore-object`), which takes minutes to hours"
+        ),
+    ),
+    "PreconditionFailed 412": (errors.ObjectChangedError, "{place} was replaced while it was read; read it again"),
+    "BadDigest InvalidDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch": (
+        errors.IntegrityError,
+        "the store refused {place}: the received bytes do not have the checksum that was sent; upload it again",
+    ),
+}
+CODES: dict[str, _Row] = {
+    **{code: row for codes, row in _BY_CODES.items() for code in codes.split()},
+    **dict.fromkeys([*RETRYABLE_CODES, *map(str, RETRYABLE_STATUSES)], BUSY),
 }
 
-#: What a failed TLS handshake says, as OpenSSL, Python and botocore put it; the first row that fits.
-TLS: tuple[tuple[str, type[StorageError], str], ...] = (
+#: By what OpenSSL, Python and botocore say of a failed TLS handshake; the first matching row.
+TLS: tuple[tuple[str, type[errors.StorageError], str], ...] = (
     (
         r"\[X509|\[Errno (2|13|21)\]",
-        StorageConfigError,
+        errors.StorageConfigError,
         "{variable} must name a file of certificates in PEM form, or a folder of them, that can be read ({error})",
     ),
     (
         r"match",
-        StoreUnreachableError,
-        "the store's certificate is for another host ({error}); put a host that it is for into S3_ENDPOINT_URL",
+        errors.StoreUnreachableError,
+        "the store's certificate is for another host ({error}); set S3_ENDPOINT_URL to a host of the certificate",
     ),
     (
         r"expired",
-        StoreUnreachableError,
-        "the store's certificate has run out ({error}); renew it there, or set the clock of this machine",
+        errors.StoreUnreachableError,
+        "the store's certificate has expired ({error}); renew it there, or set the clock of this machine",
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED",
-        StoreUnreachableError,
+        errors.StoreUnreachableError,
         "this machine does not trust the store's certificate ({error}); name its authority in AWS_CA_BUNDLE",
     ),
     (
         r"",
-        StoreUnreachableError,
+        errors.StoreUnreachableError,
         "the TLS handshake failed ({error}); write https in S3_ENDPOINT_URL only where the store speaks it",
     ),
 )
-#: A response that no S3 API gives.
+#: For a response that no S3 API sends.
 NOT_S3 = (
     "the response has status {status}, {kind}{words} and {problem}, so it is not from an S3 API: S3_ENDPOINT_URL "
     "is the address of something else, or a proxy or login page responded instead of the store. Check the host "
     "and port of S3_ENDPOINT_URL (MinIO's console is on port 9001, its S3 API on 9000), HTTPS_PROXY and NO_PROXY"
 )
-#: By the status of a response without S3's error document, which is a proxy's or a gateway's: why, and what to do.
-#: Statuses that are not here are explained by `NOT_S3`.
-BY_STATUS: dict[int, tuple[type[StorageError], str]] = {
-    **dict.fromkeys(
-        (301, 302, 303, 307, 308),
+#: By the statuses of a response without S3's error document, which is from a proxy or a gateway.
+_BY_STATUSES: dict[str, _Row] = {
+    "301 302 303 307 308": (
+        errors.InvalidResponseError,
         (
-            InvalidResponseError,
-            (
-                "the response is a redirect ({status}) to {location}, which is not followed, because a signature "
-                "is valid for one address: set S3_ENDPOINT_URL to the address that the store has itself"
-            ),
+            "the response is a redirect ({status}) to {location}, which is not followed, because a signature is "
+            "valid for one address: set S3_ENDPOINT_URL to the store's own address"
         ),
     ),
-    407: (
-        StoreUnreachableError,
-        "the proxy wants a login (407): put user and password into HTTPS_PROXY or HTTP_PROXY",
+    "407": (
+        errors.StoreUnreachableError,
+        "the proxy requires a login (407): put user and password into HTTPS_PROXY or HTTP_PROXY",
     ),
-    413: (
-        InvalidResponseError,
+    "413": (
+        errors.InvalidResponseError,
         (
             "a proxy in front of the store refuses bodies of this size (413): raise its limit to 64 MiB or more "
             "(nginx: client_max_body_size)"
         ),
     ),
-    **dict.fromkeys(
-        (502, 503, 504),
-        (
-            StoreUnreachableError,
-            "a gateway in front of the store responded {status}: it cannot reach the store, or the store starts",
-        ),
+    "502 503 504": (
+        errors.StoreUnreachableError,
+        "a gateway in front of the store responded {status}: it cannot reach the store, which may be starting",
     ),
-    500: (StoreUnreachableError, "the server failed with status 500 and without an error document of S3"),
-    429: (StoreUnreachableError, "a gateway in front of the store limits the number of requests (429)"),
+    "500": (errors.StoreUnreachableError, "the server failed with status 500 and without an error document of S3"),
+    "429": (errors.StoreUnreachableError, "a gateway in front of the store limits the number of requests (429)"),
 }
+#: `NOT_S3` explains every other status.
+BY_STATUS = {int(status): row for statuses, row in _BY_STATUSES.items() for status in statuses.split()}
 PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
 UNRESOLVED = "the host name cannot be resolved ({error}); check S3_ENDPOINT_URL, and the DNS of this machine"
 NO_RESPONSE = "no response ({error}); is the store running, and S3_ENDPOINT_URL right?"

@@ -1,180 +1,156 @@
-"""One connection to a store: requests out, responses in. The event loop alone uses it."""
+"""One connection to a store: it sends requests and receives responses. Only the event loop uses it."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 
 from core.storage._http import watch
 from core.storage._http.faults import BrokenError, StaleError, StallError
-from core.storage._http.framing import Response
 from core.storage._http.head import parse_head
 from core.storage._http.stream import PIECE, Stream
-from core.storage._http.watch import Watch
 
-#: Bytes. No server that means well sends longer headers.
+#: Bytes. No S3 response has longer headers.
 _LONGEST_HEAD = 64 * 1024
 #: Seconds from the end of a request to the end of the head of its response.
 HEAD_TIME = 20.0
-#: Seconds to wait for the response of a server that took no more of the body, as with 403 or 413.
+#: Seconds to wait for the response of a server that stopped reading the body, as with 403 or 413.
 _EARLY = 1.0
-#: Responses such as 100 Continue before the one that counts.
+#: Responses such as 100 Continue before the final one.
 _INTERIM = 10
 
 
-class Connection:
+class Connection(Stream):
     """One connection to a store, for one request at a time."""
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
-        #: What was received and not yet taken is between the two marks.
+    def __init__(self, connected: socket.socket) -> None:
+        """Take over a connected socket."""
+        super().__init__(connected)
+        #: The bytes between the two positions were received and not yet consumed.
         self._room = bytearray(PIECE)
         self._view = memoryview(self._room)
         self._start = self._end = 0
-        #: Whether a request was responded to on it before: only then can it have gone stale.
+        #: Whether a response was received on it before: only then can it be stale.
         self._used = False
 
     async def request(
-        self, head: bytes, body: bytes | memoryview, *, bodiless: bool = False, changes: bool = False
-    ) -> Response:
-        """Send a request, and read the head of its response.
+        self, head: bytes, body: bytes | memoryview, *, changes: bool = False
+    ) -> tuple[int, dict[str, str]]:
+        """Send a request; return the status and the headers of its response, as `parse_head` does.
 
-        Args:
-            head: the request line and headers, with the empty line that ends them.
-            body: what follows.
-            bodiless: whether the response has no body whatever its headers say, as to HEAD.
-            changes: whether the request changes something. Then a cancellation waits for the response: the server
-                has the request, and what it does about it must not come after the clean-up.
+        If it `changes` something, a cancellation waits for the response: the server has the request, and must not
+        process it after the clean-up.
 
         Raises:
-            StaleError: nothing came, on a connection that was used before.
+            StaleError: no response came, on a connection that was used before.
             OSError: the connection broke, or stalled.
         """
         try:
             if len(body) <= PIECE:
-                await self.stream.send(head + body)
+                await self.send(head + body)
             else:
-                await self.stream.send(head)
-                await self.stream.send(body)
+                await self.send(head)
+                await self.send(body)
         except (BrokenPipeError, ConnectionResetError) as error:
             # The server may have responded before it had read the whole body, as with 403 or 413.
-            if not await self.stream.input_within(_EARLY):
+            try:
+                async with asyncio.timeout(_EARLY):
+                    await self._wait()
+            except TimeoutError:
                 raise self._lost() from error
         try:
-            return await self._response(bodiless=bodiless)
+            return await self._response_head()
         except asyncio.CancelledError:
             if changes:
                 with suppress(OSError):
-                    await self._response(bodiless=bodiless)
+                    await self._response_head()
             raise
 
-    @property
-    def watch(self) -> Watch | None:
-        """What counts the bytes of a body; None while a head is received."""
-        return self.stream.watch
-
-    @watch.setter
-    def watch(self, watch: Watch | None) -> None:
-        self.stream.watch = watch
-
     def is_dead(self) -> bool:
-        """Whether the server has closed it, or sent something that was not requested, since it was used.
+        """Return whether the server has closed the connection, or sent bytes that were not requested.
 
-        What was not requested would pass for the response to the next request, hash and all.
+        Such bytes would be taken for the response to the next request, checksum included.
         """
-        return self._start != self._end or self.stream.has_input()
-
-    def close(self) -> None:
-        """End it."""
-        self.stream.close()
+        if self._start != self._end:
+            return True
+        try:
+            socket.socket.recv(self._socket, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)  # beneath TLS
+        except OSError as error:
+            return not isinstance(error, BlockingIOError)
+        return True
 
     async def piece(self, most: int) -> memoryview:
-        """Return the next bytes: `most`, or as many as there is room for, fewer before a fault; none: the end.
+        """Return the next bytes: `most`, or as many as there is room for, fewer before an error; none at the end.
 
-        The view holds until the next call.
+        The view is valid until the next call.
         """
         if self._start == self._end:
             self._start = self._end = 0
-        wanted = min(most, len(self._room) - self._start)
-        while self._end - self._start < wanted:
-            try:
-                count = await self.stream.receive(self._view[self._end :])
-            except OSError:
-                if self._start == self._end:
-                    raise
-                break  # the next call raises it
-            if not count:
-                break
-            self._end += count
-        end = min(self._end, self._start + most)
-        found = self._view[self._start : end]
-        self._start = end
-        return found
+        room = self._view[self._start :]
+        count = await self._fill(room, self._end - self._start, min(most, len(room)))
+        self._end = self._start + count
+        piece = room[: min(count, most)]
+        self._start += len(piece)
+        return piece
 
     async def into(self, buffer: memoryview) -> int:
-        """Receive into the buffer until it is full; the number of bytes, fewer before a fault, 0: the end."""
+        """Fill the buffer; return the number of bytes, fewer before an error, 0 at the end."""
         count = min(len(buffer), self._end - self._start)
         buffer[:count] = self._view[self._start : self._start + count]
         self._start += count
-        while count < len(buffer):
-            try:
-                more = await self.stream.receive(buffer[count:])
-            except OSError:
-                if not count:
-                    raise
-                break  # the next call raises it
-            if not more:
-                break
-            count += more
-        return count
+        return await self._fill(buffer, count, len(buffer))
 
     async def line(self) -> bytes:
         """Return the next line, without its end."""
         return await self._until(b"\r\n", watch.now() + HEAD_TIME)
 
-    async def _response(self, *, bodiless: bool) -> Response:
+    async def _response_head(self) -> tuple[int, dict[str, str]]:
         deadline = watch.now() + HEAD_TIME
         for _ in range(_INTERIM + 1):
             status, headers = parse_head(await self._until(b"\r\n\r\n", deadline))
             if status // 100 != 1:
-                break
-        else:
-            raise BrokenError(f"more than {_INTERIM} responses with a status 1xx")
-        self._used = True
-        return Response(self, status, headers, bodiless=bodiless or status in {204, 304})
+                self._used = True
+                return status, headers
+        raise BrokenError(f"more than {_INTERIM} responses with a status 1xx")
 
     def _lost(self) -> BrokenError:
         return StaleError("closed") if self._used else BrokenError("the connection was closed before a response")
 
+    async def _fill(self, buffer: memoryview, count: int, least: int) -> int:
+        """Receive into the buffer, which holds `count` bytes, until it holds `least`; return how many it holds."""
+        while count < least:
+            try:
+                received = await self.receive(buffer[count:])
+            except OSError:
+                if not count:
+                    raise
+                break  # the next call raises it
+            if not received:
+                break
+            count += received
+        return count
+
     async def _until(self, mark: bytes, deadline: float) -> bytes:
-        """Return what comes before the mark, and take both."""
-        looked_at = self._start
-        while (found := self._room.find(mark, looked_at, self._end)) < 0:
-            looked_at = max(self._start, self._end - len(mark) + 1)
-            if self._end - self._start > _LONGEST_HEAD:
-                raise BrokenError("the response is no HTTP: a header without end")
+        """Return the bytes before the mark, and consume both."""
+        searched = self._start
+        while (position := self._room.find(mark, searched, self._end)) < 0:
+            count = self._end - self._start
+            if count > _LONGEST_HEAD:
+                raise BrokenError("the response is not HTTP: a header without end")
             if watch.now() > deadline:
                 raise StallError(f"the head of the response took longer than {HEAD_TIME:g} s")
-            looked_at -= self._make_room()
-            if not await self._receive_more():
-                raise self._lost() if self._start == self._end else BrokenError("the response ended early")
-        taken = bytes(self._view[self._start : found])
-        self._start = found + len(mark)
-        return taken
-
-    async def _receive_more(self) -> bool:
-        try:
-            count = await self.stream.receive(self._view[self._end :])
-        except ConnectionResetError:
-            return False
-        self._end += count
-        return bool(count)
-
-    def _make_room(self) -> int:
-        """Move what is there to the beginning; return by how much."""
-        moved = self._start
-        if moved:
-            rest = self._end - moved
-            self._room[:rest] = self._room[moved : self._end]
-            self._start, self._end = 0, rest
-        return moved
+            if self._start:
+                self._room[:count] = self._room[self._start : self._end]
+                self._start, self._end = 0, count
+            searched = max(0, count - len(mark) + 1)
+            try:
+                received = await self.receive(self._view[count:])
+            except ConnectionResetError:
+                received = 0
+            if not received:
+                raise BrokenError("the response ended early") if count else self._lost()
+            self._end += received
+        found = bytes(self._view[self._start : position])
+        self._start = position + len(mark)
+        return found

@@ -1,19 +1,19 @@
-"""Errors of a connection that the system does not raise."""
+"""The errors of a connection that the operating system does not raise."""
 
 from __future__ import annotations
 
 
 class BrokenError(ConnectionError):
-    """The other side ended the connection, or does not speak HTTP."""
+    """The server closed the connection, or does not speak HTTP."""
 
 
 class StaleError(BrokenError):
-    """The connection had been kept, and the server had closed it: nothing of the request was responded to."""
+    """The server had closed a connection that was kept open: no byte of a response came."""
 
 
 class StallError(TimeoutError):
-    """Bytes still move, but fewer than a transfer needs that is not to take for ever."""
+    """A transfer is slower than the minimum rate."""
 
 
 class ProxyError(OSError):
-    """The proxy cannot be reached, or does not let through."""
+    """The proxy cannot be reached, or refuses the tunnel."""

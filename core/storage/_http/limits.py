@@ -1,8 +1,8 @@
-"""Limits of time and number, for botocore's client and for our own requests alike."""
+"""Limits of time and number, for the requests of this library and for the client of botocore."""
 
-#: Seconds. A store that does not take a connection in this time is down.
+#: Seconds. A store that does not accept a connection in this time is down.
 CONNECT_TIMEOUT = 5
-#: Seconds without a byte. botocore's own 60, times its attempts, would be five minutes for one stalled response.
+#: Seconds without a byte. The 60 of botocore, times its attempts, would be five minutes for one stalled response.
 READ_TIMEOUT = 20
 #: Connections kept open: the most threads that are useful at once.
 POOL = 32

@@ -1,10 +1,11 @@
-"""Connections that are kept open between requests. The event loop alone uses them."""
+"""Connections that are kept open between requests. Only the event loop uses them."""
 
 from __future__ import annotations
 
 import os
 import ssl
 from collections import deque
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.storage import _engine
@@ -16,41 +17,32 @@ from core.storage._http.proxy import Host, Proxy, proxy_for
 
 
 class Route(NamedTuple):
-    """How a host is reached. A connection is used again only for the route that it was made for."""
+    """The way to a host. A connection is used again only for the route that it was opened for."""
 
     host: Host
     proxy: Proxy | None
-    #: The file or folder of certificates to trust, where the environment names one.
+    #: The file or folder of trusted certificates, if the environment names one.
     authorities: str | None
 
     def target(self, path: str) -> tuple[str, dict[str, str]]:
-        """Return what the request line names, and further headers: a proxy of plain HTTP wants the whole URL."""
+        """Return the target of the request line, and the headers for a proxy: for plain HTTP, it needs the URL."""
         if self.proxy is None or self.host.scheme == "https":
             return path, {}
         return f"http://{self.host.header}{path}", self.proxy.headers
 
 
 _idle: dict[Route, deque[Connection]] = {}
-#: Connections of the parents of this process, which are not touched.
+#: Connections of the parents of this process, which stay untouched.
 _inherited: list[dict[Route, deque[Connection]]] = []
-_context: tuple[str | None, ssl.SSLContext] | None = None
 
 
 def route_to(host: Host) -> Route:
-    """Return how the host is reached, by the environment of this moment.
-
-    Raises:
-        StorageConfigError: the environment names a proxy that is not supported.
-    """
+    """Return the route to the host, by the current environment; raise a `StorageConfigError` as `proxy_for`."""
     return Route(host, proxy_for(host), authorities() if host.scheme == "https" else None)
 
 
 async def take(route: Route) -> Connection:
-    """Return a connection that no other request uses: the one that was used last, or a new one.
-
-    Raises:
-        OSError: there is no way to the host.
-    """
+    """Return the idle connection that was used last, or a new one; raise an `OSError` if that fails."""
     kept = _idle.get(route)
     while kept:
         connection = kept.pop()
@@ -61,7 +53,7 @@ async def take(route: Route) -> Connection:
 
 
 def give_back(route: Route, connection: Connection, *, usable: bool) -> None:
-    """Keep the connection for the next request, or end it."""
+    """Keep the connection for the next request, or close it."""
     kept = _idle.setdefault(route, deque())
     if usable and len(kept) < limits.POOL:
         kept.append(connection)
@@ -70,7 +62,7 @@ def give_back(route: Route, connection: Connection, *, usable: bool) -> None:
 
 
 async def forget() -> None:
-    """Close every connection that is kept."""
+    """Close every idle connection."""
     for kept in _idle.values():
         while kept:
             kept.pop().close()
@@ -82,21 +74,15 @@ async def _connect(route: Route) -> Connection:
     try:
         if host.scheme == "https":
             async with within(limits.CONNECT_TIMEOUT, "no TLS handshake"):
-                await connection.stream.secure(_tls(route.authorities), host.name)
+                await connection.secure(_tls_context(route.authorities), host.name)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _tls(path: str | None) -> ssl.SSLContext:
-    global _context  # noqa: PLW0603  # a cache of this process
-    if _context is None or _context[0] != path:
-        _context = (path, _new_context(path))
-    return _context[1]
-
-
-def _new_context(path: str | None) -> ssl.SSLContext:
+@lru_cache(maxsize=1)
+def _tls_context(path: str | None) -> ssl.SSLContext:
     if path is None:
         path = trusted_by_botocore()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and host names, TLS 1.2 or newer
@@ -113,7 +99,7 @@ def _new_context(path: str | None) -> ssl.SSLContext:
 
 
 def _after_fork() -> None:
-    # Sockets of the parent: using or even shutting one down here would disturb it there.
+    # The sockets are the parent's: using one or shutting it down here would disturb the parent.
     _inherited.append(dict(_idle))
     _idle.clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing, suppress
 from typing import NamedTuple, TypeVar
 
 from core.storage import _engine, _telemetry
@@ -16,14 +17,7 @@ from core.storage._http.codes import NO_CREDENTIALS
 from core.storage._http.faults import StaleError
 from core.storage._http.framing import Response
 from core.storage._http.response import BEGINNING, SETTLED_BY_RETRY, body_problem, header_problem, root_of
-from core.storage._http.translate import (
-    Attempt,
-    Failure,
-    from_connection,
-    from_response,
-    not_s3,
-    translated,
-)
+from core.storage._http.translate import Attempt, Failure, from_connection, from_response, not_s3, translated
 from core.storage.settings import Settings
 
 _METHODS = {
@@ -37,19 +31,19 @@ _METHODS = {
     "PutObject": "PUT",
     "UploadPart": "PUT",
 }
-#: Sent and not signed: what proxies on the way may change without breaking the signature (GCS' own does).
+#: Not signed, because proxies may change it without breaking the signature (that of GCS does).
 _PLAIN = "User-Agent: mpr-storage\r\n"
 #: Operations whose response is the content of an object, or describes it. No other response may be compressed.
 _OF_CONTENT = frozenset({"GetObject", "HeadObject"})
 _FAILED_LATE = 500
-#: Connections that had gone stale, in a row, until that counts as a failure.
+#: Stale connections in a row that count as a failure.
 _STALE = 40
 
 _T = TypeVar("_T")
 
 
 class Request(NamedTuple):
-    """What is asked."""
+    """A request of the S3 API."""
 
     #: The name of the operation in the S3 API.
     operation: str
@@ -62,63 +56,61 @@ class Request(NamedTuple):
     #: Further headers.
     plain: Mapping[str, str] = {}
     body: bytes = b""
-    #: Of the body, in hexadecimal, if it is known already.
+    #: Of the body, in hexadecimal, if it was computed before.
     body_sha256: str = ""
 
     @property
     def attempt(self) -> Attempt:
-        """For the messages of errors."""
+        """Return the operation for error messages."""
         return Attempt(self.operation, self.bucket, self.key)
 
 
 class Reply(NamedTuple):
-    """A response whose body was short enough to be read at once."""
+    """A response with its whole, short body."""
 
     headers: Mapping[str, str]
     body: bytes
 
 
 def call(request: Request, settings: Settings | None = None) -> Reply:
-    """Do as `exchange` in the event loop, and wait for it."""
+    """Run `exchange` in the event loop, and wait for it."""
     return _engine.run(exchange(request, settings or current_settings()))
 
 
 async def send(request: Request, settings: Settings) -> Response:
-    """Return the response to a request that succeeded, with its body still to come; the caller closes it.
+    """Return the successful response to a request, before its body is read; the caller closes it.
 
-    Attempted up to 5 times in all, with growing random pauses, after retryable errors: lost connections, silence,
-    throttling, errors of the server. That takes 2 minutes and 8 seconds at most, plus 20 s for each head that
-    trickles, plus the time of the bodies.
+    Retryable errors (lost connections, silence, throttling, errors of the server) lead to up to 5 attempts, with
+    growing random pauses. They take 2 minutes and 8 seconds at most, plus 20 s for each head that trickles, plus
+    the time of the bodies.
 
     Raises:
         StorageError: as the error tree says.
     """
-    return await _retried(lambda: _attempted(settings, request))
+    return await _retried(_attempt, request, settings)
 
 
 async def exchange(request: Request, settings: Settings) -> Reply:
-    """Return the whole response to a request that succeeded; a body that breaks off is a retryable error.
-
-    Raises:
-        StorageError: as `send`.
-    """
-    return await _retried(lambda: once(request, settings))
+    """Return the whole successful response to a request, as `send`; a body that breaks off is retryable."""
+    return await _retried(once, request, settings)
 
 
 async def once(request: Request, settings: Settings) -> Reply | Failure:
-    """Return what one attempt comes to.
+    """Return the whole response of one attempt, or why it failed.
 
     Raises:
-        StorageError: the request could not be made: no credentials, or an address that is none.
+        StorageError: the request was not sent: no credentials, or an invalid address.
     """
-    response = await _attempted(settings, request)
+    response = await _attempt(request, settings)
     if isinstance(response, Failure):
         return response
     if request.operation in SETTLED_BY_RETRY:
         response.be_patient()
-    body = await _body_of(response, request)
-    if isinstance(body, Failure):
-        return body
+    try:
+        with closing(response):
+            body = await response.read()
+    except OSError as error:
+        return from_connection(error, request.attempt)
     if root_of(body) == "Error":  # completing an upload may fail after the status was sent
         return from_response(_FAILED_LATE, response.headers, body, request.attempt)
     if problem := body_problem(request.operation, body):
@@ -127,68 +119,54 @@ async def once(request: Request, settings: Settings) -> Reply | Failure:
     return Reply(response.headers, body)
 
 
-async def _retried(attempt: Callable[[], Awaitable[_T | Failure]]) -> _T:
+async def _retried(
+    attempt: Callable[[Request, Settings], Awaitable[_T | Failure]], request: Request, settings: Settings
+) -> _T:
     failures = 0
     while True:
-        found = await attempt()
-        if not isinstance(found, Failure):
-            return found
+        result = await attempt(request, settings)
+        if not isinstance(result, Failure):
+            return result
         failures += 1
-        if not found.retryable or failures >= retry.ATTEMPTS:
-            raise found.error from found.cause
-        _telemetry.retried(found.error, found.cause, failures, retry.ATTEMPTS, await retry.pause(failures))
+        if not result.retryable or failures >= retry.ATTEMPTS:
+            raise result.error from result.cause
+        _telemetry.retried(result.error, result.cause, failures, retry.ATTEMPTS, await retry.pause(failures))
 
 
-async def _attempted(settings: Settings, request: Request) -> Response | Failure:
+async def _attempt(request: Request, settings: Settings) -> Response | Failure:
     try:
         response = await _responded(settings, request)
+        if response.status // 100 == 2:  # noqa: PLR2004  # success
+            problem = header_problem(request.operation, response.headers)
+            if not problem:
+                return response
+            beginning = b""
+            with closing(response), suppress(OSError):
+                beginning = bytes((await response.piece())[:BEGINNING])
+            return not_s3(response.status, response.headers, beginning, problem, request.attempt)
+        with closing(response):
+            body = await response.read()
     except OSError as error:
         return from_connection(error, request.attempt)
-    if response.status // 100 == 2:  # noqa: PLR2004  # success
-        problem = header_problem(request.operation, response.headers)
-        if problem:
-            beginning = await _beginning_of(response)
-            return not_s3(response.status, response.headers, beginning, problem, request.attempt)
-        return response
-    body = await _body_of(response, request)
-    if isinstance(body, Failure):
-        return body
     return from_response(response.status, response.headers, body, request.attempt)
 
 
-async def _body_of(response: Response, request: Request) -> bytes | Failure:
-    try:
-        return await response.read()
-    except OSError as error:
-        return from_connection(error, request.attempt)
-    finally:
-        response.close()
-
-
-async def _beginning_of(response: Response) -> bytes:
-    """Return the first bytes of a body for a message, as far as they come, and end the connection."""
-    try:
-        return bytes((await response.piece())[:BEGINNING])
-    except OSError:
-        return b""
-    finally:
-        response.close()
-
-
 async def _responded(settings: Settings, request: Request) -> Response:
+    """Return the response to a request, whatever its status."""
     with translated(*request.attempt):
         address = address_of(settings, request.bucket)
         keys = await keys_of(settings)
     if keys is None:
         raise request.attempt.error(StorageConfigError, NO_CREDENTIALS)
     route = pool.route_to(address.host)
-    head = _head(settings, keys, address, route, request)
     method = _METHODS[request.operation]
+    head = _head(settings, keys, address, route, method, request)
     changes = method not in {"GET", "HEAD"}
     for _ in range(_STALE):
         connection = await pool.take(route)
         try:
-            response = await connection.request(head, request.body, bodiless=method == "HEAD", changes=changes)
+            status, headers = await connection.request(head, request.body, changes=changes)
+            response = Response(connection, status, headers, bodiless=method == "HEAD")
         except StaleError:
             connection.close()
             continue
@@ -200,18 +178,18 @@ async def _responded(settings: Settings, request: Request) -> Response:
     raise ConnectionError("every connection was closed before a response")
 
 
-def _head(settings: Settings, keys: Keys, address: Address, route: pool.Route, request: Request) -> bytes:
-    """Return the request line and the headers, signed."""
-    method = _METHODS[request.operation]
+def _head(
+    settings: Settings, keys: Keys, address: Address, route: pool.Route, method: str, request: Request
+) -> bytes:
+    """Return the request line and the signed headers."""
     path = address.path(request.key)
     signed = {"Host": address.host.header, **request.signed}
     if settings.bucket_owner:
         signed["x-amz-expected-bucket-owner"] = settings.bucket_owner
     payload = payload_hash(address.host.scheme, request.body, request.body_sha256)
     headers = sign(keys, settings.region, method, path, request.query, signed, payload)
-    headers["Accept-Encoding"] = (
-        settings.dialect.accept_encoding if request.operation in _OF_CONTENT else "identity"
-    )
+    is_content = request.operation in _OF_CONTENT
+    headers["Accept-Encoding"] = settings.dialect.accept_encoding if is_content else "identity"
     headers |= request.plain
     if request.body or method in {"PUT", "POST"}:
         headers["Content-Length"] = str(len(request.body))

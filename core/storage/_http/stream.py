@@ -1,4 +1,4 @@
-"""The bytes of one connection, in the event loop: each wait ends."""
+"""A socket in the event loop, whose every wait has a time limit."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from core.storage._http import limits, watch
 from core.storage._http.watch import Watch
 
-#: Bytes that are sent in one call of the system, and received ahead.
+#: Bytes that are sent in one system call, and received ahead.
 PIECE = 256 * 1024
 
 
 class Stream:
-    """A socket that blocks nothing, also with TLS.
+    """A non-blocking socket, with or without TLS.
 
-    Not a transport of asyncio: that ends with an error of a write, and drops the response that a server sent
-    before it closes the connection on a body that it does not want.
+    Not a transport of asyncio: after a failed write, that drops the response that a server sent before it closed
+    the connection because of an unwanted body.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -27,27 +27,23 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self._descriptor = connected.fileno()
         self._socket: Any = connected
-        #: What a socket raises that has to wait.
+        #: What the socket raises instead of blocking.
         self._blocked: tuple[type[OSError], ...] = (BlockingIOError,)
         #: Why no more can be received.
         self._failure: OSError | None = None
-        #: Counts the bytes of a body; none while a head is received.
+        #: Counts the bytes of a body, for a minimum rate; None while a head is received.
         self.watch: Watch | None = None
-        #: The wait that goes on, and the same if it is for bytes to receive.
-        self._waiting: asyncio.Future[None] | None = None
+        #: The current wait, and whether it is for sending.
         self._waiter: asyncio.Future[None] | None = None
-        #: Whether the loop looks for what can be received. It stays so from one wait to the next.
-        self._is_reading = False
+        self._is_sending = False
+        #: Whether the loop watches for bytes to receive. It does so from one wait to the next.
+        self._has_reader = False
         self._has_sent = False
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     async def secure(self, context: ssl.SSLContext, name: str) -> None:
-        """Do the TLS handshake with the host of this name.
-
-        Raises:
-            OSError: it failed, also with `ssl.SSLError`.
-        """
+        """Do the TLS handshake with the host of this name; raise an `OSError` if it fails."""
         self._socket = context.wrap_socket(self._socket, server_hostname=name, do_handshake_on_connect=False)
         self._blocked = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
         while True:
@@ -56,35 +52,31 @@ class Stream:
             except ssl.SSLWantReadError:
                 await self._wait()
             except ssl.SSLWantWriteError:
-                await self._wait(writing=True)
+                await self._wait(sending=True)
             else:
                 return
 
     async def send(self, data: bytes | memoryview) -> None:
-        """Send all of it.
-
-        Raises:
-            OSError: the connection broke, or stalled.
-        """
-        view, sent, moved = memoryview(data), 0, None
+        """Send all of the data; raise an `OSError` if the connection breaks or stalls."""
+        view, sent, counter = memoryview(data), 0, None
         while sent < len(data):
             try:
                 count = self._socket.send(view[sent : sent + PIECE])
             except self._blocked:
-                await self._wait(writing=True)
+                await self._wait(sending=True)
                 continue
             sent += count
             if sent < len(data):
-                moved = moved or Watch()
-                moved.moved(count)
+                counter = counter or Watch()
+                counter.moved(count)
         self._has_sent = True
 
     async def receive(self, buffer: memoryview) -> int:
-        """Receive some bytes; 0: no more will come. What it raises once, it raises from then on."""
+        """Receive some bytes; return 0 at the end. After an error, every call raises it again."""
         if self._failure is not None:
             raise self._failure
         try:
-            if self._has_sent:  # no response is there at once: to look for it first costs a call of the system
+            if self._has_sent:  # no response can be there yet: an attempt would cost a system call
                 self._has_sent = False
                 await self._wait()
             while True:
@@ -100,27 +92,8 @@ class Stream:
             self._failure = error
             raise
 
-    def has_input(self) -> bool:
-        """Whether something came, or the other side has ended. With TLS: any bytes at all."""
-        try:
-            socket.socket.recv(self._socket, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
-
-    async def input_within(self, seconds: float) -> bool:
-        """Wait until something comes or the other side ends; whether that happened in this time."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wait()
-        except TimeoutError:
-            return False
-        return True
-
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         if self._timer is not None:
             self._timer.cancel()
         if self._descriptor >= 0:
@@ -128,48 +101,42 @@ class Stream:
             self._descriptor = -1
         self._socket.close()
 
-    async def _wait(self, *, writing: bool = False) -> None:
-        """Wait until bytes can be received, or sent.
-
-        Raises:
-            TimeoutError: none could for `limits.READ_TIMEOUT` seconds.
-        """
+    async def _wait(self, *, sending: bool = False) -> None:
+        """Wait until bytes can be received or sent; raise a `TimeoutError` after `limits.READ_TIMEOUT` seconds."""
         waiter = self._loop.create_future()
-        if writing:
+        if sending:
             self._loop.add_writer(self._descriptor, _wake, waiter)
-        else:
-            self._waiter = waiter
-            if not self._is_reading:
-                self._loop.add_reader(self._descriptor, self._readable)
-                self._is_reading = True
+        elif not self._has_reader:
+            self._loop.add_reader(self._descriptor, self._readable)
+            self._has_reader = True
         self._deadline = watch.now() + limits.READ_TIMEOUT
         if self._timer is None:
             self._timer = self._loop.call_later(limits.READ_TIMEOUT, self._expire)
-        self._waiting = waiter
+        self._waiter, self._is_sending = waiter, sending
         try:
             await waiter
         finally:
-            self._waiter = self._waiting = None
-            if writing and self._descriptor >= 0:
+            self._waiter = None
+            if sending and self._descriptor >= 0:
                 self._loop.remove_writer(self._descriptor)
 
     def _readable(self) -> None:
-        if self._waiter is None:  # what came is taken later, and until then it would be reported without end
+        if self._waiter is None or self._is_sending:  # the loop would call this again and again until a receive
             self._loop.remove_reader(self._descriptor)
-            self._is_reading = False
+            self._has_reader = False
         else:
             _wake(self._waiter)
 
     def _expire(self) -> None:
-        """End a wait that took too long. One timer serves many waits."""
+        """End a wait that took too long. One timer serves many waits, because a timer for each costs more."""
         self._timer = None
-        if self._waiting is None or self._waiting.done():
+        if self._waiter is None or self._waiter.done():
             return
         left = self._deadline - watch.now()
         if left > 0:
             self._timer = self._loop.call_later(left, self._expire)
         else:
-            self._waiting.set_exception(TimeoutError(f"no byte for {limits.READ_TIMEOUT:g} s"))
+            self._waiter.set_exception(TimeoutError(f"no byte for {limits.READ_TIMEOUT:g} s"))
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

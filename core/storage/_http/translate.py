@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from core.storage._config.mask import mask
 from core.storage._errors import InvalidResponseError, StorageConfigError, StorageError, StoreUnreachableError
 from core.storage._http.authorities import variable
-from core.storage._http.clock import ahead
+from core.storage._http.clock import seconds_ahead
 from core.storage._http.codes import (
     BUSY,
     BY_STATUS,
@@ -191,7 +191,7 @@ def _visible(text: str) -> str:
 
 def _skew(metadata: Any) -> str:
     """Return how far this clock is from the store's, as far as its Date header tells."""
-    seconds = ahead(metadata.get("HTTPHeaders", {})) or 0
+    seconds = seconds_ahead(metadata.get("HTTPHeaders", {})) or 0
     if abs(seconds) < _VISIBLE_SKEW:
         return "the clock of this machine differs too much from the store's"
     side = "ahead of" if seconds > 0 else "behind"

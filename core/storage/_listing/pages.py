@@ -1,11 +1,12 @@
-"""The pages of a listing, the next of which is requested before it is needed."""
+"""Request the pages of a listing, each one before it is needed."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Generator
-from typing import Self, cast
+from contextlib import closing
+from typing import cast
 from urllib.parse import quote
 
 from core.storage import _engine, _telemetry
@@ -19,25 +20,11 @@ from core.storage.settings import Settings
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<&]+)</NextContinuationToken>")
 
 
-def pages(
-    bucket: str, prefix: str, settings: Settings, *, size: int = PAGE, delimiter: str = ""
-) -> Generator[Page, None, None]:
-    """Yield the pages of a listing; with a delimiter, what is below it counts as one folder."""
-    with Pages(bucket, prefix, settings, size=size, delimiter=delimiter) as found:
-        # A caller that reads a second page will read a third; one that only wants the first costs nothing more.
-        for allowed in (1, 2):
-            found.allow(allowed)
-            page = found.next()
-            yield page
-            if not page.truncated:
-                return
-        yield from found.rest()
-
-
 class Pages:
-    """The pages of a listing, requested in the event loop as far ahead as they are allowed.
+    """The pages of a listing; with a delimiter, the keys below each folder count as one folder.
 
-    A context manager, which ends the requests.
+    An iteration requests one page ahead, from the second page on. To read several listings ahead, call `start`,
+    iterate over `rest`, then `close`.
     """
 
     def __init__(
@@ -51,32 +38,42 @@ class Pages:
         self._allowed = asyncio.Semaphore(0)
         self._started = _engine.Started[None]()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+    def __iter__(self) -> Generator[Page, None, None]:
+        with closing(self):
+            self.start(1)
+            page = self._next()
+            yield page
+            if page.truncated:
+                self._allow(1)  # a caller that reads a second page will read a third
+                yield from self.rest()
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def start(self) -> None:
-        """Begin; nothing is requested before `allow`."""
+    def start(self, ahead: int) -> None:
+        """Request up to `ahead` pages now."""
         self._started.start(self._request_all())
+        self._allow(ahead)
 
-    def close(self) -> None:
-        """End the requests; what they brought is dropped."""
-        self._started.close()
-
-    def allow(self, count: int) -> None:
-        """Have so many further pages requested."""
-        for _ in range(count):
-            _engine.call_soon(self._allowed.release)
-
-    def next(self) -> Page:
-        """Return the next page, one that was allowed.
+    def rest(self) -> Generator[Page, None, None]:
+        """Yield the remaining pages, and request a further one for each.
 
         Raises:
             StorageError: as the error tree says.
         """
+        truncated = True
+        while truncated:
+            self._allow(1)
+            page = self._next()
+            yield page
+            truncated = page.truncated
+
+    def close(self) -> None:
+        """Cancel the requests, and drop the pages that were not read."""
+        self._started.close()
+
+    def _allow(self, count: int) -> None:
+        for _ in range(count):
+            _engine.call_soon(self._allowed.release)
+
+    def _next(self) -> Page:
         page = self._started.receive()
         if page is not _engine.ENDED:
             return cast("Page", page)
@@ -87,15 +84,6 @@ class Pages:
             operation="ListObjectsV2",
         )
 
-    def rest(self) -> Generator[Page, None, None]:
-        """Yield the pages that are left; for each, a further one is allowed."""
-        truncated = True
-        while truncated:
-            self.allow(1)
-            page = self.next()
-            yield page
-            truncated = page.truncated
-
     async def _request_all(self) -> None:
         seen: set[int] = set()  # hashes, because tokens are long
         request = await self._next_request("")
@@ -103,14 +91,14 @@ class Pages:
             while True:
                 body = await request
                 token = _token_in(body)
-                goes_on = bool(token) and hash(token) not in seen
+                is_new = bool(token) and hash(token) not in seen
                 seen.add(hash(token))
                 # It is sent before the page is parsed. In the loop too: two threads would wait for each other.
-                is_ahead = goes_on and not self._allowed.locked()
+                is_ahead = is_new and not self._allowed.locked()
                 if is_ahead:
                     request = await self._next_request(token)
                 self._started.post(parsed(body, self._bucket))
-                if not goes_on:
+                if not is_new:
                     return
                 if not is_ahead:
                     request = await self._next_request(token)
@@ -120,8 +108,8 @@ class Pages:
 
     async def _next_request(self, token: str) -> asyncio.Task[bytes]:
         await self._allowed.acquire()
-        more = f"&continuation-token={quote(token, safe='')}" if token else ""
-        request = asyncio.create_task(self._request(self._query + more))
+        continuation = f"&continuation-token={quote(token, safe='')}" if token else ""
+        request = asyncio.create_task(self._request(self._query + continuation))
         await asyncio.sleep(0)  # it is sent
         return request
 
@@ -132,7 +120,7 @@ class Pages:
 
 
 def _token_in(body: bytes) -> str:
-    """Return where the listing goes on, without reading the page if that can be; empty: nowhere."""
-    if found := _TOKEN.search(body):
-        return found[1].decode("utf-8", "replace")
+    """Return the continuation token, by a search instead of parsing if possible; empty if there is none."""
+    if match := _TOKEN.search(body):
+        return match[1].decode("utf-8", "replace")
     return leaves(body).get("NextContinuationToken", "") if b"NextContinuationToken" in body else ""

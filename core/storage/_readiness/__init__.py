@@ -1,1 +1,1 @@
-"""`python -m core.storage check`: whether this machine can use its store."""
+"""The readiness check, `python -m core.storage check`."""

@@ -1,4 +1,4 @@
-"""Who may read and change the env file that S3_ENV_FILE names."""
+"""Check who may read and change the env file that S3_ENV_FILE names."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import shlex
 import stat
 from typing import Literal
 
-_OTHERS = 0o077
-_WRITERS = 0o022
-
 Status = Literal["ok", "warning", "failed"]
 
 
 def judged(path: str) -> tuple[Status, str]:
-    """What is to be said of the file, and how bad it is.
+    """Return the status of the file, and a sentence about it.
 
-    A file of our own that others may read fails: one command mends it. On a read-only mount, such as a Secret of
-    Kubernetes (root's, 0644 or 0440), nobody here could mend anything, and nothing is wrong. A file of somebody
-    else's is a warning: who starts containers is often somebody else.
+    A file of this user that others may read fails: one command repairs it. On a read-only mount, such as a Secret
+    of Kubernetes (root's, 0644 or 0440), this process can change nothing, and nothing is wrong. A file of another
+    user is a warning, because containers are often started by another user than they run as.
 
     Raises:
         OSError: there is no such file, or it cannot be reached.
     """
-    found = os.stat(path)  # of what links lead to: Kubernetes mounts links
-    mode, me = stat.S_IMODE(found.st_mode), os.geteuid()
-    shown, quoted = f"{path} (mode {mode:04o})", shlex.quote(path)
+    status = os.stat(path)  # of the target of a link: Kubernetes mounts links
+    mode, user = stat.S_IMODE(status.st_mode), os.geteuid()
+    file, quoted = f"{path} (mode {mode:04o})", shlex.quote(path)
     if os.statvfs(path).f_flag & os.ST_RDONLY:
-        return "ok", f"{shown} is on a read-only mount: who may read it is decided where it is mounted"
-    if found.st_uid != me:
-        return "failed" if mode & _WRITERS else "warning", (
-            f"{shown} belongs to user {found.st_uid}, and this is user {me}: whoever can change it decides where "
-            f"data goes; mount it read-only, or run as root: chown {me} {quoted} && chmod 600 {quoted}"
+        return "ok", f"{file} is on a read-only mount, which decides who may read it"
+    if status.st_uid != user:
+        return "failed" if mode & (stat.S_IWGRP | stat.S_IWOTH) else "warning", (
+            f"{file} belongs to user {status.st_uid}, and this is user {user}: a user who can change it decides "
+            f"where data goes; mount it read-only, or run as root: chown {user} {quoted} && chmod 600 {quoted}"
         )
-    if mode & _OTHERS:
-        return "failed", f"others than its owner may read {shown}, and with it the keys; run: chmod 600 {quoted}"
-    return "ok", f"only its owner may read {shown}"
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return (
+            "failed",
+            f"others than its owner may read {file}, and with it the access key; run: chmod 600 {quoted}",
+        )
+    return "ok", f"only its owner may read {file}"

@@ -14,25 +14,21 @@ from core.storage import _telemetry
 from core.storage._engine import in_worker
 from core.storage._keys import PART_NAME
 
-#: Seconds after which a part is left over.
+#: Seconds since its last write after which a temporary file is left over from a killed process: a download that
+#: receives nothing fails within minutes.
 _STALE = 3600
-#: Numbers for the names of new files, which no other process has.
+#: Random texts for the names of temporary files.
 _numbers: list[str] = []
-#: Folders that this process has looked through.
+#: Folders that this process has swept.
 _swept: set[str] = set()
-#: Flags of a new file that nobody else has: of two processes with one target, neither harms the other.
+#: Flags that create a new file or fail: two processes with one target never write to the same temporary file.
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """`path`, if a file can be put there.
+    """Return `path` if a file can be written there; otherwise raise the OSError that says why.
 
-    Raises:
-        IsADirectoryError: it is a folder.
-        FileNotFoundError: the folder that it is to stand in does not exist; it is not created, because a
-            mistyped path would otherwise fill a new tree.
-        NotADirectoryError: that folder is a file.
-        FileExistsError: something stands there that is no regular file, such as a device.
+    A missing folder is not created, because a mistyped path would otherwise fill a new tree.
     """
     target = Path(path)
     if target.is_dir():
@@ -47,11 +43,11 @@ def check_target(path: str | os.PathLike[str]) -> Path:
 
 
 class Replacement:
-    """A new file that replaces `target` when its block ends, and is removed when the block raises.
+    """A context manager with a new file that replaces `target` at the end, and is removed after an exception.
 
-    It is hidden and in the folder of the target, because a rename is atomic only within one file system, and its
-    short name does not grow with the target's, whose own may already be as long as the file system allows. Its
-    mode is that of any new file. A link is replaced, not followed.
+    The file is hidden and in the folder of the target, because a rename is atomic only within one file system. Its
+    short name does not grow with the target's, which may already be as long as the file system allows. Its
+    mode is that of any new file. A symbolic link is replaced, not followed.
     """
 
     def __init__(
@@ -61,13 +57,10 @@ class Replacement:
         durable: bool = True,
         check: Callable[[str, str | os.PathLike[str], os.stat_result], None] | None = None,
     ) -> None:
-        """Prepare it.
+        """Prepare the new file; with `durable`, it is forced to the disk before the rename.
 
-        Args:
-            target: the file to write.
-            durable: whether the content is on the disk before the name is.
-            check: gets the path of the new file, the target and its status, if that is a regular file, and raises
-                if it must stay.
+        `check` is called with its path, the target and the status of that before a regular file is replaced, and
+        raises an exception to keep that file.
         """
         self._target = target
         self._durable = durable
@@ -93,12 +86,12 @@ class Replacement:
                 self._replace()
                 replaced = True
         finally:
-            if not replaced and os.getpid() == self._process:  # not in a child, which drops its copy of this
+            # A forked child that drops its copy of this object must not remove the parent's file.
+            if not replaced and os.getpid() == self._process:
                 with suppress(FileNotFoundError):
                     os.unlink(self._part)
 
     def _replace(self) -> None:
-        """Rename the new file, unless the name belongs to what is no file, such as a pipe or a device."""
         with suppress(FileNotFoundError):
             status = os.lstat(self._target)
             mode = status.st_mode
@@ -112,7 +105,7 @@ class Replacement:
 
 
 def _random() -> str:
-    """Return eight random digits, many of which are made in one call of the system."""
+    """Return eight random hexadecimal digits; one system call makes many."""
     if not _numbers:
         digits = os.urandom(4 * 64).hex()
         _numbers.extend(digits[start : start + 8] for start in range(0, len(digits), 8))
@@ -120,50 +113,21 @@ def _random() -> str:
 
 
 def sweep(folder: str) -> None:
-    """Remove what killed processes left in a folder, once for each folder and process.
-
-    A part goes if it was last written to an hour ago: a download that gets nothing for minutes is given up.
-    """
+    """Remove the temporary files that killed processes left in a folder, once per folder and process."""
     if folder in _swept:
         return
     _swept.add(folder)
     removed = 0
     with suppress(OSError), os.scandir(folder) as entries:
-        for one in entries:
-            if PART_NAME.fullmatch(one.name) and one.is_file(follow_symlinks=False):
-                removed += _remove_stale(one)
+        for entry in entries:
+            if not PART_NAME.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            with suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:
+                    os.unlink(entry.path)
+                    removed += 1
     if removed:
         _telemetry.swept(folder, removed)
-
-
-def _remove_stale(part: os.DirEntry[str]) -> bool:
-    """Whether it was, and is gone."""
-    with suppress(OSError):
-        if time.time() - part.stat(follow_symlinks=False).st_mtime > _STALE:
-            os.unlink(part.path)
-            return True
-    return False
-
-
-def write_at(descriptor: int, data: memoryview, position: int) -> None:
-    """Write all of the data; a system may take less at once, before it says what is wrong."""
-    written = 0
-    while written < len(data):
-        written += os.pwrite(descriptor, data[written:], position + written)
-
-
-def check_space(descriptor: int, size: int) -> None:
-    """Refuse what cannot fit, before it is downloaded.
-
-    Raises:
-        OSError: with ENOSPC.
-    """
-    room = os.fstatvfs(descriptor)
-    if not room.f_blocks:
-        return  # some file systems (FUSE) do not say how large they are
-    free = room.f_bavail * room.f_frsize
-    if size > free:
-        raise OSError(errno.ENOSPC, f"the object has {size} bytes, the file system has {free} free")
 
 
 os.register_at_fork(after_in_child=_numbers.clear)

@@ -1,92 +1,86 @@
-"""Many transfers at once, in bounded memory: items come in as they are taken up, results go out as they come."""
+"""Many transfers at once in bounded memory, for an iterator of items and an iterator of results."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from core.storage import _engine
 from core.storage._log import logger
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.counter import Counter
-from core.storage._transfer.feeder import END, Feeder
 from core.storage.settings import Settings
 
 _MOST = 256
-#: Results that may wait for their consumer, for each worker.
+#: Results per worker that may wait for the caller.
 _WAITING = 4
-#: Seconds for which a result may wait for others: handing over several at once costs as much as one.
+#: Seconds for which a result waits for others: passing several at once to the caller costs as much as one.
 _TOGETHER = 0.004
-#: Results after which the workers hear of the room for more.
+#: Results after which the caller's thread tells the event loop that there is room for more.
 _STEP = 8
-#: Seconds between two looks at the progress.
+#: Seconds between two calls of the progress callback.
 _TICK = 0.2
+#: Follows the last item.
+_END: Any = object()
 
 _Item = TypeVar("_Item")
 
 
-def check_workers(workers: int) -> None:
-    """Refuse a number of workers that makes no sense, before anything starts."""
-    if type(workers) is not int or not 1 <= workers <= _MOST:
-        raise ValueError(f"workers must be a whole number from 1 to {_MOST}, got {workers!r}")
-
-
+@dataclass(eq=False)
 class Bulk(Generic[_Item]):
-    """Coroutines that work on the items of an iterator."""
+    """Coroutines that call `work` for the items of an iterator, `workers` at a time."""
 
-    def __init__(
-        self,
-        items: Iterable[_Item],
-        work: Callable[[_Item, Counter], Coroutine[Any, Any, TransferResult[_Item]]],
-        workers: int,
-        progress: Callable[[BulkProgress], object] | None,
-        settings: Settings | None = None,
-    ) -> None:
-        self._items = iter(items)
-        self._work = work
-        self._workers = workers
-        self._progress = progress
-        self._settings = settings
+    items: Iterable[_Item]
+    work: Callable[[_Item, Counter], Coroutine[Any, Any, TransferResult[_Item]]]
+    workers: int
+    progress: Callable[[BulkProgress], object] | None
+    settings: Settings | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.workers) is not int or not 1 <= self.workers <= _MOST:
+            raise ValueError(f"workers must be a whole number from 1 to {_MOST}, got {self.workers!r}")
+        self._iterator = iter(self.items)
         self._counter: Counter
         self._items_done = self._failed = self._skipped = 0
         self._reported = 0.0
-        #: Of the event loop: results that are handed over together, and how many there are with those before.
+        #: Used in the event loop: results to post together, and the number of all that the caller has not taken.
         self._together: list[TransferResult[_Item]] = []
         self._waiting = 0
         self._room = asyncio.Event()
 
     def run(self) -> Generator[TransferResult[_Item], None, None]:
-        """Yield the results as items finish. Closing the iterator stops everything and waits for it."""
-        self._counter = Counter(self._settings)
+        """Yield the results as items finish. Closing the generator stops all work and waits for it."""
+        self._counter = Counter(self.settings)
         with (
-            Feeder(self._items, 2 * self._workers) as feeder,
+            _Feeder(self._iterator, 2 * self.workers) as feeder,
             _engine.Started[None]() as started,
         ):
             started.start(self._work_on_all(feeder, started.post))
-            yield from self._collected(started)
+            while (results := self._received(started)) is not _engine.ENDED:
+                for start in range(0, len(results), _STEP):
+                    step = results[start : start + _STEP]
+                    for result in step:
+                        self._count(result)
+                        yield result
+                    _engine.call_soon(self._has_room, len(step))
             started.result()
-            feeder.raise_error()
+            if feeder.error is not None:  # not in the event loop, which a KeyboardInterrupt would end
+                raise feeder.error
         self._report(final=True)
 
-    def _collected(self, started: _engine.Started[None]) -> Iterator[TransferResult[_Item]]:
-        while (results := self._received(started)) is not _engine.ENDED:
-            for start in range(0, len(results), _STEP):
-                step = results[start : start + _STEP]
-                for result in step:
-                    self._count(result)
-                    yield result
-                _engine.call_soon(self._has_room, len(step))
-
     def _received(self, started: _engine.Started[None]) -> Any:
-        while self._progress:
+        while True:
             try:
-                return started.receive(_TICK)
+                return started.receive(_TICK if self.progress else None)
             except queue.Empty:
                 self._report()
-        return started.receive()
 
     def _count(self, result: TransferResult[_Item]) -> None:
         self._items_done += 1
@@ -95,35 +89,35 @@ class Bulk(Generic[_Item]):
         self._report()
 
     def _report(self, *, final: bool = False) -> None:
-        if self._progress is None or (time.monotonic() - self._reported < _TICK and not final):
+        if self.progress is None or (time.monotonic() - self._reported < _TICK and not final):
             return
         self._reported = time.monotonic()
         try:
-            self._progress(BulkProgress(self._items_done, self._failed, self._skipped, self._counter.bytes))
+            self.progress(BulkProgress(self._items_done, self._failed, self._skipped, self._counter.bytes))
         except Exception:  # noqa: BLE001  # it is the caller's code: anything may come out of it
-            self._progress = None
+            self.progress = None
             logger.exception("the progress callback failed; the transfers go on without it")
 
-    async def _work_on_all(self, feeder: Feeder[_Item], post: Callable[[object], None]) -> None:
+    async def _work_on_all(self, feeder: _Feeder[_Item], post: Callable[[object], None]) -> None:
         try:
-            await _engine.all_done(self._serve(feeder, post) for _ in range(self._workers))
+            await _engine.all_done(self._serve(feeder, post) for _ in range(self.workers))
         finally:
-            self._hand_over(post)
+            self._post(post)
 
-    async def _serve(self, feeder: Feeder[_Item], post: Callable[[object], None]) -> None:
-        """Work on one item after another, until there is none left."""
-        while (item := await feeder.next()) is not END:
-            result = await self._work(item, self._counter)
+    async def _serve(self, feeder: _Feeder[_Item], post: Callable[[object], None]) -> None:
+        """Work on one item after another, until the last."""
+        while (item := await feeder.next()) is not _END:
+            result = await self.work(item, self._counter)
             if not self._together:
-                asyncio.get_running_loop().call_later(_TOGETHER, self._hand_over, post)
+                asyncio.get_running_loop().call_later(_TOGETHER, self._post, post)
             self._together.append(result)
             self._waiting += 1
-            if self._waiting >= self._workers * _WAITING:
-                self._hand_over(post)
+            if self._waiting >= self.workers * _WAITING:
+                self._post(post)
                 self._room.clear()
                 await self._room.wait()
 
-    def _hand_over(self, post: Callable[[object], None]) -> None:
+    def _post(self, post: Callable[[object], None]) -> None:
         if self._together:
             post(self._together)
             self._together = []
@@ -131,3 +125,79 @@ class Bulk(Generic[_Item]):
     def _has_room(self, results: int) -> None:
         self._waiting -= results
         self._room.set()
+
+
+class _Feeder(Generic[_Item]):
+    """A context manager that takes items in its own thread: their iterator may block, or use this library.
+
+    Leaving it waits for the thread, which takes no further item.
+    """
+
+    def __init__(self, items: Iterator[_Item], ahead: int) -> None:
+        """Prepare the thread, which takes up to `ahead` items before they are needed."""
+        #: What the iterator raised.
+        self.error: BaseException | None = None
+        self._items = items
+        self._waiting: deque[_Item] = deque()
+        self._ended = False
+        #: How many more items the thread may take; 0 ends it. One number for several items wakes the thread once.
+        self._room: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._room.put(ahead)
+        self._step = (ahead + 1) // 2
+        self._used = 0
+        self._stopped = False
+        #: One for each worker that waits for an item.
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._feed,), name="mpr-items", daemon=True
+        )
+
+    def __enter__(self) -> _Feeder[_Item]:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped = True
+        self._room.put(0)
+        if not _engine.is_here():  # the garbage collector may close an abandoned generator in the event loop
+            self._thread.join()
+
+    async def next(self) -> _Item:
+        """Return the next item, or `_END`. Called in the event loop."""
+        while not self._waiting:
+            if self._ended:
+                return _END  # type: ignore[no-any-return]  # it is no item
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            if self._waiting or self._ended:  # the thread may have added an item before it could see the waiter
+                self._waiters.remove(waiter)
+            else:
+                await waiter
+        self._used += 1
+        if self._used >= self._step:
+            self._room.put(self._used)
+            self._used = 0
+        return self._waiting.popleft()
+
+    def _feed(self) -> None:
+        try:
+            while count := self._room.get():
+                for _ in range(count):
+                    item = _END if self._stopped else next(self._items, _END)
+                    if item is _END:
+                        return
+                    self._waiting.append(item)
+                    if self._waiters:
+                        _engine.call_soon(self._wake)
+        except BaseException as error:  # noqa: BLE001  # of the caller's iterator: raised after its last result
+            self.error = error
+        finally:
+            self._ended = True
+            _engine.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        count = len(self._waiters)
+        for _ in range(count if self._ended else min(count, len(self._waiting))):
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)

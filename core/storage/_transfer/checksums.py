@@ -1,4 +1,4 @@
-"""How the bytes of a transfer are proven to be the object's."""
+"""Checksums of transfers: the hashes of content, and the rules of S3 for ETags."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import hashlib
 import re
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-_MD5 = re.compile(r"[0-9a-fA-F]{32}")
-_MD5_OF_PARTS = re.compile(r"[0-9a-fA-F]{32}-([0-9]{1,5})")
-#: With an object that this library uploads in parts: their size in bytes, without which its ETag tells nothing.
+#: An ETag that can be an MD5: of the content, or of the MD5s of parts, whose number follows (``...-2``).
+ETAG = re.compile(r"([0-9a-fA-F]{32})(?:-([0-9]{1,5}))?")
+#: The header with the bytes of each part of an object that this library uploaded in parts. The ETag cannot be
+#: compared without it.
 PART_SIZE = "x-amz-meta-mpr-part-size"
+_BYTES = re.compile(r"[1-9][0-9]{0,12}")
+#: Whole-object checksums that S3 may store with an object, the strongest first
+#: (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
+_CHECKSUMS = ("sha256", "sha1", "crc32")
 
 
 class Hash(Protocol):
-    """What `hashlib` and `Crc32` have in common."""
+    """The common interface of the hashes of `hashlib` and of this module."""
 
     def update(self, data: bytes | memoryview, /) -> object: ...
     def digest(self) -> bytes: ...
 
 
 class Crc32:
-    """CRC-32 in the shape of a `hashlib` hash, big-endian as S3 writes it."""
+    """CRC-32 with the interface of a `hashlib` hash, big-endian as in S3's header."""
 
     def __init__(self) -> None:
         self._value = 0
@@ -36,7 +41,7 @@ class Crc32:
 
 
 class PartsMd5:
-    """The ETag of an object in parts: the MD5 of the MD5s of its parts, and their number."""
+    """The ETag of an object in parts, as the digest of a hash."""
 
     def __init__(self, part_size: int) -> None:
         self.part_size = part_size
@@ -52,18 +57,17 @@ class PartsMd5:
     def update(self, data: bytes | memoryview, /) -> None:
         view = memoryview(data)
         while view:
-            number, begun = divmod(self._position, self.part_size)
-            piece = view[: self.part_size - begun]
+            number, offset = divmod(self._position, self.part_size)
+            piece = view[: self.part_size - offset]
             self.part(number).update(piece)
             self._position += len(piece)
             view = view[len(piece) :]
 
     def digest(self) -> bytes:
-        digests = b"".join(part.digest() for part in self._parts)
-        return f"{md5(digests).hexdigest()}-{len(self._parts)}".encode()
+        return etag_of_parts([part.digest() for part in self._parts]).encode()
 
 
-class _Nothing:
+class _NoHash:
     def update(self, data: bytes | memoryview, /) -> None: ...
 
     def digest(self) -> bytes:
@@ -71,91 +75,71 @@ class _Nothing:
 
 
 class Check(NamedTuple):
-    """A hash in the making, and what it must come to."""
+    """A running hash and its expected result."""
 
     verified_by: str
     hash: Hash
-    expected: bytes
+    expected: str
+    #: Encodes the digest as `expected` is encoded.
+    encode: Callable[[bytes], str]
 
-    def holds(self) -> bool:
-        """Whether the bytes seen so far are the object."""
-        return self.hash.digest() == self.expected
-
-
-#: Whole-object checksums that S3 may store beside an object, the strongest first
-#: (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
-_CHECKSUMS = (
-    ("x-amz-checksum-sha256", "sha256"),
-    ("x-amz-checksum-sha1", "sha1"),
-    ("x-amz-checksum-crc32", "crc32"),
-)
+    def received(self) -> str:
+        """Return the checksum of the bytes hashed so far, to compare with `expected`."""
+        return self.encode(self.hash.digest())
 
 
 def md5(data: bytes = b"") -> Any:
-    """MD5 as a checksum, which also builds of Python for FIPS allow."""
+    """Return an MD5 hash, used as a checksum: builds of Python for FIPS allow it too."""
     return hashlib.md5(data, usedforsecurity=False)
 
 
 def content_md5(digest: bytes) -> str:
-    """The header by which the store refuses a body that was changed on the way."""
+    """Return the value of the header Content-MD5, by which the store refuses a body that changed on the way."""
     return b64encode(digest).decode()
 
 
-def _new(name: str) -> Hash:
-    return Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
+def etag_of_parts(digests: list[bytes]) -> str:
+    """Return the ETag of an object in parts: the MD5 of the MD5s of its parts, and their number."""
+    return f"{md5(b''.join(digests)).hexdigest()}-{len(digests)}"
 
 
 def etag_of(headers: Mapping[str, str]) -> str:
-    """Return the ETag without its quotes, and without the ``W/`` by which proxies mark it as weak; empty: none."""
+    """Return the ETag without quotes and without ``W/``, by which proxies mark it as weak; empty if absent."""
     return headers.get("etag", "").removeprefix("W/").strip('"')
 
 
-def is_hash(headers: Mapping[str, str]) -> bool:
-    """Whether the ETag can come from the content alone.
+def has_encrypted_etag(headers: Mapping[str, str]) -> bool:
+    """Return whether a key of KMS or of the customer encrypts the object: its ETag is no hash of the content.
 
-    It does not under a key of KMS or of the customer
-    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
     """
-    encrypted = headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
-    return not encrypted and "x-amz-server-side-encryption-customer-algorithm" not in headers
+    return (
+        headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+        or "x-amz-server-side-encryption-customer-algorithm" in headers
+    )
 
 
-def is_md5_of_parts(headers: Mapping[str, str]) -> bool:
-    """Whether the ETag is the MD5 of the MD5s of parts (``...-2``)."""
-    return bool(_MD5_OF_PARTS.fullmatch(etag_of(headers))) and is_hash(headers)
-
-
-def is_md5(headers: Mapping[str, str]) -> bool:
-    """Whether the ETag is the MD5 of the content: that of an object in parts (``...-2``) is none."""
-    return bool(_MD5.fullmatch(etag_of(headers))) and is_hash(headers)
+def md5_check(etag: str, part_size: int) -> Check:
+    """Return the check against an ETag that `ETAG` matches; `part_size` is used if it has a number of parts."""
+    if "-" in etag:
+        return Check("md5", PartsMd5(part_size), etag.lower(), bytes.decode)
+    return Check("md5", md5(), etag.lower(), bytes.hex)
 
 
 def check_for(headers: Mapping[str, str], size: int) -> Check:
-    """The best check that the answer to GetObject allows, for an object of `size` bytes."""
+    """Return the strongest check that a response to GetObject allows, for an object of `size` bytes."""
     etag = etag_of(headers)
-    if is_md5(headers):
-        return Check("md5", md5(), bytes.fromhex(etag))
-    part_size = _part_size(headers, etag, size)
-    if part_size:
-        return Check("md5", PartsMd5(part_size), etag.lower().encode())
-    for header, name in _CHECKSUMS:
-        value = headers.get(header, "")
-        # A checksum of checksums of parts ends in -N, and is of no use without the bounds of the parts.
+    match = None if has_encrypted_etag(headers) else ETAG.fullmatch(etag)
+    if match and not match[2]:
+        return md5_check(etag, 0)
+    part_size = headers.get(PART_SIZE, "")
+    # A copy by another program keeps this metadata, and may have other parts.
+    if match and _BYTES.fullmatch(part_size) and int(match[2]) == -(-size // int(part_size)):
+        return md5_check(etag, int(part_size))
+    for name in _CHECKSUMS:
+        value = headers.get(f"x-amz-checksum-{name}", "")
+        # A checksum of the checksums of parts ends in -N, and cannot be compared without the sizes of the parts.
         if value and "-" not in value and headers.get("x-amz-checksum-type") != "COMPOSITE":
-            return _Encoded(name, _new(name), value.encode())
-    return Check("size", _Nothing(), b"")
-
-
-def _part_size(headers: Mapping[str, str], etag: str, size: int) -> int:
-    """The size of the parts that the ETag was made of; 0 where that is not known."""
-    text = headers.get(PART_SIZE, "")
-    found, part_size = _MD5_OF_PARTS.fullmatch(etag), int(text) if text.isdecimal() else 0
-    if not (found and part_size and is_hash(headers)):
-        return 0
-    # A copy that another program made keeps what was noted of the parts, and has others.
-    return part_size if int(found[1]) == -(-size // part_size) else 0
-
-
-class _Encoded(Check):
-    def holds(self) -> bool:
-        return b64encode(self.hash.digest()) == self.expected
+            checksum: Hash = Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
+            return Check(name, checksum, value, lambda digest: b64encode(digest).decode())
+    return Check("size", _NoHash(), "", bytes.hex)

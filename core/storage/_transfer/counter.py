@@ -1,4 +1,4 @@
-"""What the transfers of one bulk transfer share: their settings, and the bytes that they have moved."""
+"""The state that the transfers of one bulk transfer share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from core.storage.settings import Settings
 
 
 class Counter:
-    """The settings of a bulk transfer, and the bytes that it has moved."""
+    """The settings of a bulk transfer, and the number of bytes that it has moved."""
 
     def __init__(self, settings: Settings | None) -> None:
-        """Read the current settings unless there are `settings`; an error is raised for each item."""
+        """Use `settings`, or else the current settings; if these are wrong, `settings()` raises for each item."""
         self.bytes = 0
         self._settings: Settings | StorageError
         try:
@@ -21,11 +21,7 @@ class Counter:
             self._settings = error
 
     def settings(self) -> Settings:
-        """Return the settings of the whole bulk transfer.
-
-        Raises:
-            StorageConfigError: the environment names no store.
-        """
+        """Return the settings of the whole bulk transfer, or raise why there are none."""
         if isinstance(self._settings, StorageError):
             raise self._settings
         return self._settings

@@ -1,4 +1,4 @@
-"""Downloading one object: whole, verified, or not at all."""
+"""Downloading one object to a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.storage import _telemetry
 from core.storage._config.current import current_settings
-from core.storage._errors import IntegrityError
+from core.storage._errors import IntegrityError, StoreUnreachableError
 from core.storage._http import retry
 from core.storage._keys import check_key
 from core.storage._log import logger
@@ -17,8 +17,8 @@ from core.storage._progress import Progress, Report
 from core.storage._public import public
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
 from core.storage._transfer.checksums import Check
-from core.storage._transfer.sink import CHUNK, new_sink
-from core.storage._transfer.source import Source, is_partial
+from core.storage._transfer.sink import CHUNK, LargeSink, Sink
+from core.storage._transfer.source import PARTIAL_CONTENT, Source
 from core.storage.settings import Settings
 
 
@@ -30,35 +30,36 @@ def download_file(
     *,
     progress: Callable[[int], object] | None = None,
 ) -> ObjectInfo:
-    """Download the object `key` of `bucket` to the file `path`, replacing what stands there.
+    """Download the object `key` of `bucket` to the file `path`, replacing an existing file.
 
-    Atomic: the bytes go to a hidden temporary file beside `path`, which is renamed when they are whole,
-    verified and on the disk; after any failure, KeyboardInterrupt included, `path` is as it was. What a killed
-    process left is removed an hour later, by the next download into the same folder. Verified:
-    size always, hash where the store gives one (`ObjectInfo.verified_by` says which); a hash that does not fit
-    is downloaded once more before it is an error. Retried: a connection that breaks is resumed where it broke,
-    with backoff, up to 5 times in a row without getting further. Safe from many threads and processes.
+    Atomic: the bytes go to a hidden temporary file in the folder of `path`, which is renamed when it is complete,
+    verified and on the disk; after any failure, KeyboardInterrupt included, `path` is unchanged. What a killed
+    process left is removed an hour later, by the next download into the same folder. Verified: the size always,
+    the hash if the store has one (`ObjectInfo.verified_by` says which); after a wrong hash the object is
+    downloaded once more before that is an error. Retried: a download whose connection breaks is resumed at that
+    byte, with backoff, until 5 in a row broke before they delivered 1 MiB. Safe from many threads and processes.
 
     Args:
         bucket: its name, such as `core.storage.BUCKET_IN`.
-        key: the object's key.
+        key: the object key.
         path: the file to write. Its folder must exist. A symbolic link is replaced, not followed.
-        progress: called with the number of bytes that newly arrived, always positive; what arrives a second
-            time after a fault is not counted again. If it raises, that is logged and the download goes on.
+        progress: called with the number of bytes that newly arrived, always positive; bytes that arrive a second
+            time after a failure are not counted again. If it raises an exception, that is logged and the download
+            continues.
 
     Raises:
-        UnsafeKeyError: the key names no object.
-        ObjectNotFoundError, BucketNotFoundError, AccessDeniedError, StoreUnreachableError: as they say.
-        ObjectChangedError: the object was replaced meanwhile.
+        UnsafeKeyError: the key is not the name of an object.
+        ObjectNotFoundError, BucketNotFoundError, AccessDeniedError, StoreUnreachableError: see these classes.
+        ObjectChangedError: the object was replaced during the download.
         IntegrityError: what arrived is not the object, twice.
-        OSError: the file cannot be written: no folder, no space, no right.
+        OSError: the file cannot be written: no folder, no space, no permission.
     """
     check_key(key)
     target = check_target(path)
     sweep(str(target.parent))
-    reported = Progress(progress)
+    report = Progress(progress)
     with _telemetry.span("download_file", bucket, key) as span:
-        return span.moved(reported.run(_downloaded(bucket, key, target, reported.report, current_settings())))
+        return span.moved(report.run(_downloaded(bucket, key, target, report, current_settings())))
 
 
 async def _downloaded(bucket: str, key: str, target: Path, report: Report, settings: Settings) -> ObjectInfo:
@@ -67,40 +68,40 @@ async def _downloaded(bucket: str, key: str, target: Path, report: Report, setti
 
 
 async def fetch(bucket: str, key: str, descriptor: int, report: Report, settings: Settings) -> ObjectInfo:
-    """Write the object into an empty file, with the guarantees of `download_file` but for the renaming."""
+    """Write the object into an empty file, with the guarantees of `download_file` except the rename."""
     source = Source(bucket, check_key(key), settings)
     with _telemetry.measured("download", bucket) as measure:
-        return _telemetry.verified(measure.moved(await _fetched(source, descriptor, report)))
-
-
-async def _fetched(source: Source, descriptor: int, report: Report) -> ObjectInfo:
-    try:
-        check = await _receive(source, descriptor, report)
-    except IntegrityError as error:
-        # A bit that flipped on the way does not flip again; one that flipped in the store does.
-        logger.warning("%s; it is read once more", error)
-        os.ftruncate(descriptor, 0)
-        check = await _receive(source, descriptor, report)
-    return source.info(check.verified_by)
+        try:
+            check = await _receive(source, descriptor, report)
+        except IntegrityError as error:
+            # A bit that flipped on the way does not flip again; one that flipped in the store does.
+            logger.warning("%s; it is read once more", error)
+            os.ftruncate(descriptor, 0)
+            check = await _receive(source, descriptor, report)
+        return _telemetry.verified(measure.moved(source.info(check.verified_by)))
 
 
 async def _receive(source: Source, descriptor: int, report: Report) -> Check:
-    """Receive all bytes of the object, over as many connections as it takes, and their hash."""
+    """Receive the whole object over as many connections as needed, and return its check."""
     response = await source.open()
     sink = None
     try:
-        sink = new_sink(descriptor, source, report)
+        sink = (Sink if source.size <= CHUNK else LargeSink)(descriptor, source, report)
         cause = await sink.drain(response)
         failures = 0
         while cause:
             failures = 1 if sink.gained >= CHUNK else failures + 1
             if failures >= retry.ATTEMPTS:
-                raise source.broken(sink.position) from cause
+                raise source.error(
+                    StoreUnreachableError,
+                    f"the connection broke {retry.ATTEMPTS} times at byte {sink.position} of {source.size} of "
+                    f"{source.bucket}/{source.key}; nothing was kept, try again later",
+                ) from cause
             seconds = await retry.pause(failures)
             _telemetry.resumed(source.bucket, source.key, sink.position, source.size, cause, seconds)
             response.close()
-            response = await source.resume(sink.position)
-            if not is_partial(response):
+            response = await source.open(sink.position)
+            if response.status != PARTIAL_CONTENT:  # the server ignores ranges
                 await sink.restart()
             cause = await sink.drain(response)
         return await sink.checked()

@@ -17,12 +17,12 @@ from core.storage._objects import ObjectInfo
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
-from core.storage._transfer.bulk import Bulk, check_workers
+from core.storage._transfer.bulk import Bulk
 from core.storage._transfer.counter import Counter
 from core.storage._transfer.download import fetch
 from core.storage._transfer.unchanged import is_same
 
-#: What to download: as a listing gives it, or a bucket and a key.
+#: An object as a listing describes it, or a bucket and a key.
 _Item = TypeVar("_Item", bound=ObjectInfo | tuple[str, str])
 
 
@@ -34,16 +34,16 @@ def download_many(
     workers: int = WORKERS,
     progress: Callable[[BulkProgress], object] | None = None,
 ) -> Generator[TransferResult[_Item], None, None]:
-    """Download objects into `folder`, many at once; a result for each as it finishes, in any order.
+    """Download objects into `folder`, many at once; yield a result for each when it finishes, in any order.
 
-    Nothing starts before the first result is asked for: iterate to the end, or what is left is not downloaded.
-    The key is the path below `folder`, whose folders are made. Each file is whole and verified as by
-    `download_file`, or not there; unlike there, it is not forced to the disk one by one. A file that is there
-    with the object's size and hash is left as it is, so that the same call again goes on where one ended. Of two
-    objects for one file (the same key in two buckets, or keys that the file system takes for the same), the later
-    one is an error of its item. An item that fails does not stop the others. Memory does not grow with the number
-    of items, which are taken from their iterator as they are needed. Leaving the iteration (an exception,
-    ``close``, Ctrl-C) stops the rest and leaves no half-written file.
+    Nothing starts before the first result is requested: iterate to the end, or the rest is not downloaded.
+    The key is the path below `folder`; missing folders are created. Each file is atomic and verified as by
+    `download_file`, but not forced to the disk one by one. A file that exists with the object's size and hash is
+    skipped, so that the same call continues after an interruption. Of two objects for one file (the same key in
+    two buckets, or keys that the file system does not distinguish), the later one is an error of its item. An item
+    that fails does not stop the others. Memory does not grow with the number of items, which are taken from their
+    iterator when they are needed. Leaving the iteration (an exception, ``close``, Ctrl-C) stops the rest and
+    leaves no incomplete file.
 
     ::
 
@@ -55,24 +55,23 @@ def download_many(
         items: from `list_objects`, or pairs of bucket and key.
         folder: must exist.
         workers: how many objects at a time, 1 to 256.
-        progress: called from this thread, a few times a second and at the end. If it raises, that is logged and
-            the downloads go on.
+        progress: called from this thread, a few times a second and at the end. If it raises an exception, that is
+            logged and the downloads continue.
 
     Raises:
         ValueError, OSError: at the call: `workers` or `folder` cannot be used.
     """
-    check_workers(workers)
     target = check_target(Path(folder, "x")).parent
     return _telemetry.bulk("download_many", Bulk(items, _Downloads(target).download, workers, progress).run())
 
 
 class _Downloads:
-    """What the workers share."""
+    """The state that the workers of one call share."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        #: Folders that exist and are known to be inside, by the keys that end there.
-        self._made: set[str] = set()
+        #: Parents of keys whose folders exist inside `folder`.
+        self._parents: set[str] = set()
         #: When the first file of this call was created, by the clock of its file system, in nanoseconds.
         self._began: int | None = None
 
@@ -83,22 +82,19 @@ class _Downloads:
             path = await self._path(key)
             if isinstance(item, ObjectInfo) and await is_same(path, item):
                 return TransferResult(item, Path(path), item, skipped=True)
-            async with Replacement(path, durable=False, check=self._must_not_replace) as descriptor:
-                self._begin(descriptor)
+            async with Replacement(path, durable=False, check=self._check_replaced) as descriptor:
+                if self._began is None:
+                    self._began = os.fstat(descriptor).st_mtime_ns
                 info = await fetch(bucket, key, descriptor, counter.report(), counter.settings())
         except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
             return TransferResult(item, Path(path) if path else None, error=error)
         return TransferResult(item, Path(path), info)
 
-    def _begin(self, descriptor: int) -> None:
-        if self._began is None:
-            self._began = os.fstat(descriptor).st_mtime_ns
+    def _check_replaced(self, part: str, target: str | os.PathLike[str], status: os.stat_result) -> None:
+        """Refuse to replace a file that another item of this call has written, with other content.
 
-    def _must_not_replace(self, part: str, target: str | os.PathLike[str], status: os.stat_result) -> None:
-        """Refuse to replace a file that another item of this call has written, with another content.
-
-        The file system decides which names are one: `A.jpg` and `a.jpg` may be. And no memory is needed for the
-        names of all items.
+        Only the file system knows which names are the same (`A.jpg` and `a.jpg` may be), and a set of all names
+        would grow with the number of items.
         """
         is_of_this_call = self._began is not None and status.st_mtime_ns > self._began
         if is_of_this_call and not filecmp.cmp(part, target, shallow=False):
@@ -112,9 +108,9 @@ class _Downloads:
     async def _path(self, key: str) -> str:
         path_parts(key)
         parents = key.rpartition("/")[0]
-        if parents not in self._made:
+        if parents not in self._parents:
             await in_worker(self._make_parents, key)
-            self._made.add(parents)
+            self._parents.add(parents)
         return f"{self._folder}/{key}"
 
     def _make_parents(self, key: str) -> None:
@@ -124,6 +120,6 @@ class _Downloads:
 
 
 def _pair(item: object) -> tuple[str, str]:
-    if isinstance(item, tuple) and len(item) == 2 and all(isinstance(one, str) for one in item):  # noqa: PLR2004
+    if isinstance(item, tuple) and len(item) == 2 and all(isinstance(text, str) for text in item):  # noqa: PLR2004
         return item
     raise TypeError(f"an item must be an ObjectInfo or a pair of bucket and key, got {item!r}")

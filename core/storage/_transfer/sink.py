@@ -1,67 +1,65 @@
-"""The file that the bytes of a download go to, and their running hash."""
+"""Writing the body of a download to a file, and hashing it."""
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
+import sys
+from typing import ClassVar
 
+from core.storage._engine import in_worker
+from core.storage._errors import IntegrityError
 from core.storage._http.framing import Response
 from core.storage._progress import Report
-from core.storage._transfer.atomic_file import check_space, write_at
-from core.storage._transfer.checksums import Check
-from core.storage._transfer.parallel_file import ParallelFile
+from core.storage._transfer.checksums import Check, Hash, PartsMd5
 from core.storage._transfer.source import Source
 
-#: Bytes from which on an object is written and hashed in worker threads, and gained between two faults for the
-#: first to be forgotten.
+#: Bytes. A larger object is written and hashed in worker threads, so many bytes at once. A connection that
+#: delivers as many before it breaks starts the count of failures anew.
 CHUNK = 1024 * 1024
-
-
-def new_sink(descriptor: int, source: Source, report: Report) -> Sink:
-    """Return the sink for an object of this size.
-
-    Raises:
-        OSError: the file system has no room for it.
-    """
-    if source.size <= CHUNK:  # that there is no room is found out as fast by writing it
-        return Sink(descriptor, source, report)
-    check_space(descriptor, source.size)
-    return LargeSink(descriptor, source, report)
+#: Buffers of a file with one hash, and of all files with a hash per part together.
+_FEW = 4
+_MANY = 32
 
 
 class Sink:
-    """Writes and hashes bytes where they arrive: the way for small objects."""
+    """The file of a small object: its bytes are written and hashed in the event loop, which is faster for them."""
 
     def __init__(self, descriptor: int, source: Source, report: Report) -> None:
         self._descriptor = descriptor
         self._source = source
         self._report = report
         self._furthest = 0
+        #: Bytes of the last response that had not arrived before.
         self.gained = 0
         self._begin()
 
     async def restart(self) -> None:
-        """Forget everything: the next byte is the object's first."""
+        """Begin again: the next byte is the object's first."""
         await self.close()
         os.ftruncate(self._descriptor, 0)
         self._begin()
 
     async def checked(self) -> Check:
-        """Return the check that the bytes have passed.
-
-        Raises:
-            IntegrityError: they have not.
-        """
-        if not self._check.holds():
-            raise self._source.damaged(self._check.verified_by)
+        """Return the check of the whole object, or raise an IntegrityError if the checksums differ."""
+        received = self._check.received()
+        if received != self._check.expected:
+            raise self._source.error(
+                IntegrityError,
+                f"checksum mismatch: received {self._source.bucket}/{self._source.key} with the "
+                f"{self._check.verified_by} {received}, the store's is {self._check.expected}; the object is "
+                "damaged (upload it again), or a proxy changes responses (connect without it)",
+            )
         return self._check
 
     async def close(self) -> None:
         """Wait for the worker threads that use the file."""
 
     async def drain(self, response: Response) -> Exception | None:
-        """Take in the body. None when the object is whole, otherwise why it broke off."""
+        """Receive the body; return None when the object is whole, otherwise why the body ended early."""
         cause = await self._read(response)
-        # Bytes that arrived before, and again after a restart, are no progress.
+        # Bytes that are received again after a restart are no progress.
         self.gained = max(0, self.position - self._furthest)
         self._furthest += self.gained
         return None if self.position == self._source.size else cause
@@ -73,42 +71,70 @@ class Sink:
     async def _read(self, response: Response) -> Exception:
         while True:
             try:
-                piece = await response.piece()
+                data = await response.piece()
             except OSError as error:
                 return error
-            if not piece:
+            if not data:
                 return EOFError("the body ended early")
             start = self.position
-            self._advance(len(piece))
-            write_at(self._descriptor, piece, start)
-            self._check.hash.update(piece)
+            self._advance(len(data))
+            _write(self._descriptor, data, start, self._check.hash)
 
     def _advance(self, count: int) -> None:
         self.position += count
         if self.position > self._source.size:
-            raise self._source.oversized()
+            raise self._source.error(
+                IntegrityError,
+                f"received more of {self._source.bucket}/{self._source.key} than its {self._source.size} bytes: "
+                "a proxy may change responses, connect without it",
+            )
         self._report.reached(self.position)
 
 
 class LargeSink(Sink):
-    """Has worker threads write and hash the bytes, while the next ones are received."""
+    """The file of a large object: worker threads write and hash its bytes, while the next ones are received.
 
-    _parallel: ParallelFile
+    The bytes of one part are hashed in order, several parts at once.
+    """
 
-    def _begin(self) -> None:
-        super()._begin()
-        self._parallel = ParallelFile(self._descriptor, self._check)
+    _active: ClassVar[set[LargeSink]] = set()
+
+    def __init__(self, descriptor: int, source: Source, report: Report) -> None:
+        status = os.fstatvfs(descriptor)
+        free = status.f_bavail * status.f_frsize
+        if status.f_blocks and source.size > free:  # some file systems (FUSE) report no blocks
+            raise OSError(errno.ENOSPC, f"the object has {source.size} bytes, the file system has {free} free")
+        super().__init__(descriptor, source, report)
 
     async def checked(self) -> Check:
-        await self._parallel.finish()
+        if self._jobs:
+            await asyncio.wait(self._jobs)
+        self._raise_error()
         return await super().checked()
 
     async def close(self) -> None:
-        await self._parallel.stop()
+        self._active.discard(self)
+        for job in self._jobs:
+            job.cancel()
+        if self._jobs:
+            await asyncio.wait(self._jobs)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._parts = self._check.hash if isinstance(self._check.hash, PartsMd5) else None
+        #: A file with one hash has one part, without an end.
+        self._part_size = self._parts.part_size if self._parts else sys.maxsize
+        self._free: asyncio.LifoQueue[memoryview] = asyncio.LifoQueue()
+        self._buffers = 0
+        #: The last job of the part that is received, and all jobs that have not ended.
+        self._last: asyncio.Task[None] | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._error: Exception | None = None
+        self._active.add(self)
 
     async def _read(self, response: Response) -> Exception:
         while True:
-            buffer = await self._parallel.free_buffer(self.position)
+            buffer = await self._buffer()
             count = 0
             try:
                 count = await response.into(buffer)
@@ -116,9 +142,50 @@ class LargeSink(Sink):
                 return error
             finally:
                 if not count:
-                    self._parallel.give_back(buffer)
+                    self._free.put_nowait(buffer)
             if not count:
                 return EOFError("the body ended early")
             start = self.position
             self._advance(count)
-            self._parallel.write(buffer, count, start)
+            self._start_job(buffer[:count], start)
+
+    async def _buffer(self) -> memoryview:
+        """Return a buffer for the next bytes of the part."""
+        most = max(_FEW, _MANY // len(self._active)) if self._parts else _FEW
+        if self._free.empty() and self._buffers < most:
+            self._free.put_nowait(memoryview(bytearray(CHUNK)))
+            self._buffers += 1
+        buffer = await self._free.get()
+        self._raise_error()
+        return memoryview(buffer.obj)[: self._part_size - self.position % self._part_size]
+
+    def _start_job(self, data: memoryview, position: int) -> None:
+        number, offset = divmod(position, self._part_size)
+        checksum = self._parts.part(number) if self._parts else self._check.hash
+        self._last = asyncio.create_task(self._job(self._last if offset else None, data, position, checksum))
+        self._jobs.add(self._last)
+        self._last.add_done_callback(self._jobs.discard)
+
+    async def _job(
+        self, before: asyncio.Task[None] | None, data: memoryview, position: int, checksum: Hash
+    ) -> None:
+        try:
+            if before is not None:
+                await asyncio.wait([before])
+            self._raise_error()
+            await in_worker(_write, self._descriptor, data, position, checksum)
+        except Exception as error:  # noqa: BLE001  # `_raise_error` raises it where the object is received
+            self._error = self._error or error
+        self._free.put_nowait(data)
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def _write(descriptor: int, data: memoryview, position: int, checksum: Hash) -> None:
+    """Write and hash all of the data; one `os.pwrite` may write less, as on a disk that is nearly full."""
+    written = 0
+    while written < len(data):
+        written += os.pwrite(descriptor, data[written:], position + written)
+    checksum.update(data)

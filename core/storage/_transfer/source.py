@@ -1,13 +1,11 @@
-"""An object in the store while it is read: every response must describe the same one."""
+"""An object in the store while it is downloaded: every response must describe the same object."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from core.storage._errors import IntegrityError, ObjectChangedError, StoreUnreachableError
-from core.storage._http import retry
+from core.storage._errors import IntegrityError, ObjectChangedError, StorageError
 from core.storage._http.clock import header_time
 from core.storage._http.framing import Response
 from core.storage._http.request import Request, send
@@ -16,15 +14,11 @@ from core.storage._transfer.checksums import Check, check_for, etag_of
 from core.storage.settings import Settings
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
-
-
-def is_partial(response: Response) -> bool:
-    """Whether the response is the part that was requested, and not the whole object."""
-    return response.status == 206  # noqa: PLR2004  # Partial Content
+PARTIAL_CONTENT = 206
 
 
 class Source:
-    """The object in the store, as its first response described it. Every later one must describe the same."""
+    """The object in the store, as its first response described it."""
 
     def __init__(self, bucket: str, key: str, settings: Settings) -> None:
         self.bucket = bucket
@@ -33,88 +27,59 @@ class Source:
         self._settings = settings
         self._headers: Mapping[str, str] = {}
 
-    async def open(self) -> Response:
-        """Request the whole object."""
-        response = await self._get({})
-        size = self._size(response, 0)
-        if not self._headers:
-            self._headers, self.size = response.headers, size
-        self._must_be_the_same(response, size)
-        return response
-
-    async def resume(self, position: int) -> Response:
-        """Request the object from `position` on; all of it comes from a server that ignores ranges."""
-        if not position:
-            return await self.open()
-        response = await self._get({"Range": f"bytes={position}-", "If-Match": f'"{etag_of(self._headers)}"'})
-        self._must_be_the_same(response, self._size(response, position))
+    async def open(self, position: int = 0) -> Response:
+        """Request the object from `position` on; a server that ignores ranges sends all of it."""
+        plain = {"Range": f"bytes={position}-", "If-Match": f'"{etag_of(self._headers)}"'} if position else {}
+        # Only AWS is sure to know the header.
+        signed = {"x-amz-checksum-mode": "ENABLED"} if self._settings.dialect.checksums == "when_supported" else {}
+        response = await send(
+            Request("GetObject", self.bucket, self.key, signed=signed, plain=plain), self._settings
+        )
+        try:
+            self._compare(response, position)
+        except StorageError:
+            response.close()
+            raise
         return response
 
     def check(self) -> Check:
-        """A fresh check of its bytes."""
+        """Return a new check of the object's bytes."""
         return check_for(self._headers, self.size)
 
     def info(self, verified_by: str) -> ObjectInfo:
+        """Return the description of the downloaded object."""
         modified = header_time(self._headers, "last-modified")
         return ObjectInfo(self.key, self.size, etag_of(self._headers), modified, verified_by, self.bucket)
 
-    def broken(self, position: int) -> StoreUnreachableError:
-        return StoreUnreachableError(
-            f"the connection broke {retry.ATTEMPTS} times at byte {position} of {self.size} of "
-            f"{self.bucket}/{self.key}; nothing was kept, try again later",
-            **self._place(),
-        )
+    def error(self, kind: type[StorageError], message: str) -> StorageError:
+        """Return an error about the object."""
+        return kind(message, bucket=self.bucket, key=self.key, operation="GetObject")
 
-    def damaged(self, verified_by: str) -> IntegrityError:
-        return IntegrityError(
-            f"what arrived of {self.bucket}/{self.key} does not have the {verified_by} that the store names; the "
-            "object is damaged, or a proxy on the way changes it",
-            **self._place(),
-        )
-
-    def oversized(self) -> IntegrityError:
-        return IntegrityError(
-            f"the store sent more of {self.bucket}/{self.key} than the {self.size} bytes that it named",
-            **self._place(),
-        )
-
-    async def _get(self, plain: Mapping[str, str]) -> Response:
-        # Only AWS is sure to know the header.
-        known = self._settings.dialect.checksums == "when_supported"
-        signed = {"x-amz-checksum-mode": "ENABLED"} if known else {}
-        return await send(Request("GetObject", self.bucket, self.key, signed=signed, plain=plain), self._settings)
+    def _compare(self, response: Response, position: int) -> None:
+        """Compare a response with the first one; the first describes the object."""
+        size = self._size(response, position)
+        if not self._headers:
+            self._headers, self.size = response.headers, size
+        elif (size, etag_of(response.headers)) != (self.size, etag_of(self._headers)):
+            message = f"{self.bucket}/{self.key} was replaced while it was read; read it again"
+            raise self.error(ObjectChangedError, message)
 
     def _size(self, response: Response, position: int) -> int:
-        """Return the size of the whole object, by a response that begins at `position` or holds all of it."""
-        return self._total(response, position) if is_partial(response) else self._length(response)
-
-    def _length(self, response: Response) -> int:
-        if response.length is None:
-            response.close()
-            raise IntegrityError(
-                f"the store did not say how long {self.bucket}/{self.key} is, so that a part of it could pass for "
-                "the whole; a proxy on the way may have removed Content-Length",
-                **self._place(),
+        """Return the size of the whole object, from a response that begins at `position` or has all of it."""
+        if response.status != PARTIAL_CONTENT:
+            if response.length is None:
+                raise self.error(
+                    IntegrityError,
+                    f"the response for {self.bucket}/{self.key} has no Content-Length, so an incomplete object "
+                    "could not be detected: a proxy may have removed the header, connect without it",
+                )
+            return response.length
+        content_range = response.headers.get("content-range", "")
+        match = _CONTENT_RANGE.fullmatch(content_range)
+        if not match or int(match[1]) != position:
+            raise self.error(
+                IntegrityError,
+                f"the request for {self.bucket}/{self.key} from byte {position} on received another range, "
+                f"{content_range!r}: a proxy may change responses, connect without it",
             )
-        return response.length
-
-    def _total(self, response: Response, position: int) -> int:
-        named = response.headers.get("content-range", "")
-        found = _CONTENT_RANGE.fullmatch(named)
-        if not found or int(found[1]) != position:
-            response.close()
-            raise IntegrityError(
-                f"the store was asked for {self.bucket}/{self.key} from byte {position}, and sent {named!r}",
-                **self._place(),
-            )
-        return int(found[2])
-
-    def _must_be_the_same(self, response: Response, size: int) -> None:
-        if (size, etag_of(response.headers)) != (self.size, etag_of(self._headers)):
-            response.close()
-            raise ObjectChangedError(
-                f"{self.bucket}/{self.key} was replaced while it was read; read it again", **self._place()
-            )
-
-    def _place(self) -> Any:
-        return {"bucket": self.bucket, "key": self.key, "operation": "GetObject"}
+        return int(match[2])

@@ -1,4 +1,4 @@
-"""Downloading to a temporary file, for programs that want a file and nothing else."""
+"""Downloading to a temporary file."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,16}$")
 def download_to_temp(bucket: str, key: str) -> Path:
     """Download an object to a new file in the folder for temporary files; the caller deletes it.
 
-    The file keeps the suffix of the key, because ffmpeg and OpenCV go by it, takes nothing else from the key,
-    and only its owner may read it (mode 0600). Whole, verified and retried as `download_file`; after a failure
-    nothing is left. `temporary_download` deletes it for you.
+    The file keeps the suffix of the key, because ffmpeg and OpenCV go by it, and nothing else of the key. Only its
+    owner may read it (mode 0600). Atomic, verified and retried as `download_file`: after a failure there is no
+    file. `temporary_download` also deletes the file.
 
     Raises:
         StorageError, OSError: as `download_file`.
     """
-    return downloaded(bucket, key, current_settings())
+    return _downloaded(bucket, key, current_settings())
 
 
-def downloaded(bucket: str, key: str, settings: Settings) -> Path:
-    """Do as `download_to_temp`, with `settings`."""
+def _downloaded(bucket: str, key: str, settings: Settings) -> Path:
     suffix = _SUFFIX.search(check_key(key))
     descriptor, name = tempfile.mkstemp(prefix="mpr-", suffix=suffix[0] if suffix else "")
     path = Path(name)
@@ -54,7 +53,7 @@ def downloaded(bucket: str, key: str, settings: Settings) -> Path:
 @public
 @contextmanager
 def temporary_download(bucket: str, key: str) -> Iterator[Path]:
-    """`download_to_temp` for one ``with`` block; the file is deleted when the block ends, however it ends.
+    """Download as `download_to_temp` for one ``with`` block, and delete the file when the block ends.
 
     Raises:
         StorageError, OSError: as `download_file`.
@@ -65,8 +64,8 @@ def temporary_download(bucket: str, key: str) -> Iterator[Path]:
 
 @contextmanager
 def temporary(bucket: str, key: str, settings: Settings) -> Iterator[Path]:
-    """Do as `temporary_download`, with `settings`."""
-    path = downloaded(bucket, key, settings)
+    """Download as `temporary_download` does, with `settings`."""
+    path = _downloaded(bucket, key, settings)
     try:
         yield path
     finally:

@@ -1,4 +1,4 @@
-"""Uploading one file: the object is whole, or it is not there."""
+"""Uploading one file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.storage._keys import check_new_key
 from core.storage._objects import ObjectInfo
 from core.storage._progress import Progress, Report
 from core.storage._public import public
-from core.storage._transfer.checksums import content_md5, etag_of, is_md5
+from core.storage._transfer.checksums import content_md5
 from core.storage._transfer.content_types import content_type_of
 from core.storage._transfer.multipart import put_parts
 from core.storage._transfer.upload_source import THRESHOLD, UploadSource
@@ -35,34 +35,34 @@ def upload_file(
     metadata: Mapping[str, str] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> ObjectInfo:
-    """Upload the file `path` as the object `key` of `bucket`, replacing an object that is there.
+    """Upload the file `path` as the object `key` of `bucket`, replacing an existing object.
 
     Atomic: readers see the old object or the new one. Verified: every request carries its Content-MD5, by
-    which the store refuses flipped bits, and the ETag that comes back is compared (`ObjectInfo.verified_by`).
-    Retried, each request. Up to 32 MiB go in one request; above, parts of 16 MiB or more go over up to 4
-    connections, and the parts are discarded after any failure, KeyboardInterrupt included. Safe from many threads
-    and processes. No ACL is ever sent: R2, GCS and most AWS buckets refuse one.
+    which the store refuses flipped bits, and the ETag of the response is compared (`ObjectInfo.verified_by`).
+    Retried: each request. A file of up to 32 MiB is sent in one request; a larger one in parts of 16 MiB or more,
+    over up to 4 connections, and the parts are discarded after any failure, KeyboardInterrupt included. Safe from
+    many threads and processes. No ACL is ever sent: R2, GCS and most AWS buckets refuse one.
 
     Args:
         path: a regular file.
         bucket: its name, such as `core.storage.BUCKET_OUT`.
-        key: the object's key, relative, without parts that are empty, ``.`` or ``..``.
+        key: the object key, relative, without parts that are empty, ``.`` or ``..``.
         content_type: by default, by the suffix of the key.
         metadata: names and values to keep with the object, ASCII; 2 KiB in all on AWS.
-        progress: called with the number of bytes that the store has newly taken, in the calling thread. If
-            it raises, that is logged and the upload goes on.
+        progress: called in the calling thread with the number of bytes that the store newly accepted. If it raises
+            an exception, that is logged and the upload continues.
 
     Raises:
         UnsafeKeyError: some stores would not keep the object under this key.
-        BucketNotFoundError, AccessDeniedError, StoreUnreachableError: as they say.
+        BucketNotFoundError, AccessDeniedError, StoreUnreachableError: see these classes.
         IntegrityError: the file changed while it was read (nothing was put in place), or the store's ETag is
             not the hash of what was sent.
         OSError: the file cannot be read.
     """
     headers = _headers(content_type or content_type_of(key), metadata or {})
-    reported = Progress(progress)
+    report = Progress(progress)
     with _telemetry.span("upload_file", bucket, key) as span:
-        return span.moved(reported.run(put(path, bucket, key, headers, reported.report, current_settings())))
+        return span.moved(report.run(put(path, bucket, key, headers, report, current_settings())))
 
 
 async def put(
@@ -73,17 +73,16 @@ async def put(
     report: Report,
     settings: Settings,
 ) -> ObjectInfo:
-    """Do as `upload_file`, with the headers of the object."""
+    """Upload a file as `upload_file` does, with the headers of the object."""
     check_new_key(key)
     with _telemetry.measured("upload", bucket) as measure, _opened(path) as file:
         source = UploadSource(file, bucket, key, settings)
-        if source.size <= THRESHOLD:
-            return measure.moved(await _put(source, headers, report))
-        return measure.moved(await put_parts(source, headers, report))
+        put_content = _put_whole if source.size <= THRESHOLD else put_parts
+        return measure.moved(await put_content(source, headers, report))
 
 
 def _opened(path: str | os.PathLike[str]) -> BinaryIO:
-    # Looked at before it is opened: opening a pipe would wait for its other end.
+    # Before it is opened, because opening a pipe would wait for its other end.
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "this is a folder, name a file", str(path))
@@ -92,27 +91,19 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
     return open(path, "rb", buffering=0)  # the caller closes it
 
 
-async def _put(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
-    # In memory, so that what is hashed is what is sent.
+async def _put_whole(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
+    # In memory, so that the hashed bytes are those that are sent.
     part = await source.part(0, source.size)
     source.must_be_unchanged()
     headers["Content-MD5"] = content_md5(part.md5)
     response = await source.call("PutObject", signed=headers, body=part.body, body_sha256=part.sha256)
-    etag = etag_of(response.headers)
-    comparable = is_md5(response.headers)
-    if comparable and etag.lower() != part.md5.hex():
-        raise source.damaged("PutObject", etag, part.md5.hex())
+    info = source.uploaded("PutObject", response.headers, part.md5.hex())
     report.advanced(source.size)
-    return source.uploaded(response.headers, etag, "md5" if comparable else "content-md5")
+    return info
 
 
 def _headers(content_type: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of an object.
-
-    Raises:
-        TypeError: a name or value is no text.
-        ValueError: it cannot be a header, or two names differ in case alone.
-    """
+    """Return the headers of an object; a TypeError or ValueError says which metadata cannot be a header."""
     headers = {"Content-Type": content_type}
     for name, value in metadata.items():
         if {type(name), type(value)} != {str}:

@@ -16,7 +16,7 @@ from core.storage._http.request import Request, exchange
 from core.storage._objects import ObjectInfo
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.bulk import Bulk, check_workers
+from core.storage._transfer.bulk import Bulk
 from core.storage._transfer.checksums import etag_of
 from core.storage._transfer.content_types import content_type_of
 from core.storage._transfer.counter import Counter
@@ -24,7 +24,7 @@ from core.storage._transfer.unchanged import is_same
 from core.storage._transfer.upload import put
 from core.storage.settings import Settings
 
-#: What to upload: a file, a bucket and a key, in the order of `upload_file`.
+#: A file, a bucket and a key, in the order of `upload_file`.
 _Item = TypeVar("_Item", bound=tuple[str | os.PathLike[str], str, str])
 _LENGTH = 3
 
@@ -37,13 +37,13 @@ def upload_many(
     resume: bool = False,
     progress: Callable[[BulkProgress], object] | None = None,
 ) -> Generator[TransferResult[_Item], None, None]:
-    """Upload files, many at once; a result for each as it finishes, in any order.
+    """Upload files, many at once; yield a result for each when it finishes, in any order.
 
-    Nothing starts before the first result is asked for: iterate to the end, or what is left is not uploaded.
-    Each object is whole and verified as by `upload_file`, or as it was. An item that fails does not stop the
-    others. Memory does not grow with the number of items, which are taken from their iterator as they are
-    needed. Leaving the iteration (an exception, ``close``, Ctrl-C) stops the rest and discards parts that were
-    on their way.
+    Nothing starts before the first result is requested: iterate to the end, or the rest is not uploaded.
+    Each object is complete and verified as by `upload_file`, or unchanged. An item that fails does not stop the
+    others. Memory does not grow with the number of items, which are taken from their iterator when they are
+    needed. Leaving the iteration (an exception, ``close``, Ctrl-C) stops the rest and discards the parts that were
+    already sent.
 
     ::
 
@@ -53,10 +53,10 @@ def upload_many(
     Args:
         items: file, bucket and key of each.
         workers: how many files at a time, 1 to 256.
-        resume: ask the store first, and leave out what is there with the file's size and hash. That is a request
-            more for each item.
-        progress: called from this thread, a few times a second and at the end. If it raises, that is logged and
-            the uploads go on.
+        resume: first request the description of each object, and skip a file whose object has the same size and
+            hash. That is one more request for each item.
+        progress: called from this thread, a few times a second and at the end. If it raises an exception, that is
+            logged and the uploads continue.
 
     Raises:
         ValueError: at the call: `workers` cannot be used.
@@ -72,8 +72,7 @@ def uploads(
     progress: Callable[[BulkProgress], object] | None = None,
     settings: Settings | None = None,
 ) -> Generator[TransferResult[_Item], None, None]:
-    """Do as `upload_many`, with `settings`; by default with those that are current when the first item begins."""
-    check_workers(workers)
+    """Upload files as `upload_many` does, with `settings`; by default those that are current at the first item."""
     work = partial(_upload, resume=resume)
     return _telemetry.bulk("upload_many", Bulk(items, work, workers, progress, settings).run())
 
@@ -81,20 +80,19 @@ def uploads(
 async def _upload(item: _Item, counter: Counter, *, resume: bool) -> TransferResult[_Item]:
     path = None
     try:
-        name, bucket, key = _checked(item)
-        path = Path(name)
-        found = await _present(bucket, key, counter.settings()) if resume else None
-        if found is not None and await is_same(path, found):
-            return TransferResult(item, path, found, skipped=True)
+        file, bucket, key = _checked(item)
+        path = Path(file)
+        existing = await _existing(bucket, key, counter.settings()) if resume else None
+        if existing is not None and await is_same(path, existing):
+            return TransferResult(item, path, existing, skipped=True)
         headers = {"Content-Type": content_type_of(key)}
-        info = await put(name, bucket, key, headers, counter.report(), counter.settings())
+        info = await put(file, bucket, key, headers, counter.report(), counter.settings())
     except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
         return TransferResult(item, path, error=error)
     return TransferResult(item, path, info)
 
 
-async def _present(bucket: str, key: str, settings: Settings) -> ObjectInfo | None:
-    """Return the object that has the key now, if there is one."""
+async def _existing(bucket: str, key: str, settings: Settings) -> ObjectInfo | None:
     try:
         headers = (await exchange(Request("HeadObject", bucket, key), settings)).headers
     except ObjectNotFoundError:
@@ -104,6 +102,6 @@ async def _present(bucket: str, key: str, settings: Settings) -> ObjectInfo | No
 
 
 def _checked(item: Any) -> tuple[str | os.PathLike[str], str, str]:
-    if isinstance(item, tuple) and len(item) == _LENGTH and all(isinstance(one, str) for one in item[1:]):
+    if isinstance(item, tuple) and len(item) == _LENGTH and all(isinstance(text, str) for text in item[1:]):
         return item
     raise TypeError(f"an item must be a file, a bucket and a key, got {item!r}")

@@ -11,7 +11,7 @@ from boto3.s3.transfer import TransferConfig
 
 from core import storage
 from core.storage import download_file, upload_file
-from core.storage._transfer import put
+from core.storage._transfer import upload
 from infra.copy import mirror, process
 from tests.infra.copy.conftest import Pair, Place
 
@@ -161,7 +161,7 @@ class TestParts:
     def test_downloads_from_the_target_are_verified_as_those_from_the_source(
         self, pair: Pair, body, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr(put, "THRESHOLD", 8 * MIB)
+        monkeypatch.setattr(upload, "THRESHOLD", 8 * MIB)
         file = tmp_path / "video.mp4"
         file.write_bytes(body)
         monkeypatch.setenv("S3_ENV_FILE", str(pair.source.file))
