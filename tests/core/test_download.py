@@ -282,6 +282,7 @@ def test_where_the_etag_is_no_md5_a_stored_checksum_is_checked(served, target, m
         {},
         {"x-amz-checksum-crc32": "AAAAAA==-2"},
         {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-type": "COMPOSITE"},
+        *({"x-amz-meta-mpr-part-size": text} for text in ("9" * 5000, "0", "-5", "5e6", "")),
     ],
 )
 def test_without_a_usable_hash_the_result_says_that_only_the_size_was_checked(

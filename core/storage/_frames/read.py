@@ -14,8 +14,7 @@ from core.storage._frames.manifest import CachedFrame, FrameManifest
 from core.storage._http.limits import WORKERS
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
-from core.storage._transfer.bulk import Bulk
-from core.storage._transfer.counter import Counter
+from core.storage._transfer.bulk import Bulk, Counter
 from core.storage._transfer.download import fetch
 from core.storage._transfer.unchanged import md5_of, proven_md5
 from core.storage.settings import Settings

@@ -18,8 +18,7 @@ from core.storage._listing.pages import Pages
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.bulk import Bulk
-from core.storage._transfer.counter import Counter
+from core.storage._transfer.bulk import Bulk, Counter
 from core.storage._transfer.unchanged import md5_of, proven_md5
 from core.storage._transfer.upload_many import uploads
 from core.storage.keys import FrameKey, ManifestKey, parse

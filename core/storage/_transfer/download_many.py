@@ -17,8 +17,7 @@ from core.storage._objects import ObjectInfo
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
-from core.storage._transfer.bulk import Bulk
-from core.storage._transfer.counter import Counter
+from core.storage._transfer.bulk import Bulk, Counter
 from core.storage._transfer.download import fetch
 from core.storage._transfer.unchanged import is_same
 

@@ -16,10 +16,9 @@ from core.storage._http.request import Request, exchange
 from core.storage._objects import ObjectInfo
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.bulk import Bulk
+from core.storage._transfer.bulk import Bulk, Counter
 from core.storage._transfer.checksums import etag_of
 from core.storage._transfer.content_types import content_type_of
-from core.storage._transfer.counter import Counter
 from core.storage._transfer.unchanged import is_same
 from core.storage._transfer.upload import put
 from core.storage.settings import Settings
