@@ -179,19 +179,19 @@ def test_an_interrupt_while_an_upload_is_created_aborts_it(any_bucket, large, tr
 @pytest.mark.parametrize("change", ["grow", "shrink", "touch"])
 def test_a_file_that_changes_meanwhile_is_not_uploaded(bucket, request, monkeypatch, which, change):
     path = request.getfixturevalue(which)
-    real = os.pread
+    real = os.preadv
     todo = [change]
 
-    def pread(descriptor, size, start):
+    def preadv(descriptor, buffers, start):
         if todo:
             todo.clear()
             if change == "touch":
                 os.utime(path, (1, 1))
             else:
                 os.truncate(path, path.stat().st_size + (1 if change == "grow" else -500))
-        return real(descriptor, size, start)
+        return real(descriptor, buffers, start)
 
-    monkeypatch.setattr(os, "pread", pread)
+    monkeypatch.setattr(os, "preadv", preadv)
     with pytest.raises(IntegrityError, match="changed while it was uploaded"):
         upload_file(path, bucket, "k")
     client = get_s3_client()
@@ -200,8 +200,8 @@ def test_a_file_that_changes_meanwhile_is_not_uploaded(bucket, request, monkeypa
 
 
 def test_a_read_that_comes_in_pieces_is_completed(fake, small, monkeypatch):
-    real = os.pread
-    monkeypatch.setattr(os, "pread", lambda descriptor, size, start: real(descriptor, min(size, 7), start))
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda descriptor, buffers, start: real(descriptor, [buffers[0][:7]], start))
     upload_file(small, "bucket", "k")
     assert fake.objects["/bucket/k"] == small.read_bytes()
 

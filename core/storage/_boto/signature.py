@@ -50,7 +50,7 @@ def sign(
     return signed
 
 
-def payload_hash(scheme: str, body: bytes, digest: str = "") -> str:
+def payload_hash(scheme: str, body: bytes | memoryview, digest: str = "") -> str:
     """Return the value of x-amz-content-sha256. Over TLS only the Content-MD5 of the body is signed, as a header.
 
     `digest` is the SHA-256 of the body in hexadecimal, if the caller has it.

@@ -55,7 +55,7 @@ class Request(NamedTuple):
     signed: Mapping[str, str] = {}
     #: Further headers.
     plain: Mapping[str, str] = {}
-    body: bytes = b""
+    body: bytes | memoryview = b""
     #: Of the body, in hexadecimal, if it was computed before.
     body_sha256: str = ""
 

@@ -88,7 +88,7 @@ class Check(NamedTuple):
         return self.encode(self.hash.digest())
 
 
-def md5(data: bytes = b"") -> Any:
+def md5(data: bytes | memoryview = b"") -> Any:
     """Return an MD5 hash, used as a checksum: builds of Python for FIPS allow it too."""
     return hashlib.md5(data, usedforsecurity=False)
 

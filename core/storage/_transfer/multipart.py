@@ -116,9 +116,11 @@ class _Upload:
         return etag_of_parts([digest for _, (digest, _) in sorted(self._parts.items())])
 
     async def _send(self, numbers: Iterator[int]) -> None:
+        # One buffer for each connection: new ones would stay with the allocator of each worker thread.
+        buffer = memoryview(bytearray(self._part_size))
         for number in numbers:
             start = (number - 1) * self._part_size
-            part = await self._source.part(start, min(self._part_size, self._source.size - start))
+            part = await self._source.part(start, buffer[: self._source.size - start])
             signed = {"Content-MD5": content_md5(part.md5)}
             query = f"partNumber={number}&"
             response = await self._call(

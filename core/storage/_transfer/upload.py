@@ -93,7 +93,7 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
 
 async def _put_whole(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
     # In memory, so that the hashed bytes are those that are sent.
-    part = await source.part(0, source.size)
+    part = await source.part(0, memoryview(bytearray(source.size)))
     source.must_be_unchanged()
     headers["Content-MD5"] = content_md5(part.md5)
     response = await source.call("PutObject", signed=headers, body=part.body, body_sha256=part.sha256)

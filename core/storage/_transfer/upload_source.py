@@ -25,7 +25,7 @@ _SMALL = 1024 * 1024
 class Part(NamedTuple):
     """The body of a request, with its hashes."""
 
-    body: bytes
+    body: memoryview
     md5: bytes
     #: In hexadecimal; empty if it is not signed.
     sha256: str
@@ -46,18 +46,21 @@ class UploadSource:
         #: Over TLS the body is not part of the signature, but its MD5 is.
         self._is_signed = (settings.endpoint_url or "").lower().startswith("http:")
 
-    async def part(self, start: int, size: int) -> Part:
-        """Return the bytes from `start` on, with their hashes; more than 1 MiB is read in a worker thread."""
-        return self._part(start, size) if size <= _SMALL else await in_worker(self._part, start, size)
+    async def part(self, start: int, buffer: memoryview) -> Part:
+        """Fill the buffer with the bytes from `start` on, and hash them; more than 1 MiB in a worker thread."""
+        return self._part(start, buffer) if len(buffer) <= _SMALL else await in_worker(self._part, start, buffer)
 
-    def _part(self, start: int, size: int) -> Part:
-        descriptor = self._file.fileno()
-        body = self._content[start : start + size] or os.pread(descriptor, size, start)
-        while len(body) < size:
-            data = os.pread(descriptor, size - len(body), start + len(body))
-            if not data:
+    def _part(self, start: int, body: memoryview) -> Part:
+        if self._content:
+            body[:] = self._content[start : start + len(body)]
+            filled = len(body)
+        else:
+            filled = os.preadv(self._file.fileno(), [body], start)
+        while filled < len(body):
+            count = os.preadv(self._file.fileno(), [body[filled:]], start + filled)
+            if not count:
                 raise self._changed()
-            body += data
+            filled += count
         return Part(body, md5(body).digest(), hashlib.sha256(body).hexdigest() if self._is_signed else "")
 
     def must_be_unchanged(self) -> None:
