@@ -18,7 +18,7 @@ import pytest
 from core.storage import Settings
 from core.storage._boto import clients
 from core.storage._frames import write
-from core.storage._http import request, retry
+from core.storage._http import limits, request, retry
 from core.storage._http.connection import Connection
 from core.storage._http.framing import Response
 from core.storage._http.request import Request
@@ -271,7 +271,12 @@ def page_size(monkeypatch) -> Callable[[int], None]:
 @pytest.fixture
 def read_timeout(monkeypatch) -> Callable[[float], None]:
     """Set after how many seconds without a byte a connection counts as broken."""
-    return lambda seconds: monkeypatch.setattr(clients, "READ_TIMEOUT", seconds)
+
+    def set_timeout(seconds: float) -> None:
+        monkeypatch.setattr(limits, "READ_TIMEOUT", seconds)  # of our own requests
+        monkeypatch.setattr(clients, "READ_TIMEOUT", seconds)  # of botocore's
+
+    return set_timeout
 
 
 @pytest.fixture
