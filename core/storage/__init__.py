@@ -33,11 +33,15 @@ if TYPE_CHECKING:
     from core.storage._keys import safe_path
     from core.storage._listing.list_objects import list_objects
     from core.storage._objects import ObjectInfo
+    from core.storage._objects.delete import delete_many, delete_object
+    from core.storage._objects.info import get_object_info, object_exists
     from core.storage._results import BulkProgress, TransferResult
     from core.storage._transfer.download import download_file
+    from core.storage._transfer.download_bytes import download_bytes
     from core.storage._transfer.download_many import download_many
+    from core.storage._transfer.object_file import open_object
     from core.storage._transfer.temporary import download_to_temp, temporary_download
-    from core.storage._transfer.upload import upload_file
+    from core.storage._transfer.upload import upload_bytes, upload_file
     from core.storage._transfer.upload_many import upload_many
     from core.storage.settings import Settings
 
@@ -71,14 +75,21 @@ __all__ = [
     "TransferResult",
     "UnsafeKeyError",
     "WrongRegionError",
+    "delete_many",
+    "delete_object",
+    "download_bytes",
     "download_file",
     "download_many",
     "download_to_temp",
+    "get_object_info",
     "get_presigned_url",
     "get_s3_client",
     "list_objects",
+    "object_exists",
+    "open_object",
     "safe_path",
     "temporary_download",
+    "upload_bytes",
     "upload_file",
     "upload_many",
 ]
@@ -92,14 +103,21 @@ _LAZY = {
     "ObjectInfo": "_objects",
     "Settings": "settings",
     "TransferResult": "_results",
+    "delete_many": "_objects.delete",
+    "delete_object": "_objects.delete",
+    "download_bytes": "_transfer.download_bytes",
     "download_file": "_transfer.download",
     "download_many": "_transfer.download_many",
     "download_to_temp": "_transfer.temporary",
+    "get_object_info": "_objects.info",
     "get_presigned_url": "_boto.presign",
     "get_s3_client": "_boto.clients",
     "list_objects": "_listing.list_objects",
+    "object_exists": "_objects.info",
+    "open_object": "_transfer.object_file",
     "safe_path": "_keys",
     "temporary_download": "_transfer.temporary",
+    "upload_bytes": "_transfer.upload",
     "upload_file": "_transfer.upload",
     "upload_many": "_transfer.upload_many",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -19,12 +19,14 @@ class TransferResult(Generic[_Item]):
 
     #: The item as the caller passed it.
     item: _Item
-    #: The local file; None if the item has no path that can be used.
+    #: The local file; None if the item has no path that can be used, and for bytes in memory.
     path: Path | None = None
     #: The object, if the file and the object are the same now.
     info: ObjectInfo | None = None
     #: The error, if they are not.
     error: Exception | None = None
+    #: The content, of a download into memory.
+    data: bytes | None = field(default=None, repr=False)
     #: Whether nothing was moved, because the target already existed with the right size and hash.
     skipped: bool = False
 

@@ -20,10 +20,11 @@ NAMES = [
     "BUCKET_IN", "BUCKET_OUT", "AccessDeniedError", "BucketNotFoundError", "BulkProgress", "CachedFrame",
     "ClockSkewError", "ExpiredCredentialsError", "FrameCache", "FrameManifest", "IntegrityError",
     "InvalidCredentialsError", "InvalidResponseError", "LayoutError", "ObjectChangedError", "ObjectInfo",
-    "ObjectNotFoundError",
-    "Settings", "StorageConfigError", "StorageError", "StoreUnreachableError", "TransferResult", "UnsafeKeyError",
-    "WrongRegionError", "download_file", "download_many", "download_to_temp", "get_presigned_url", "get_s3_client",
-    "list_objects", "safe_path", "temporary_download", "upload_file", "upload_many",
+    "ObjectNotFoundError", "Settings", "StorageConfigError", "StorageError", "StoreUnreachableError",
+    "TransferResult", "UnsafeKeyError", "WrongRegionError", "delete_many", "delete_object", "download_bytes",
+    "download_file", "download_many", "download_to_temp", "get_object_info", "get_presigned_url",
+    "get_s3_client", "list_objects", "object_exists", "open_object", "safe_path", "temporary_download",
+    "upload_bytes", "upload_file", "upload_many",
 ]  # fmt: skip
 
 SIGNATURES = {
@@ -32,6 +33,13 @@ SIGNATURES = {
     "download_to_temp": "(bucket, key)",
     "temporary_download": "(bucket, key)",
     "upload_file": "(path, bucket, key, *, content_type, metadata, progress)",
+    "upload_bytes": "(data, bucket, key, *, content_type, metadata)",
+    "download_bytes": "(bucket, key, *, start, length)",
+    "open_object": "(bucket, key)",
+    "get_object_info": "(bucket, key)",
+    "object_exists": "(bucket, key)",
+    "delete_object": "(bucket, key)",
+    "delete_many": "(items)",
     "get_presigned_url": "(bucket, key, expires, *, method, content_type, filename)",
     "get_s3_client": "(settings)",
     "safe_path": "(folder, key)",
@@ -148,7 +156,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def test_the_library_depends_on_boto3_alone():
-    allowed = {*sys.stdlib_module_names, "core", "boto3", "botocore", "urllib3", "mypy_boto3_s3"}
+    allowed = {*sys.stdlib_module_names, "core", "boto3", "botocore", "urllib3", "mypy_boto3_s3", "typing_extensions"}
     for path in PACKAGE.rglob("*.py"):
         for module in imports_of(path):
             assert module.split(".")[0] in allowed, f"{path.name} imports {module}"

@@ -21,7 +21,7 @@ from core.storage import (
     upload_file,
 )
 from core.storage._http import translate
-from core.storage._transfer import upload_source
+from core.storage._transfer import upload
 from core.storage.settings import Settings, read_env_file
 from infra.env import files
 from tests.core._tls import TlsStore, serving
@@ -88,12 +88,12 @@ def refused(operation):
 
 
 @pytest.mark.usefixtures("loaded")
-@pytest.mark.parametrize("size", [0, 1_000_003, upload_source.THRESHOLD + 1], ids=["empty", "small", "in parts"])
+@pytest.mark.parametrize("size", [0, 1_000_003, upload.THRESHOLD + 1], ids=["empty", "small", "in parts"])
 def test_the_library_works_from_the_env_file(tmp_path, size):
     source, target = tmp_path / "source.mp4", tmp_path / "target.mp4"
     source.write_bytes(os.urandom(size))
     uploaded = upload_file(source, IN, KEY)
-    assert uploaded.etag.endswith("-3") == (size > upload_source.THRESHOLD)
+    assert uploaded.etag.endswith("-3") == (size > upload.THRESHOLD)
     assert [(one.key, one.size) for one in list_objects(IN, "chunks/")] == [(KEY, size)]
     assert download_file(IN, KEY, target).size == size
     assert target.read_bytes() == source.read_bytes()

@@ -20,7 +20,7 @@ from core.storage import (
     get_s3_client,
     upload_file,
 )
-from core.storage._transfer import multipart, upload_source
+from core.storage._transfer import multipart
 from core.storage._transfer.content_types import content_type_of
 from tests.core.transport import requests_of
 
@@ -229,13 +229,6 @@ def test_a_file_whose_size_is_reported_as_0_is_uploaded_with_its_content(bucket)
     assert Path("/proc/version").stat().st_size == 0
     assert upload_file("/proc/version", bucket, "version.txt").size == len(content) > 0
     assert get_s3_client().get_object(Bucket=bucket, Key="version.txt")["Body"].read() == content
-
-
-@pytest.mark.usefixtures("bucket")
-def test_more_than_goes_in_one_request_is_refused_from_a_file_without_a_size(monkeypatch):
-    monkeypatch.setattr(upload_source, "THRESHOLD", 10)
-    with pytest.raises(OSError, match="reports the size 0, and the file has more than 10 bytes"):
-        upload_file("/proc/version", "bucket", "version.txt")
 
 
 @pytest.mark.usefixtures("any_bucket")

@@ -50,6 +50,10 @@ _BY_CODES: dict[str, _Row] = {
         errors.WrongRegionError,
         "{place} is not in the region that the client signs for{region}",
     ),
+    "InvalidRange 416": (
+        errors.StorageError,
+        "the requested range of {place} begins at or after its end; get_object_info returns its size",
+    ),
     "InvalidObjectState": (
         errors.StorageError,
         (

@@ -25,6 +25,7 @@ _METHODS = {
     "CompleteMultipartUpload": "POST",
     "CreateMultipartUpload": "POST",
     "DeleteObject": "DELETE",
+    "DeleteObjects": "POST",
     "GetObject": "GET",
     "HeadObject": "HEAD",
     "ListObjectsV2": "GET",

@@ -16,6 +16,7 @@ _ROOTS = {
     # The second: rclone serve s3.
     "CreateMultipartUpload": ("InitiateMultipartUploadResult", "InitiateMultipartUpload"),
     "CompleteMultipartUpload": ("CompleteMultipartUploadResult",),
+    "DeleteObjects": ("DeleteResult",),
     "ListObjectsV2": ("ListBucketResult",),
 }
 #: The element of the body that proves that the operation was done.

@@ -83,6 +83,11 @@ class Check(NamedTuple):
     #: Encodes the digest as `expected` is encoded.
     encode: Callable[[bytes], str]
 
+    @classmethod
+    def of_size(cls) -> Check:
+        """Return the check for bytes without a checksum, of which only the number is compared."""
+        return cls("size", _NoHash(), "", bytes.hex)
+
     def received(self) -> str:
         """Return the checksum of the bytes hashed so far, to compare with `expected`."""
         return self.encode(self.hash.digest())
@@ -142,4 +147,4 @@ def check_for(headers: Mapping[str, str], size: int) -> Check:
         if value and "-" not in value and headers.get("x-amz-checksum-type") != "COMPOSITE":
             checksum: Hash = Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
             return Check(name, checksum, value, lambda digest: b64encode(digest).decode())
-    return Check("size", _NoHash(), "", bytes.hex)
+    return Check.of_size()

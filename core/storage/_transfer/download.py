@@ -17,7 +17,7 @@ from core.storage._progress import Progress, Report
 from core.storage._public import public
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
 from core.storage._transfer.checksums import Check
-from core.storage._transfer.sink import CHUNK, LargeSink, Sink
+from core.storage._transfer.sink import CHUNK, FileSink, LargeFileSink, Sink
 from core.storage._transfer.source import PARTIAL_CONTENT, Source
 from core.storage.settings import Settings
 
@@ -70,23 +70,33 @@ async def _downloaded(bucket: str, key: str, target: Path, report: Report, setti
 async def fetch(bucket: str, key: str, descriptor: int, report: Report, settings: Settings) -> ObjectInfo:
     """Write the object into an empty file, with the guarantees of `download_file` except the rename."""
     source = Source(bucket, check_key(key), settings)
-    with _telemetry.measured("download", bucket) as measure:
+
+    def new_sink() -> Sink:
+        return (FileSink if source.size <= CHUNK else LargeFileSink)(descriptor, source, report)
+
+    return await received(source, new_sink)
+
+
+async def received(source: Source, new_sink: Callable[[], Sink]) -> ObjectInfo:
+    """Receive and check all bytes of the source, and return the description of the object."""
+    with _telemetry.measured("download", source.bucket) as measure:
         try:
-            check = await _receive(source, descriptor, report)
+            check = await _receive(source, new_sink)
         except IntegrityError as error:
             # A bit that flipped on the way does not flip again; one that flipped in the store does.
             logger.warning("%s; it is read once more", error)
-            os.ftruncate(descriptor, 0)
-            check = await _receive(source, descriptor, report)
+            check = await _receive(source, new_sink, again=True)
         return _telemetry.verified(measure.moved(source.info(check.verified_by)))
 
 
-async def _receive(source: Source, descriptor: int, report: Report) -> Check:
-    """Receive the whole object over as many connections as needed, and return its check."""
+async def _receive(source: Source, new_sink: Callable[[], Sink], *, again: bool = False) -> Check:
+    """Receive all bytes over as many connections as needed, and return their check."""
     response = await source.open()
     sink = None
     try:
-        sink = (Sink if source.size <= CHUNK else LargeSink)(descriptor, source, report)
+        sink = new_sink()
+        if again:
+            await sink.restart()
         cause = await sink.drain(response)
         failures = 0
         while cause:

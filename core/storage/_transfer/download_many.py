@@ -12,14 +12,16 @@ from typing import TypeVar
 from core.storage import _telemetry
 from core.storage._engine import in_worker
 from core.storage._http.limits import WORKERS
-from core.storage._keys import path_parts, safe_path
-from core.storage._objects import ObjectInfo
+from core.storage._keys import check_key, path_parts, safe_path
+from core.storage._objects import ObjectInfo, pair_of
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
 from core.storage._transfer.bulk import Bulk, Counter
 from core.storage._transfer.download import fetch
-from core.storage._transfer.unchanged import is_same
+from core.storage._transfer.download_bytes import content_of
+from core.storage._transfer.source import Source
+from core.storage._transfer.unchanged import is_same_file
 
 #: An object as a listing describes it, or a bucket and a key.
 _Item = TypeVar("_Item", bound=ObjectInfo | tuple[str, str])
@@ -28,12 +30,12 @@ _Item = TypeVar("_Item", bound=ObjectInfo | tuple[str, str])
 @public
 def download_many(
     items: Iterable[_Item],
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None,
     *,
     workers: int = WORKERS,
     progress: Callable[[BulkProgress], object] | None = None,
 ) -> Generator[TransferResult[_Item], None, None]:
-    """Download objects into `folder`, many at once; yield a result for each when it finishes, in any order.
+    """Download objects, many at once; yield a result for each when it finishes, in any order.
 
     Nothing starts before the first result is requested: iterate to the end, or the rest is not downloaded.
     The key is the path below `folder`; missing folders are created. Each file is atomic and verified as by
@@ -42,7 +44,8 @@ def download_many(
     two buckets, or keys that the file system does not distinguish), the later one is an error of its item. An item
     that fails does not stop the others. Memory does not grow with the number of items, which are taken from their
     iterator when they are needed. Leaving the iteration (an exception, ``close``, Ctrl-C) stops the rest and
-    leaves no incomplete file.
+    leaves no incomplete file. Without a folder, the content is in `TransferResult.data`, verified as by
+    `download_bytes`; about 5 objects per worker are in memory at a time.
 
     ::
 
@@ -52,7 +55,7 @@ def download_many(
 
     Args:
         items: from `list_objects`, or pairs of bucket and key.
-        folder: must exist.
+        folder: must exist; None for downloads into memory.
         workers: how many objects at a time, 1 to 256.
         progress: called from this thread, a few times a second and at the end. If it raises an exception, that is
             logged and the downloads continue.
@@ -60,8 +63,17 @@ def download_many(
     Raises:
         ValueError, OSError: at the call: `workers` or `folder` cannot be used.
     """
-    target = check_target(Path(folder, "x")).parent
-    return _telemetry.bulk("download_many", Bulk(items, _Downloads(target).download, workers, progress).run())
+    work = _into_memory if folder is None else _Downloads(check_target(Path(folder, "x")).parent).download
+    return _telemetry.bulk("download_many", Bulk(items, work, workers, progress).run())
+
+
+async def _into_memory(item: _Item, counter: Counter) -> TransferResult[_Item]:
+    try:
+        bucket, key = pair_of(item)
+        data, info = await content_of(Source(bucket, check_key(key), counter.settings()), counter.report())
+    except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
+        return TransferResult(item, error=error)
+    return TransferResult(item, info=info, data=data)
 
 
 class _Downloads:
@@ -77,9 +89,9 @@ class _Downloads:
     async def download(self, item: _Item, counter: Counter) -> TransferResult[_Item]:
         path = None
         try:
-            bucket, key = (item.bucket, item.key) if isinstance(item, ObjectInfo) else _pair(item)
+            bucket, key = pair_of(item)
             path = await self._path(key)
-            if isinstance(item, ObjectInfo) and await is_same(path, item):
+            if isinstance(item, ObjectInfo) and await is_same_file(path, item):
                 return TransferResult(item, Path(path), item, skipped=True)
             async with Replacement(path, durable=False, check=self._check_replaced) as descriptor:
                 if self._began is None:
@@ -116,9 +128,3 @@ class _Downloads:
         parent = safe_path(self._folder, key).parent
         parent.mkdir(parents=True, exist_ok=True)
         sweep(str(parent))
-
-
-def _pair(item: object) -> tuple[str, str]:
-    if isinstance(item, tuple) and len(item) == 2 and all(isinstance(text, str) for text in item):  # noqa: PLR2004
-        return item
-    raise TypeError(f"an item must be an ObjectInfo or a pair of bucket and key, got {item!r}")

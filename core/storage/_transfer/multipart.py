@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._progress import Report
 from core.storage._transfer.checksums import PART_SIZE, content_md5, etag_of, etag_of_parts, has_encrypted_etag
-from core.storage._transfer.upload_source import UploadSource
+from core.storage._transfer.upload_source import Part, UploadSource
 
 _MIB = 1024 * 1024
 #: Bytes of a part. Measured: 16 to 32 MiB are the best; every part but the last must be equal (R2) and of at
@@ -35,13 +35,18 @@ def part_size(size: int) -> int:
     return max(_PART, -(-size // (_MOST_PARTS * _MIB)) * _MIB)
 
 
-async def put_parts(source: UploadSource, headers: dict[str, str], report: Report) -> ObjectInfo:
-    """Upload in parts; after any failure the parts are discarded and the object is unchanged."""
+async def put_parts(
+    source: UploadSource, headers: dict[str, str], report: Report, first: Part | None = None
+) -> ObjectInfo:
+    """Upload in parts; after any failure the parts are discarded and the object is unchanged.
+
+    `first` is a part that was read already, because only the end of a stream tells its size.
+    """
     upload = _Upload(source, report)
     await upload.create(headers)
     try:
-        await upload.send_all()
-        source.must_be_unchanged()
+        await upload.send_all(first)
+        source.check_unchanged()
         completed = await upload.complete()
     except (Exception, asyncio.CancelledError):
         await upload.abort()
@@ -57,7 +62,7 @@ class _Upload:
         self.encrypted = False
         self._source = source
         self._report = report
-        self._part_size = part_size(source.size)
+        self._part_size = part_size(source.content.size or 0)
         self._id = ""
         #: The MD5 digest and the store's ETag of each part, by its number.
         self._parts: dict[int, tuple[bytes, str]] = {}
@@ -75,12 +80,11 @@ class _Upload:
                 await self.abort()
             raise
 
-    async def send_all(self) -> None:
+    async def send_all(self, first: Part | None) -> None:
         """Send every part; the first failure stops the others."""
-        numbers = iter(range(1, -(-self._source.size // self._part_size) + 1))
         connections = max(1, min(_CONNECTIONS, _MEMORY // self._part_size))
         # Returns when all have ended: a part that arrives after the abort would be kept, and billed.
-        await all_done(self._send(numbers) for _ in range(connections))
+        await all_done(self._send(first if number == 0 else None) for number in range(connections))
 
     async def complete(self) -> Mapping[str, str]:
         """Complete the upload, and return the headers of the response, with the ETag of the object."""
@@ -115,20 +119,27 @@ class _Upload:
         """Return the ETag that the object must have."""
         return etag_of_parts([digest for _, (digest, _) in sorted(self._parts.items())])
 
-    async def _send(self, numbers: Iterator[int]) -> None:
+    async def _send(self, part: Part | None) -> None:
         # One buffer for each connection: new ones would stay with the allocator of each worker thread.
-        buffer = memoryview(bytearray(self._part_size))
-        for number in numbers:
-            start = (number - 1) * self._part_size
-            part = await self._source.part(start, buffer[: self._source.size - start])
+        buffer = self._source.content.buffer(self._part_size)
+        while part := part or await self._source.next_part(buffer):
+            if part.number > _MOST_PARTS:
+                raise StorageError(
+                    f"the stream for {self._source.bucket}/{self._source.key} is longer than {_MOST_PARTS} parts "
+                    f"of {self._part_size} bytes, and its size is not known: save it to a file, and upload that",
+                    bucket=self._source.bucket,
+                    key=self._source.key,
+                    operation="UploadPart",
+                )
             signed = {"Content-MD5": content_md5(part.md5)}
-            query = f"partNumber={number}&"
+            query = f"partNumber={part.number}&"
             response = await self._call(
                 "UploadPart", query, signed=signed, body=part.body, body_sha256=part.sha256
             )
-            self._parts[number] = part.md5, f'"{etag_of(response.headers)}"'
+            self._parts[part.number] = part.md5, f'"{etag_of(response.headers)}"'
             self.encrypted = self.encrypted or has_encrypted_etag(response.headers)
             self._report.advanced(len(part.body))
+            part = None
 
     async def _call(self, operation: str, query: str = "", **more: Any) -> Reply:
         return await self._source.call(operation, f"{query}uploadId={quote(self._id, safe='')}", **more)

@@ -1,4 +1,4 @@
-"""Writing the body of a download to a file, and hashing it."""
+"""The target of a download: memory or a file, with the running hash of its bytes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from core.storage._transfer.source import Source
 #: Bytes. A larger object is written and hashed in worker threads, so many bytes at once. A connection that
 #: delivers as many before it breaks starts the count of failures anew.
 CHUNK = 1024 * 1024
+_ENDED_EARLY = EOFError("the body ended early")
 #: Buffers of a file with one hash, and of all files with a hash per part together.
 _FEW = 4
 _MANY = 32
 
 
 class Sink:
-    """The file of a small object: its bytes are written and hashed in the event loop, which is faster for them."""
+    """Where the bytes of a download go, and their running hash."""
 
-    def __init__(self, descriptor: int, source: Source, report: Report) -> None:
-        self._descriptor = descriptor
+    def __init__(self, source: Source, report: Report) -> None:
         self._source = source
         self._report = report
         self._furthest = 0
@@ -38,11 +38,10 @@ class Sink:
     async def restart(self) -> None:
         """Begin again: the next byte is the object's first."""
         await self.close()
-        os.ftruncate(self._descriptor, 0)
         self._begin()
 
     async def checked(self) -> Check:
-        """Return the check of the whole object, or raise an IntegrityError if the checksums differ."""
+        """Return the check of the received bytes, or raise an IntegrityError if the checksums differ."""
         received = self._check.received()
         if received != self._check.expected:
             raise self._source.error(
@@ -54,10 +53,10 @@ class Sink:
         return self._check
 
     async def close(self) -> None:
-        """Wait for the worker threads that use the file."""
+        """Wait for the worker threads that use the target."""
 
     async def drain(self, response: Response) -> Exception | None:
-        """Receive the body; return None when the object is whole, otherwise why the body ended early."""
+        """Receive the body; return None when all bytes are there, otherwise why the body ended early."""
         cause = await self._read(response)
         # Bytes that are received again after a restart are no progress.
         self.gained = max(0, self.position - self._furthest)
@@ -69,16 +68,8 @@ class Sink:
         self._check = self._source.check()
 
     async def _read(self, response: Response) -> Exception:
-        while True:
-            try:
-                data = await response.piece()
-            except OSError as error:
-                return error
-            if not data:
-                return EOFError("the body ended early")
-            start = self.position
-            self._advance(len(data))
-            _write(self._descriptor, data, start, self._check.hash)
+        """Receive the body to its end, and return why it ended."""
+        raise NotImplementedError
 
     def _advance(self, count: int) -> None:
         self.position += count
@@ -91,13 +82,79 @@ class Sink:
         self._report.reached(self.position)
 
 
-class LargeSink(Sink):
+class MemorySink(Sink):
+    """Bytes in memory. A large object is hashed in a worker thread, while the next bytes are received."""
+
+    def __init__(self, source: Source, report: Report) -> None:
+        self.content = bytearray(source.size)
+        self._job: asyncio.Task[object] | None = None
+        super().__init__(source, report)
+
+    async def checked(self) -> Check:
+        await self.close()
+        return await super().checked()
+
+    async def close(self) -> None:
+        if self._job is not None:
+            await asyncio.wait([self._job])
+
+    async def _read(self, response: Response) -> Exception:
+        room = memoryview(self.content)
+        while self.position < len(room):
+            data = room[self.position : self.position + CHUNK]
+            try:
+                count = await response.into(data)
+            except OSError as error:
+                return error
+            if not count:
+                return _ENDED_EARLY
+            self._advance(count)
+            await self._hash(data[:count])
+        try:
+            self._advance(len(await response.piece()))  # there is none, or an error
+        except OSError as error:
+            return error
+        return _ENDED_EARLY
+
+    async def _hash(self, data: memoryview) -> None:
+        if len(self.content) <= CHUNK:
+            self._check.hash.update(data)
+            return
+        await self.close()
+        self._job = asyncio.create_task(in_worker(self._check.hash.update, data))
+
+
+class FileSink(Sink):
+    """The file of a small object: its bytes are written and hashed in the event loop, which is faster for them."""
+
+    def __init__(self, descriptor: int, source: Source, report: Report) -> None:
+        self._descriptor = descriptor
+        super().__init__(source, report)
+
+    async def restart(self) -> None:
+        await super().restart()
+        os.ftruncate(self._descriptor, 0)
+
+    async def _read(self, response: Response) -> Exception:
+        while True:
+            try:
+                data = await response.piece()
+            except OSError as error:
+                return error
+            if not data:
+                return _ENDED_EARLY
+            start = self.position
+            self._advance(len(data))
+            _write(self._descriptor, data, start, self._check.hash)
+
+
+class LargeFileSink(FileSink):
     """The file of a large object: worker threads write and hash its bytes, while the next ones are received.
 
     The bytes of one part are hashed in order, several parts at once.
     """
 
-    _active: ClassVar[set[LargeSink]] = set()
+    _active: ClassVar[set[LargeFileSink]] = set()
 
     def __init__(self, descriptor: int, source: Source, report: Report) -> None:
         status = os.fstatvfs(descriptor)
@@ -144,7 +201,7 @@ class LargeSink(Sink):
                 if not count:
                     self._free.put_nowait(buffer)
             if not count:
-                return EOFError("the body ended early")
+                return _ENDED_EARLY
             start = self.position
             self._advance(count)
             self._start_job(buffer[:count], start)

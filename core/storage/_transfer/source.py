@@ -18,55 +18,89 @@ PARTIAL_CONTENT = 206
 
 
 class Source:
-    """The object in the store, as its first response described it."""
+    """An object in the store, or a range of it, as the first response described it."""
 
-    def __init__(self, bucket: str, key: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        key: str,
+        settings: Settings,
+        start: int = 0,
+        length: int | None = None,
+        known: ObjectInfo | None = None,
+    ) -> None:
+        """Prepare requests for `length` bytes from `start` on, or up to the end; of the `known` version only."""
         self.bucket = bucket
         self.key = key
-        self.size = -1
+        #: Bytes to receive, and bytes of the whole object.
+        self.size = self.total = -1
         self._settings = settings
+        self._start = start
+        self._length = length
         self._headers: Mapping[str, str] = {}
+        if known is not None:
+            self._describe({"etag": f'"{known.etag}"'}, known.size)
+
+    @property
+    def is_range(self) -> bool:
+        """Return whether a range was requested, which a response with the whole object does not serve."""
+        return self._start > 0 or self._length is not None
 
     async def open(self, position: int = 0) -> Response:
-        """Request the object from `position` on; a server that ignores ranges sends all of it."""
-        plain = {"Range": f"bytes={position}-", "If-Match": f'"{etag_of(self._headers)}"'} if position else {}
+        """Request the bytes from `position` on; a server that ignores ranges sends the whole object."""
+        first = self._start + position
+        plain = {"If-Match": f'"{etag_of(self._headers)}"'} if self._headers else {}
+        if first or self._length is not None:
+            last = "" if self._length is None else self._start + self._length - 1
+            plain["Range"] = f"bytes={first}-{last}"
         # Only AWS is sure to know the header.
         signed = {"x-amz-checksum-mode": "ENABLED"} if self._settings.dialect.checksums == "when_supported" else {}
         response = await send(
             Request("GetObject", self.bucket, self.key, signed=signed, plain=plain), self._settings
         )
         try:
-            self._compare(response, position)
+            self._compare(response, first)
         except StorageError:
             response.close()
             raise
         return response
 
     def check(self) -> Check:
-        """Return a new check of the object's bytes."""
-        return check_for(self._headers, self.size)
+        """Return a new check of the bytes; those of a range have no checksum."""
+        return check_for(self._headers, self.total) if self.size == self.total else Check.of_size()
 
     def info(self, verified_by: str) -> ObjectInfo:
-        """Return the description of the downloaded object."""
+        """Return the description of the whole object."""
         modified = header_time(self._headers, "last-modified")
-        return ObjectInfo(self.key, self.size, etag_of(self._headers), modified, verified_by, self.bucket)
+        return ObjectInfo(self.key, self.total, etag_of(self._headers), modified, verified_by, self.bucket)
 
     def error(self, kind: type[StorageError], message: str) -> StorageError:
         """Return an error about the object."""
         return kind(message, bucket=self.bucket, key=self.key, operation="GetObject")
 
-    def _compare(self, response: Response, position: int) -> None:
+    def _compare(self, response: Response, first: int) -> None:
         """Compare a response with the first one; the first describes the object."""
-        size = self._size(response, position)
+        total = self._total_of(response, first)
         if not self._headers:
-            self._headers, self.size = response.headers, size
-        elif (size, etag_of(response.headers)) != (self.size, etag_of(self._headers)):
+            self._describe(response.headers, total)
+        elif (total, etag_of(response.headers)) != (self.total, etag_of(self._headers)):
             message = f"{self.bucket}/{self.key} was replaced while it was read; read it again"
             raise self.error(ObjectChangedError, message)
 
-    def _size(self, response: Response, position: int) -> int:
-        """Return the size of the whole object, from a response that begins at `position` or has all of it."""
+    def _describe(self, headers: Mapping[str, str], total: int) -> None:
+        self._headers, self.total = headers, total
+        rest = total - self._start
+        self.size = rest if self._length is None else min(rest, self._length)
+
+    def _total_of(self, response: Response, first: int) -> int:
+        """Return the size of the whole object, from a response that begins at byte `first` or has all of it."""
         if response.status != PARTIAL_CONTENT:
+            if self.is_range:
+                raise self.error(
+                    IntegrityError,
+                    f"the request for {self.bucket}/{self.key} from byte {first} on received the whole object: a "
+                    "proxy may remove the header Range, connect without it",
+                )
             if response.length is None:
                 raise self.error(
                     IntegrityError,
@@ -76,10 +110,10 @@ class Source:
             return response.length
         content_range = response.headers.get("content-range", "")
         match = _CONTENT_RANGE.fullmatch(content_range)
-        if not match or int(match[1]) != position:
+        if not match or int(match[1]) != first:
             raise self.error(
                 IntegrityError,
-                f"the request for {self.bucket}/{self.key} from byte {position} on received another range, "
+                f"the request for {self.bucket}/{self.key} from byte {first} on received another range, "
                 f"{content_range!r}: a proxy may change responses, connect without it",
             )
         return int(match[2])

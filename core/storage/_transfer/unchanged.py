@@ -1,4 +1,4 @@
-"""Comparing a file with an object by size and hash, so that an unchanged one is not transferred."""
+"""Comparing a content with an object by size and hash, so that an unchanged one is not transferred."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ import os
 from core.storage._engine import in_worker
 from core.storage._objects import ObjectInfo
 from core.storage._transfer.checksums import ETAG, Hash, md5, md5_check
+from core.storage._transfer.contents import Content, FileContent, opened
 from core.storage._transfer.multipart import part_size
 
 _CHUNK = 1024 * 1024
 
 
-async def is_same(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
-    """Return whether the file has the object's size, and the hash in its ETag.
-
-    An object in parts of another program's size, or encrypted with a key of KMS, has no such hash: it counts as
-    different.
-    """
+async def is_same_file(path: str | os.PathLike[str], info: ObjectInfo) -> bool:
+    """Return whether there is a file with the object's content, as `is_same`."""
     try:
-        same_size = os.stat(path).st_size == info.size  # a Path costs more than the call
+        if os.stat(path).st_size != info.size:  # a Path costs more than the call
+            return False
+        with opened(path) as file:
+            return await is_same(FileContent(file), info)
     except OSError:
         return False
-    if not same_size or not ETAG.fullmatch(info.etag):
+
+
+async def is_same(content: Content, info: ObjectInfo) -> bool:
+    """Return whether the content has the object's size, and the hash in its ETag.
+
+    An object in parts of another program's size, or encrypted with a key of KMS, has no such hash: it counts as
+    different, as does what can be read only once.
+    """
+    if content.sequential or content.size != info.size or not ETAG.fullmatch(info.etag):
         return False
     check = md5_check(info.etag, part_size(info.size))
     if info.size <= _CHUNK:
-        _update(check.hash, path)
+        _update(check.hash, content)
     else:
-        await in_worker(_update, check.hash, path)
+        await in_worker(_update, check.hash, content)
     return check.received() == check.expected
 
 
@@ -39,13 +47,16 @@ def proven_md5(info: ObjectInfo) -> str:
 
 def md5_of(path: str | os.PathLike[str] | int) -> str:
     """Return the MD5 of a file in hexadecimal; of a descriptor from its position on, and close it."""
-    checksum = md5()
-    _update(checksum, path)
-    return str(checksum.hexdigest())
-
-
-def _update(checksum: Hash, path: str | os.PathLike[str] | int) -> None:
-    buffer = memoryview(bytearray(_CHUNK))
     with open(path, "rb", buffering=0) as file:
+        checksum = md5()
+        buffer = memoryview(bytearray(_CHUNK))
         while count := file.readinto(buffer):
             checksum.update(buffer[:count])
+        return str(checksum.hexdigest())
+
+
+def _update(checksum: Hash, content: Content) -> None:
+    buffer, position = content.buffer(_CHUNK), 0
+    while data := content.read(position, buffer):
+        checksum.update(data)
+        position += len(data)

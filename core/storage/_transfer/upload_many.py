@@ -1,30 +1,33 @@
-"""Uploading many files."""
+"""Uploading many objects."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.storage import _telemetry
 from core.storage._errors import ObjectNotFoundError
-from core.storage._http.clock import header_time
 from core.storage._http.limits import WORKERS
-from core.storage._http.request import Request, exchange
 from core.storage._objects import ObjectInfo
+from core.storage._objects.info import object_info
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.bulk import Bulk, Counter
-from core.storage._transfer.checksums import etag_of
 from core.storage._transfer.content_types import content_type_of
+from core.storage._transfer.contents import BytesContent
 from core.storage._transfer.unchanged import is_same
-from core.storage._transfer.upload import put
+from core.storage._transfer.upload import content_of, headers_of, put
 from core.storage.settings import Settings
 
-#: A file, a bucket and a key, in the order of `upload_file`.
-_Item = TypeVar("_Item", bound=tuple[str | os.PathLike[str], str, str])
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # every type checker has it; `collections.abc` from Python 3.12 on
+
+#: A file or bytes, a bucket and a key, in the order of `upload_file`.
+_Item = TypeVar("_Item", bound="tuple[str | os.PathLike[str] | Buffer, str, str]")
 _LENGTH = 3
 
 
@@ -36,13 +39,13 @@ def upload_many(
     resume: bool = False,
     progress: Callable[[BulkProgress], object] | None = None,
 ) -> Generator[TransferResult[_Item], None, None]:
-    """Upload files, many at once; yield a result for each when it finishes, in any order.
+    """Upload files or bytes, many at once; yield a result for each when it finishes, in any order.
 
-    Nothing starts before the first result is requested: iterate to the end, or the rest is not uploaded.
-    Each object is complete and verified as by `upload_file`, or unchanged. An item that fails does not stop the
+    Nothing starts before the first result is requested: iterate to the end, or the rest is not uploaded. Each
+    object is complete and verified as by `upload_file`, or unchanged. An item that fails does not stop the
     others. Memory does not grow with the number of items, which are taken from their iterator when they are
-    needed. Leaving the iteration (an exception, ``close``, Ctrl-C) stops the rest and discards the parts that were
-    already sent.
+    needed: of bytes in memory, about 7 items per worker are held at a time. Leaving the iteration (an
+    exception, ``close``, Ctrl-C) stops the rest and discards the parts that were already sent.
 
     ::
 
@@ -50,7 +53,7 @@ def upload_many(
         failed = [result for result in upload_many(frames) if result.error]
 
     Args:
-        items: file, bucket and key of each.
+        items: a file or a bytes-like object, with the bucket and the object key of each.
         workers: how many files at a time, 1 to 256.
         resume: first request the description of each object, and skip a file whose object has the same size and
             hash. That is one more request for each item.
@@ -79,13 +82,17 @@ def uploads(
 async def _upload(item: _Item, counter: Counter, *, resume: bool) -> TransferResult[_Item]:
     path = None
     try:
-        file, bucket, key = _checked(item)
-        path = Path(file)
-        existing = await _existing(bucket, key, counter.settings()) if resume else None
-        if existing is not None and await is_same(path, existing):
-            return TransferResult(item, path, existing, skipped=True)
-        headers = {"Content-Type": content_type_of(key)}
-        info = await put(file, bucket, key, headers, counter.report(), counter.settings())
+        source, bucket, key = _checked(item)
+        path = Path(source) if isinstance(source, (str, os.PathLike)) else None
+        with nullcontext(BytesContent(source)) if path is None else content_of(path) as content:
+            if (
+                resume
+                and (info := await _existing(bucket, key, counter.settings()))
+                and await is_same(content, info)
+            ):
+                return TransferResult(item, path, info, skipped=True)
+            headers = headers_of(content_type_of(key))
+            info = await put(content, bucket, key, headers, counter.report(), counter.settings())
     except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
         return TransferResult(item, path, error=error)
     return TransferResult(item, path, info)
@@ -93,14 +100,12 @@ async def _upload(item: _Item, counter: Counter, *, resume: bool) -> TransferRes
 
 async def _existing(bucket: str, key: str, settings: Settings) -> ObjectInfo | None:
     try:
-        headers = (await exchange(Request("HeadObject", bucket, key), settings)).headers
+        return await object_info(bucket, key, settings)
     except ObjectNotFoundError:
         return None
-    modified = header_time(headers, "last-modified")
-    return ObjectInfo(key, int(headers.get("content-length", "-1")), etag_of(headers), modified, bucket=bucket)
 
 
-def _checked(item: Any) -> tuple[str | os.PathLike[str], str, str]:
+def _checked(item: Any) -> tuple[Any, str, str]:
     if isinstance(item, tuple) and len(item) == _LENGTH and all(isinstance(text, str) for text in item[1:]):
         return item
-    raise TypeError(f"an item must be a file, a bucket and a key, got {item!r}")
+    raise TypeError(f"an item must be a file or bytes, a bucket and a key, got {item!r:.200}")

@@ -1,12 +1,11 @@
-"""A local file while it is uploaded as an object."""
+"""A content while it is uploaded as an object: its parts with their hashes, and the requests about the object."""
 
 from __future__ import annotations
 
-import errno
+import asyncio
 import hashlib
-import os
 from collections.abc import Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from core.storage._engine import in_worker
 from core.storage._errors import IntegrityError
@@ -14,17 +13,18 @@ from core.storage._http.clock import header_time
 from core.storage._http.request import Reply, Request, exchange
 from core.storage._objects import ObjectInfo
 from core.storage._transfer.checksums import ETAG, etag_of, has_encrypted_etag, md5
+from core.storage._transfer.contents import Content
 from core.storage.settings import Settings
 
-#: Bytes. A file up to this size is uploaded in one request, from memory; a larger one in parts.
-THRESHOLD = 32 * 1024 * 1024
-#: Bytes. A file up to this size is read and hashed in the event loop.
+#: Bytes. A content up to this size is read and hashed in the event loop.
 _SMALL = 1024 * 1024
 
 
 class Part(NamedTuple):
     """The body of a request, with its hashes."""
 
+    #: From 1.
+    number: int
     body: memoryview
     md5: bytes
     #: In hexadecimal; empty if it is not signed.
@@ -32,40 +32,37 @@ class Part(NamedTuple):
 
 
 class UploadSource:
-    """The open file, which must not change until the object is complete."""
+    """A content, and the object that it becomes."""
 
-    def __init__(self, file: BinaryIO, bucket: str, key: str, settings: Settings) -> None:
-        self._file = file
-        self._settings = settings
-        self._state = self._current_state()
-        #: The content of a file whose size the file system reports as 0 (in /proc, on some FUSE).
-        self._content = b"" if self._state[0] else _content_of(file)
-        self.size = self._state[0] or len(self._content)
+    def __init__(self, content: Content, bucket: str, key: str, settings: Settings) -> None:
+        self.content = content
         self.bucket = bucket
         self.key = key
+        #: Bytes that were read.
+        self.position = 0
+        self._settings = settings
+        self._parts = 0
+        self._ended = False
+        self._turn = asyncio.Lock()
         #: Over TLS the body is not part of the signature, but its MD5 is.
         self._is_signed = (settings.endpoint_url or "").lower().startswith("http:")
 
-    async def part(self, start: int, buffer: memoryview) -> Part:
-        """Fill the buffer with the bytes from `start` on, and hash them; more than 1 MiB in a worker thread."""
-        return self._part(start, buffer) if len(buffer) <= _SMALL else await in_worker(self._part, start, buffer)
+    async def next_part(self, buffer: memoryview) -> Part | None:
+        """Return the next bytes, as many as the buffer has, or None at the end. An empty content has one part.
 
-    def _part(self, start: int, body: memoryview) -> Part:
-        if self._content:
-            body[:] = self._content[start : start + len(body)]
-            filled = len(body)
-        else:
-            filled = os.preadv(self._file.fileno(), [body], start)
-        while filled < len(body):
-            count = os.preadv(self._file.fileno(), [body[filled:]], start + filled)
-            if not count:
-                raise self._changed()
-            filled += count
-        return Part(body, md5(body).digest(), hashlib.sha256(body).hexdigest() if self._is_signed else "")
+        Several parts are read at once if the content allows that. The buffer is in use until the part is sent.
 
-    def must_be_unchanged(self) -> None:
-        """Raise an IntegrityError if the file has changed; called when all is read and nothing is in place."""
-        if self._current_state() != self._state:
+        Raises:
+            IntegrityError: the content ended before its size.
+        """
+        if not self.content.sequential:
+            return await self._next_part(buffer)
+        async with self._turn:
+            return await self._next_part(buffer)
+
+    def check_unchanged(self) -> None:
+        """Raise an IntegrityError if the content has changed; called when all is read and nothing is in place."""
+        if self.content.has_changed():
             raise self._changed()
 
     async def call(self, operation: str, query: str = "", **more: Any) -> Reply:
@@ -92,30 +89,38 @@ class UploadSource:
                 operation=operation,
             )
         verified_by = "md5" if comparable else "content-md5"
-        return ObjectInfo(self.key, self.size, etag, header_time(headers, "date"), verified_by, self.bucket)
+        return ObjectInfo(self.key, self.position, etag, header_time(headers, "date"), verified_by, self.bucket)
 
-    def _current_state(self) -> tuple[int, int]:
-        status = os.fstat(self._file.fileno())
-        return (status.st_size, status.st_mtime_ns)
+    async def _next_part(self, buffer: memoryview) -> Part | None:
+        size = self.content.size
+        wanted = len(buffer) if size is None else min(len(buffer), size - self.position)
+        if self._ended or (self._parts and not wanted):
+            return None
+        position, self.position = self.position, self.position + wanted
+        self._parts += 1
+        number = self._parts
+        if wanted <= _SMALL and not self.content.sequential:
+            part = self._part(number, position, buffer[:wanted])
+        else:
+            part = await in_worker(self._part, number, position, buffer[:wanted])
+        count = len(part.body)
+        if size is None:
+            self.position = position + count
+            self._ended = count < wanted
+            return part if count or number == 1 else None
+        if count < wanted:
+            raise self._changed()
+        return part
+
+    def _part(self, number: int, position: int, buffer: memoryview) -> Part:
+        body = self.content.read(position, buffer)
+        sha256 = hashlib.sha256(body).hexdigest() if self._is_signed else ""
+        return Part(number, body, md5(body).digest(), sha256)
 
     def _changed(self) -> IntegrityError:
         return IntegrityError(
-            f"the file {self._file.name} changed while it was uploaded to {self.bucket}/{self.key}; nothing was "
-            "put in place, upload it when it is finished",
+            f"{self.content.name} changed while it was uploaded to {self.bucket}/{self.key}; nothing was put in "
+            "place, upload it when it is finished",
             bucket=self.bucket,
             key=self.key,
         )
-
-
-def _content_of(file: BinaryIO) -> bytes:
-    content = b""
-    while data := file.read(THRESHOLD + 1 - len(content)):
-        content += data
-    if len(content) > THRESHOLD:
-        raise OSError(
-            errno.EINVAL,
-            f"the file system reports the size 0, and the file has more than {THRESHOLD} bytes: copy it to a "
-            "regular file first",
-            str(file.name),
-        )
-    return content

@@ -26,3 +26,12 @@ class ObjectInfo:
     #: hash of them that a client can check; empty if nothing was transferred.
     verified_by: str = ""
     bucket: str = ""
+
+
+def pair_of(item: object) -> tuple[str, str]:
+    """Return the bucket and the key of an item; raise a TypeError for what is none."""
+    if isinstance(item, ObjectInfo):
+        return item.bucket, item.key
+    if isinstance(item, tuple) and len(item) == 2 and all(isinstance(text, str) for text in item):  # noqa: PLR2004
+        return item
+    raise TypeError(f"an item must be an ObjectInfo or a pair of bucket and key, got {item!r}")

@@ -1,0 +1,150 @@
+"""The content of an upload: a file, an open file object, or bytes in memory."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from typing import Any, BinaryIO
+
+
+class Content:
+    """What an upload reads, part by part."""
+
+    #: Bytes; None if only the end of a stream tells.
+    size: int | None
+    #: For messages.
+    name: str
+    #: Whether the parts can only be read one after the other.
+    sequential = False
+
+    def buffer(self, size: int) -> memoryview:
+        """Return a buffer of this size to read parts into, one after the other."""
+        return memoryview(bytearray(size))
+
+    def read(self, position: int, buffer: memoryview) -> memoryview:
+        """Return as many bytes from `position` on as the buffer has, fewer at the end; the buffer may be used."""
+        raise NotImplementedError
+
+    def has_changed(self) -> bool:
+        """Return whether the content is another one than when the upload began."""
+        return False
+
+
+class FileContent(Content):
+    """A regular file, whose parts can be read at once. It must not change until the object is complete."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._state = self._current_state()
+        self.size = self._state[0]
+        self.name = f"the file {file.name}"
+
+    def read(self, position: int, buffer: memoryview) -> memoryview:
+        filled = os.preadv(self._file.fileno(), [buffer], position)
+        while filled < len(buffer):
+            count = os.preadv(self._file.fileno(), [buffer[filled:]], position + filled)
+            if not count:
+                break
+            filled += count
+        return buffer[:filled]
+
+    def has_changed(self) -> bool:
+        return self._current_state() != self._state
+
+    def _current_state(self) -> tuple[int, int]:
+        status = os.fstat(self._file.fileno())
+        return (status.st_size, status.st_mtime_ns)
+
+
+class BytesContent(Content):
+    """Bytes in memory, which are sent without a copy of them."""
+
+    name = "the data"
+
+    def __init__(self, data: Any) -> None:
+        """Use any contiguous object with a buffer.
+
+        Raises:
+            TypeError: it is none, such as text.
+            ValueError: its bytes are not contiguous.
+        """
+        try:
+            view = memoryview(data)
+        except TypeError:
+            advice = "encode text with .encode()" if isinstance(data, str) else "such as bytes"
+            raise TypeError(f"data must be a bytes-like object, got {type(data).__name__}: {advice}") from None
+        if not view.c_contiguous:
+            raise ValueError(
+                "data must be contiguous: make a copy of it, with numpy.ascontiguousarray for an array"
+            )
+        self._view = view.cast("B") if view.nbytes else memoryview(b"")
+        self.size = len(self._view)
+
+    def buffer(self, size: int) -> memoryview:
+        return self._view[:size]
+
+    def read(self, position: int, buffer: memoryview) -> memoryview:
+        return self._view[position : position + len(buffer)]
+
+
+class StreamContent(Content):
+    """An open binary file object, or a file whose size is not known, read from its position to its end."""
+
+    name = "the file object"
+    sequential = True
+
+    def __init__(self, file: Any, size: int | None = None) -> None:
+        self._file = file
+        self.size = size
+
+    def read(self, position: int, buffer: memoryview) -> memoryview:  # noqa: ARG002  # it reads on
+        filled = 0
+        while filled < len(buffer):
+            data = self._file.read(len(buffer) - filled)
+            if not data:
+                break
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                raise TypeError(f"a binary file object must return bytes, got {type(data).__name__}")
+            buffer[filled : filled + len(data)] = data
+            filled += len(data)
+        return buffer[:filled]
+
+
+def opened(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file; raise the OSError that says why it cannot be uploaded."""
+    # Before it is opened, because opening a pipe would wait for its other end.
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "this is a folder, name a file", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "this is no regular file, open it and pass the file object", str(path))
+    return open(path, "rb", buffering=0)  # the caller closes it
+
+
+def content_of_file(file: BinaryIO) -> Content:
+    """Return the content of a regular file, also of one whose size is reported as 0 (in /proc, on some FUSE)."""
+    content = FileContent(file)
+    return content if content.size else StreamContent(file)
+
+
+def content_of_object(file: Any) -> Content:
+    """Return the content of an open binary file object.
+
+    Raises:
+        TypeError: it is no such object, or opened as text.
+        ValueError: it is closed.
+    """
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("the file object is opened as text: open it in binary mode, with open(path, 'rb')")
+    if not callable(getattr(file, "read", None)):
+        raise TypeError(f"expected a path or a binary file object, got {type(file).__name__}")
+    if getattr(file, "closed", False):
+        raise ValueError("the file object is closed")
+    if not (hasattr(file, "seekable") and file.seekable()):
+        return StreamContent(file)
+    position = file.tell()
+    size = file.seek(0, os.SEEK_END) - position
+    file.seek(position)
+    return StreamContent(file, size)
