@@ -115,6 +115,15 @@ def test_a_page_does_not_begin_an_upload_in_parts(fake, source):
     assert len(fake.requests) == 1
 
 
+def test_a_description_without_a_size_is_an_error_of_its_item(use, transport, source):
+    use("http://127.0.0.1:9", "bucket")
+    headers = {"ETag": '"0cc175b9c0f1b6a831c399e269772661"', "Content-Length": ""}
+    transport.respond(requests_of("HeadObject"), 200, headers=headers)
+    (result,) = upload_many([(source, "bucket", "k")], resume=True)
+    assert isinstance(result.error, InvalidResponseError)
+    assert "no Content-Length header" in str(result.error)
+
+
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.usefixtures("page")
 def test_a_page_is_an_error_of_each_item_of_a_bulk_upload(fake, source, resume):

@@ -54,7 +54,11 @@ def leaves(body: bytes) -> dict[str, str]:
 
 def header_problem(operation: str, headers: Mapping[str, str]) -> str:
     """Return how the headers of a successful response differ from S3's; empty if they do not."""
-    return "no ETag header" if operation in _WITH_ETAG and not headers.get("etag", "").strip('"') else ""
+    if operation in _WITH_ETAG and not headers.get("etag", "").strip('"'):
+        return "no ETag header"
+    if operation == "HeadObject" and not headers.get("content-length"):
+        return "no Content-Length header"
+    return ""
 
 
 def body_problem(operation: str, body: bytes) -> str:
