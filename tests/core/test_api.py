@@ -156,7 +156,8 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def test_the_library_depends_on_boto3_alone():
-    allowed = {*sys.stdlib_module_names, "core", "boto3", "botocore", "urllib3", "mypy_boto3_s3", "typing_extensions"}
+    for_types = {"mypy_boto3_s3", "typing_extensions"}
+    allowed = {*sys.stdlib_module_names, "core", "boto3", "botocore", "urllib3", *for_types}
     for path in PACKAGE.rglob("*.py"):
         for module in imports_of(path):
             assert module.split(".")[0] in allowed, f"{path.name} imports {module}"

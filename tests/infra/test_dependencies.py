@@ -22,7 +22,7 @@ IN_CORE = {*sys.stdlib_module_names, "core", "boto3", "botocore", "s3transfer", 
 #: What one module of it uses where the program has imported it already, and nobody needs.
 OPTIONAL = {"core.storage._telemetry": {"opentelemetry"}}
 #: Known only to type checkers.
-STUBS = ("mypy_boto3_", "types_")
+STUBS = ("mypy_boto3_", "types_", "typing_extensions")
 
 
 def modules(package: str) -> dict[str, Path]:

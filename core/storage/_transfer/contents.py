@@ -6,7 +6,13 @@ import errno
 import io
 import os
 import stat
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
+
+
+class BinaryReader(Protocol):
+    """A file object that is open for reading bytes."""
+
+    def read(self, size: int, /) -> bytes | None: ...
 
 
 class Content:
@@ -103,6 +109,8 @@ class StreamContent(Content):
         filled = 0
         while filled < len(buffer):
             data = self._file.read(len(buffer) - filled)
+            if data is None:
+                raise BlockingIOError(errno.EAGAIN, "the file object does not block: open it in blocking mode")
             if not data:
                 break
             if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -134,7 +142,7 @@ def content_of_object(file: Any) -> Content:
 
     Raises:
         TypeError: it is no such object, or opened as text.
-        ValueError: it is closed.
+        ValueError: it is closed, or open for writing only.
     """
     if isinstance(file, io.TextIOBase):
         raise TypeError("the file object is opened as text: open it in binary mode, with open(path, 'rb')")
@@ -142,6 +150,8 @@ def content_of_object(file: Any) -> Content:
         raise TypeError(f"expected a path or a binary file object, got {type(file).__name__}")
     if getattr(file, "closed", False):
         raise ValueError("the file object is closed")
+    if hasattr(file, "readable") and not file.readable():
+        raise ValueError("the file object is not open for reading: open it with open(path, 'rb')")
     if not (hasattr(file, "seekable") and file.seekable()):
         return StreamContent(file)
     position = file.tell()

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from core.storage import _telemetry
 from core.storage._config.current import current_settings
@@ -17,7 +17,14 @@ from core.storage._progress import Progress, Report
 from core.storage._public import public
 from core.storage._transfer.checksums import content_md5
 from core.storage._transfer.content_types import content_type_of
-from core.storage._transfer.contents import BytesContent, Content, content_of_file, content_of_object, opened
+from core.storage._transfer.contents import (
+    BinaryReader,
+    BytesContent,
+    Content,
+    content_of_file,
+    content_of_object,
+    opened,
+)
 from core.storage._transfer.multipart import part_size, put_parts
 from core.storage._transfer.upload_source import Part, UploadSource
 from core.storage.settings import Settings
@@ -34,7 +41,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 @public
 def upload_file(
-    path: str | os.PathLike[str] | BinaryIO,
+    path: str | os.PathLike[str] | BinaryReader,
     bucket: str,
     key: str,
     *,
@@ -134,7 +141,7 @@ async def _put_whole(source: UploadSource, part: Part, headers: dict[str, str], 
 
 
 @contextmanager
-def content_of(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Content]:
+def content_of(source: str | os.PathLike[str] | BinaryReader) -> Iterator[Content]:
     """Return the content of a file or an open file object; a file is closed at the end."""
     if isinstance(source, (str, os.PathLike)):
         with opened(source) as file:
