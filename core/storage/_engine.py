@@ -10,8 +10,8 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from contextlib import aclosing, suppress
 from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -31,7 +31,6 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self.workers = Workers()
         self._runner = threading.Thread(target=self.run_forever, name="mpr-storage", daemon=True)
         self._runner.start()
 
@@ -45,6 +44,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 _loop: _Loop | None = None
 _lock = threading.Lock()
+_workers = Workers()
 #: Loops of the parents of this process: garbage collection of their tasks here would clean up the parent's files.
 _inherited: list[_Loop | None] = []
 #: Coroutine functions that run in the loop at the end of the process, after the transfers.
@@ -135,7 +135,7 @@ class Started(Generic[_T]):
 
     def _cancel(self) -> None:
         if self._task is not None:
-            _cancel_once(self._task)
+            cancel_once(self._task)
 
 
 def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
@@ -143,6 +143,29 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     with Started[_T]() as started:
         started.start(coroutine)
         return started.result()
+
+
+def iterate(generator: AsyncGenerator[_T, None]) -> Generator[_T, None, None]:
+    """Iterate in this thread over an asynchronous generator that runs in the loop, item by item as requested."""
+    requests = asyncio.Semaphore(0)
+    with Started[None]() as started:
+        started.start(_forward(generator, requests, started.post))
+        while True:
+            call_soon(requests.release)
+            if (item := started.receive()) is ENDED:
+                break
+            yield item
+        started.result()
+
+
+async def _forward(
+    generator: AsyncGenerator[_T, None], requests: asyncio.Semaphore, post: Callable[[object], None]
+) -> None:
+    async with aclosing(generator):
+        await requests.acquire()
+        async for item in generator:
+            post(item)
+            await requests.acquire()
 
 
 def is_here() -> bool:
@@ -167,7 +190,7 @@ async def in_worker(function: Callable[..., _T], *arguments: Any, abandon: bool 
     A cancellation waits until the function has returned (it may use a file or a buffer that is reused afterwards),
     unless `abandon` is set.
     """
-    future = _current().workers.submit(function, *arguments)
+    future = _workers.submit(function, *arguments)
     if abandon:
         return await future
     try:
@@ -185,22 +208,22 @@ async def all_done(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
-        await _cancel_all(tasks)
-        # All are retrieved, because asyncio logs each error that is not.
+        await cancel_all(tasks)
         errors = [task.exception() for task in tasks if not task.cancelled()]
     for error in errors:
         if error is not None:
             raise error
 
 
-async def _cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel the tasks, and wait until each has cleaned up."""
-    for task in tasks:
-        _cancel_once(task)
-    await asyncio.wait(tasks)
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks, and wait until each has cleaned up; what they raise is dropped."""
+    waited = list(tasks)
+    for task in waited:
+        cancel_once(task)
+    await asyncio.gather(*waited, return_exceptions=True)
 
 
-def _cancel_once(task: asyncio.Task[Any]) -> None:
+def cancel_once(task: asyncio.Task[Any]) -> None:
     """Cancel a task, unless it is cleaning up because of a cancellation already."""
     if not task.done() and not task.cancelling():
         task.cancel()
@@ -208,7 +231,7 @@ def _cancel_once(task: asyncio.Task[Any]) -> None:
 
 async def _cancel_others() -> None:
     if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-        await _cancel_all(tasks)
+        await cancel_all(tasks)
 
 
 def _at_exit() -> None:
@@ -225,9 +248,9 @@ def _at_exit() -> None:
 
 def _after_fork() -> None:
     # The child has no thread for the parent's loop, and a use of its selector would change the parent's.
-    global _loop, _lock  # of this process
+    global _loop, _lock, _workers  # of this process
     _inherited.append(_loop)
-    _loop, _lock = None, threading.Lock()
+    _loop, _lock, _workers = None, threading.Lock(), Workers()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -32,16 +32,31 @@ class Report:
         self.reached(self.position + count)
 
 
-class Progress(Report):
-    """A report that calls `callback` with new bytes, in the thread that waits for the transfer.
+def guarded(callback: Callable[[Any], object] | None) -> Callable[[Any], object]:
+    """Return a function that calls the callback until that raises an exception, which is logged once.
 
-    A callback that raises an exception is logged once and not called again: a broken progress bar must not end a
-    transfer of an hour.
+    A broken progress bar must not end a transfer of an hour.
     """
+
+    def call(value: Any) -> None:
+        nonlocal callback
+        if callback is None:
+            return
+        try:
+            callback(value)
+        except Exception:  # noqa: BLE001  # the caller's function may raise anything
+            callback = None
+            logger.exception("the progress callback failed; the transfer goes on without it")
+
+    return call
+
+
+class Progress(Report):
+    """A report that calls `callback` with new bytes, in the thread that waits for the transfer."""
 
     def __init__(self, callback: Callable[[int], object] | None) -> None:
         super().__init__(self._post if callback else None)
-        self._callback = callback
+        self._callback = guarded(callback)
         self._started: Started[Any] | None = None
         self._delivered = 0
         #: Whether the waiting thread has a message that it has not received yet.
@@ -65,11 +80,6 @@ class Progress(Report):
     def _deliver(self) -> None:
         self._posted = False
         count = self.position - self._delivered
-        if not count or self._callback is None:
-            return
-        self._delivered += count
-        try:
+        if count:
+            self._delivered += count
             self._callback(count)
-        except Exception:  # noqa: BLE001  # the caller's function may raise anything
-            self._callback = None
-            logger.exception("the progress callback failed; the transfer goes on without it")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import AbstractContextManager, aclosing, closing, contextmanager, nullcontext
 from importlib import import_module
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
@@ -57,6 +57,14 @@ def bulk(
     """Return the results, traced as one span from the first that is requested to the last; objects have none."""
     api = _collecting()
     return results if api is None else _traced_bulk(api, name, results)
+
+
+def bulk_here(
+    name: str, results: AsyncGenerator[TransferResult[_Item], None]
+) -> AsyncGenerator[TransferResult[_Item], None]:
+    """Do as `bulk` in the running event loop."""
+    api = _collecting()
+    return results if api is None else _traced_bulk_here(api, name, results)
 
 
 def retried(error: StorageError, cause: Exception | None, attempt: int, most: int, seconds: float) -> None:
@@ -180,24 +188,43 @@ def _measured(api: _Api, operation: str, bucket: str) -> Iterator[Hook]:
 def _traced_bulk(
     api: _Api, name: str, results: Generator[TransferResult[_Item], None, None]
 ) -> Generator[TransferResult[_Item], None, None]:
+    with _bulk_span(api, name) as count, closing(results):
+        for result in results:
+            count(result)
+            yield result
+
+
+async def _traced_bulk_here(
+    api: _Api, name: str, results: AsyncGenerator[TransferResult[_Item], None]
+) -> AsyncGenerator[TransferResult[_Item], None]:
+    with _bulk_span(api, name) as count:
+        async with aclosing(results):
+            async for result in results:
+                count(result)
+                yield result
+
+
+@contextmanager
+def _bulk_span(api: _Api, name: str) -> Iterator[Callable[[TransferResult[Any]], None]]:
     # Never the current span: the block around a yield is the caller's.
     span = api.start(name, "INTERNAL", {})
     counts = dict.fromkeys(("items", "failed", "skipped", "bytes"), 0)
+
+    def count(result: TransferResult[Any]) -> None:
+        counts["items"] += 1
+        counts["failed"] += not result.ok
+        counts["skipped"] += result.skipped
+        counts["bytes"] += result.info.size if result.info and not result.skipped else 0
+
     try:
-        with closing(results):
-            for result in results:
-                counts["items"] += 1
-                counts["failed"] += not result.ok
-                counts["skipped"] += result.skipped
-                counts["bytes"] += result.info.size if result.info and not result.skipped else 0
-                yield result
+        yield count
     except GeneratorExit:
         raise
     except BaseException as error:
         api.failed(span, error)
         raise
     finally:
-        span.set_attributes({f"{_NAME}.{count}": value for count, value in counts.items()})
+        span.set_attributes({f"{_NAME}.{name}": value for name, value in counts.items()})
         span.end()
 
 

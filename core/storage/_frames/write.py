@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import cast
 
+from core.storage._engine import iterate
 from core.storage._errors import LayoutError, ObjectNotFoundError, StorageError
 from core.storage._frames.manifest import CachedFrame, FrameManifest
 from core.storage._frames.published import Timeline, publish, read
 from core.storage._http.limits import WORKERS
 from core.storage._http.request import Request, exchange
 from core.storage._listing.list_objects import listed
-from core.storage._listing.pages import Pages
+from core.storage._listing.pages import pages
 from core.storage._log import logger
 from core.storage._objects import ObjectInfo
 from core.storage._results import BulkProgress, TransferResult
@@ -57,7 +58,7 @@ def sweep(timeline: Timeline) -> int:
     except ObjectNotFoundError:
         kept = ""
     root = ManifestKey(timeline.id).folder
-    listing = Pages(timeline.bucket, root, timeline.settings, delimiter="/")
+    listing = iterate(pages(timeline.bucket, root, timeline.settings, delimiter="/"))
     folders = [folder for page in listing for folder in page.folders if folder != f"{root}{kept}/"]
     removed = 0
     for folder in folders:

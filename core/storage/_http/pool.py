@@ -1,10 +1,12 @@
-"""Connections that are kept open between requests. Only the event loop uses them."""
+"""Connections that are kept open between requests, each for the event loop that opened it."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,6 +25,8 @@ class Route(NamedTuple):
     proxy: Proxy | None
     #: The file or folder of trusted certificates, if the environment names one.
     authorities: str | None
+    #: Its connections belong to this event loop.
+    loop: asyncio.AbstractEventLoop
 
     def target(self, path: str) -> tuple[str, dict[str, str]]:
         """Return the target of the request line, and the headers for a proxy: for plain HTTP, it needs the URL."""
@@ -38,7 +42,8 @@ _inherited: list[dict[Route, deque[Connection]]] = []
 
 def route_to(host: Host) -> Route:
     """Return the route to the host, by the current environment; raise a `StorageConfigError` as `proxy_for`."""
-    return Route(host, proxy_for(host), authorities() if host.scheme == "https" else None)
+    trusted = authorities() if host.scheme == "https" else None
+    return Route(host, proxy_for(host), trusted, asyncio.get_running_loop())
 
 
 async def take(route: Route) -> Connection:
@@ -54,7 +59,10 @@ async def take(route: Route) -> Connection:
 
 def give_back(route: Route, connection: Connection, *, usable: bool) -> None:
     """Keep the connection for the next request, or close it."""
-    kept = _idle.setdefault(route, deque())
+    kept = _idle.get(route)
+    if kept is None:
+        _close_idle(lambda other: other.loop.is_closed())  # as after `asyncio.run`
+        kept = _idle[route] = deque()
     if usable and len(kept) < limits.POOL:
         kept.append(connection)
     else:
@@ -62,10 +70,15 @@ def give_back(route: Route, connection: Connection, *, usable: bool) -> None:
 
 
 async def forget() -> None:
-    """Close every idle connection."""
-    for kept in _idle.values():
-        while kept:
-            kept.pop().close()
+    """Close every idle connection of this event loop."""
+    loop = asyncio.get_running_loop()
+    _close_idle(lambda route: route.loop is loop)
+
+
+def _close_idle(chosen: Callable[[Route], bool]) -> None:
+    for route in [route for route in _idle if chosen(route)]:
+        for connection in _idle.pop(route):
+            connection.close()
 
 
 async def _connect(route: Route) -> Connection:

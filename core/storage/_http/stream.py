@@ -96,7 +96,7 @@ class Stream:
         """Close the connection."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._descriptor >= 0:
+        if self._descriptor >= 0 and not self._loop.is_closed():
             self._loop.remove_reader(self._descriptor)
             self._descriptor = -1
         self._socket.close()

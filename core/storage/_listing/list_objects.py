@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from itertools import islice
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
+from itertools import groupby
 
 from core.storage._config.current import current_settings
+from core.storage._engine import cancel_all, iterate
 from core.storage._http.limits import PAGE
-from core.storage._listing.pages import Pages
+from core.storage._listing.pages import pages
 from core.storage._objects import ObjectInfo
 from core.storage._public import public
 from core.storage.settings import Settings
@@ -48,11 +52,16 @@ def list_objects(
         ValueError: at the call, if `limit` or `workers` is less than 1.
         StorageError: during the iteration, as the error tree says.
     """
+    check_limits(limit, workers)
+    return listed(bucket, prefix, suffixes=suffixes, limit=limit, workers=workers)
+
+
+def check_limits(limit: int | None, workers: int) -> None:
+    """Raise a ValueError for a number that makes no sense."""
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    return listed(bucket, prefix, suffixes=suffixes, limit=limit, workers=workers)
 
 
 def listed(
@@ -65,62 +74,109 @@ def listed(
     settings: Settings | None = None,
 ) -> Iterator[ObjectInfo]:
     """Do as `list_objects`, with `settings`; by default with those that are current when the iteration begins."""
+    # One set of settings from the first page to the last.
+    generator = chosen(bucket, prefix, suffixes, limit, workers, settings or current_settings())
+    for infos in iterate(generator):
+        yield from infos
+
+
+async def chosen(
+    bucket: str, prefix: str, suffixes: str | Iterable[str], limit: int | None, workers: int, settings: Settings
+) -> AsyncGenerator[list[ObjectInfo], None]:
+    """Yield the objects that `list_objects` yields, page by page."""
     endings = tuple(suffix.lower() for suffix in ((suffixes,) if isinstance(suffixes, str) else suffixes))
     # With suffixes, the number of keys to read for `limit` of them is not known.
     size = PAGE if limit is None or endings else min(limit, PAGE)
-    chosen = (
-        info
-        for info in _objects(bucket, prefix, size, workers, settings)
-        if not info.key.endswith("/") and (not endings or info.key.lower().endswith(endings))
+    left = sys.maxsize if limit is None else limit
+    listing = (
+        _ahead(bucket, prefix, workers, settings) if workers > 1 else _in_turn(bucket, prefix, size, settings)
     )
-    return islice(chosen, limit)
+    async with aclosing(listing):
+        async for objects in listing:
+            infos = [
+                info
+                for info in objects
+                if not info.key.endswith("/") and (not endings or info.key.lower().endswith(endings))
+            ]
+            if infos:
+                yield infos[:left]
+            left -= len(infos)
+            if left <= 0:
+                return
 
 
-def _objects(bucket: str, prefix: str, size: int, workers: int, settings: Settings | None) -> Iterator[ObjectInfo]:
-    settings = settings or current_settings()  # one set of settings from the first page to the last
-    if workers > 1:
-        yield from _listed_ahead(bucket, prefix, workers, settings)
-        return
-    for page in Pages(bucket, prefix, settings, size=size):
-        yield from page.objects
+async def _in_turn(
+    bucket: str, prefix: str, size: int, settings: Settings
+) -> AsyncGenerator[list[ObjectInfo], None]:
+    async with aclosing(pages(bucket, prefix, settings, size=size)) as listing:
+        async for page in listing:
+            yield page.objects
 
 
-def _listed_ahead(bucket: str, prefix: str, workers: int, settings: Settings) -> Iterator[ObjectInfo]:
+async def _ahead(
+    bucket: str, prefix: str, workers: int, settings: Settings
+) -> AsyncGenerator[list[ObjectInfo], None]:
     """Yield every object below the prefix, in order, while up to `workers` folders are listed ahead."""
-    waiting: deque[ObjectInfo | Pages] = deque()
+    waiting: deque[list[ObjectInfo] | _Folder] = deque()
+    running = ahead = 0
     entries = _entries(bucket, prefix, settings)
-    running = 0
     try:
         while True:
             while (
-                running < workers and len(waiting) < _ENTRIES_AHEAD and (entry := next(entries, None)) is not None
+                running < workers and ahead < _ENTRIES_AHEAD and (entry := await anext(entries, None)) is not None
             ):
-                if isinstance(entry, Pages):
-                    entry.start(_PAGES_AHEAD)
-                    running += 1
-                waiting.append(entry)
+                waiting.append(_Folder(bucket, entry, settings) if isinstance(entry, str) else entry)
+                running += isinstance(entry, str)
+                ahead += 1 if isinstance(entry, str) else len(entry)
             if not waiting:
                 return
             first = waiting[0]
-            if isinstance(first, Pages):
-                for page in first.rest():
-                    yield from page.objects
-                first.close()
+            if isinstance(first, _Folder):
+                async for objects in first:
+                    yield objects
                 running -= 1
+                ahead -= 1
             else:
                 yield first
+                ahead -= len(first)
             waiting.popleft()
     finally:
-        entries.close()
-        for entry in waiting:
-            if isinstance(entry, Pages):
-                entry.close()
+        await entries.aclose()
+        await cancel_all([entry.task for entry in waiting if isinstance(entry, _Folder)])
 
 
-def _entries(bucket: str, prefix: str, settings: Settings) -> Generator[ObjectInfo | Pages, None, None]:
-    """Yield the objects and folders right below the prefix, in the order of their names."""
-    for page in Pages(bucket, prefix, settings, delimiter="/"):
-        entries: list[tuple[str, ObjectInfo | Pages]] = [(info.key, info) for info in page.objects]
-        entries += [(folder, Pages(bucket, folder, settings)) for folder in page.folders]
-        for _, entry in sorted(entries, key=lambda row: row[0].encode()):
-            yield entry
+class _Folder:
+    """The objects below a folder, page by page, of which some are requested ahead of the iteration."""
+
+    def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
+        self.task = asyncio.create_task(self._list(bucket, prefix, settings))
+        self.task.add_done_callback(lambda _: self._pages.put_nowait(None))
+        self._room = asyncio.Semaphore(_PAGES_AHEAD)
+        self._pages: asyncio.Queue[list[ObjectInfo] | None] = asyncio.Queue()
+
+    async def __aiter__(self) -> AsyncGenerator[list[ObjectInfo], None]:
+        while (objects := await self._pages.get()) is not None:
+            self._room.release()
+            yield objects
+        await self.task
+
+    async def _list(self, bucket: str, prefix: str, settings: Settings) -> None:
+        async with aclosing(_in_turn(bucket, prefix, PAGE, settings)) as listing:
+            async for objects in listing:
+                await self._room.acquire()
+                self._pages.put_nowait(objects)
+
+
+async def _entries(bucket: str, prefix: str, settings: Settings) -> AsyncGenerator[list[ObjectInfo] | str, None]:
+    """Yield the objects right below the prefix, and the folders there as text, in the order of their names."""
+    async with aclosing(pages(bucket, prefix, settings, delimiter="/")) as listing:
+        async for page in listing:
+            rows: list[tuple[str, ObjectInfo | None]] = [(info.key, info) for info in page.objects]
+            rows += [(folder, None) for folder in page.folders]
+            rows.sort(key=lambda row: row[0].encode())
+            for is_object, group in groupby(rows, lambda row: row[1] is not None):
+                if is_object:
+                    yield [info for _, info in group if info is not None]
+                else:
+                    for folder, _ in group:
+                        yield folder

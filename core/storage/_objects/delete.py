@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from html import escape
-from itertools import groupby
-from typing import TypeVar
+from typing import Generic, TypeVar
 from xml.etree import ElementTree as ET
 
 from core.storage import _telemetry
@@ -77,8 +76,11 @@ def delete_many(items: Iterable[_Item]) -> Generator[TransferResult[_Item], None
 
 
 def _results(items: Iterable[_Item], settings: Settings) -> Generator[TransferResult[_Item], None, None]:
-    for batch in batches(items):
-        yield from run(delete_batch(batch, settings))
+    batches = _Batches[_Item]()
+    for item in items:
+        if batch := batches.add(item):
+            yield from run(delete_batch(batch, settings))
+    yield from run(delete_batch(batches.rest(), settings))
 
 
 async def delete(bucket: str, key: str, settings: Settings) -> None:
@@ -87,21 +89,50 @@ async def delete(bucket: str, key: str, settings: Settings) -> None:
         await exchange(Request("DeleteObject", bucket, check_key(key)), settings)
 
 
-def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
-    """Yield the items in lists of up to 1,000 of one bucket."""
-    for _, group in groupby(items, _bucket_of):
-        batch = []
-        for item in group:
-            batch.append(item)
-            if len(batch) == PAGE:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+async def results_here(
+    items: Iterable[_Item] | AsyncIterable[_Item], settings: Settings
+) -> AsyncGenerator[TransferResult[_Item], None]:
+    """Do as `delete_many` in the running event loop."""
+    batches = _Batches[_Item]()
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            for result in await delete_batch(batches.add(item), settings):
+                yield result
+    else:
+        for item in items:
+            for result in await delete_batch(batches.add(item), settings):
+                yield result
+    for result in await delete_batch(batches.rest(), settings):
+        yield result
+
+
+class _Batches(Generic[_Item]):
+    """Collects items to batches of up to 1,000 of one bucket."""
+
+    def __init__(self) -> None:
+        self._batch: list[_Item] = []
+        self._bucket = ""
+
+    def add(self, item: _Item) -> list[_Item]:
+        """Add an item, and return the batch that is complete by that; mostly none."""
+        complete: list[_Item] = []
+        bucket = _bucket_of(item)
+        if bucket != self._bucket:
+            complete = self.rest()
+        self._bucket = bucket
+        self._batch.append(item)
+        return self.rest() if len(self._batch) == PAGE else complete
+
+    def rest(self) -> list[_Item]:
+        """Return the batch that was begun."""
+        batch, self._batch = self._batch, []
+        return batch
 
 
 async def delete_batch(items: list[_Item], settings: Settings) -> list[TransferResult[_Item]]:
     """Delete objects of one bucket, and return their results."""
+    if not items:
+        return []
     errors: dict[int, Exception] = {}
     keys: dict[int, str] = {}
     bucket = ""

@@ -7,7 +7,17 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -15,8 +25,7 @@ from typing import Any, Generic, TypeVar
 from core.storage import _engine
 from core.storage._config.current import current_settings
 from core.storage._errors import StorageError
-from core.storage._log import logger
-from core.storage._progress import Report
+from core.storage._progress import Report, guarded
 from core.storage._results import BulkProgress, TransferResult
 from core.storage.settings import Settings
 
@@ -65,7 +74,7 @@ class Counter:
 class Bulk(Generic[_Item]):
     """Coroutines that call `work` for the items of an iterator, `workers` at a time."""
 
-    items: Iterable[_Item]
+    items: Iterable[_Item] | AsyncIterable[_Item]
     work: Callable[[_Item, Counter], Coroutine[Any, Any, TransferResult[_Item]]]
     workers: int
     progress: Callable[[BulkProgress], object] | None
@@ -74,7 +83,8 @@ class Bulk(Generic[_Item]):
     def __post_init__(self) -> None:
         if type(self.workers) is not int or not 1 <= self.workers <= _MOST:
             raise ValueError(f"workers must be a whole number from 1 to {_MOST}, got {self.workers!r}")
-        self._iterator = iter(self.items)
+        self._iterator: Any = aiter(self.items) if isinstance(self.items, AsyncIterable) else iter(self.items)
+        self._progress = guarded(self.progress)
         self._counter: Counter
         self._items_done = self._failed = self._skipped = 0
         self._reported = 0.0
@@ -85,6 +95,8 @@ class Bulk(Generic[_Item]):
 
     def run(self) -> Generator[TransferResult[_Item], None, None]:
         """Yield the results as items finish. Closing the generator stops all work and waits for it."""
+        if isinstance(self._iterator, AsyncIterator):
+            raise TypeError("the items come from an asynchronous iterator: use the functions of core.storage.aio")
         self._counter = Counter(self.settings)
         with (
             _Feeder(self._iterator, 2 * self.workers) as feeder,
@@ -103,6 +115,33 @@ class Bulk(Generic[_Item]):
                 raise feeder.error
         self._report(final=True)
 
+    async def run_here(self) -> AsyncGenerator[TransferResult[_Item], None]:
+        """Do as `run` in the running event loop, for an iterable or asynchronous iterable of items."""
+        self._counter = Counter(self.settings)
+        items = _Items[_Item](self._iterator)
+        inbox: asyncio.Queue[Any] = asyncio.Queue()
+        task = asyncio.create_task(self._work_on_all(items, inbox.put_nowait))
+        task.add_done_callback(lambda _: inbox.put_nowait(_engine.ENDED))
+        try:
+            while (results := await self._awaited(inbox)) is not _engine.ENDED:
+                for result in results:
+                    self._count(result)
+                    yield result
+                self._has_room(len(results))
+            await task
+            if items.error is not None:
+                raise items.error
+        finally:
+            await _engine.cancel_all([task])
+        self._report(final=True)
+
+    async def _awaited(self, inbox: asyncio.Queue[Any]) -> Any:
+        while self.progress:
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(inbox.get(), _TICK)
+            self._report()
+        return await inbox.get()
+
     def _received(self, started: _engine.Started[None]) -> Any:
         while True:
             try:
@@ -120,19 +159,15 @@ class Bulk(Generic[_Item]):
         if self.progress is None or (time.monotonic() - self._reported < _TICK and not final):
             return
         self._reported = time.monotonic()
-        try:
-            self.progress(BulkProgress(self._items_done, self._failed, self._skipped, self._counter.bytes))
-        except Exception:  # noqa: BLE001  # it is the caller's code: anything may come out of it
-            self.progress = None
-            logger.exception("the progress callback failed; the transfers go on without it")
+        self._progress(BulkProgress(self._items_done, self._failed, self._skipped, self._counter.bytes))
 
-    async def _work_on_all(self, feeder: _Feeder[_Item], post: Callable[[object], None]) -> None:
+    async def _work_on_all(self, feeder: _Feeder[_Item] | _Items[_Item], post: Callable[[object], None]) -> None:
         try:
             await _engine.all_done(self._serve(feeder, post) for _ in range(self.workers))
         finally:
             self._post(post)
 
-    async def _serve(self, feeder: _Feeder[_Item], post: Callable[[object], None]) -> None:
+    async def _serve(self, feeder: _Feeder[_Item] | _Items[_Item], post: Callable[[object], None]) -> None:
         """Work on one item after another, until the last."""
         while (item := await feeder.next()) is not _END:
             result = await self.work(item, self._counter)
@@ -153,6 +188,31 @@ class Bulk(Generic[_Item]):
     def _has_room(self, results: int) -> None:
         self._waiting -= results
         self._room.set()
+
+
+class _Items(Generic[_Item]):
+    """Takes items in the event loop, one for each worker that asks."""
+
+    def __init__(self, items: Any) -> None:
+        """Take items from an iterator or asynchronous iterator."""
+        #: What the iterator raised.
+        self.error: Exception | None = None
+        self._items = items
+        self._is_async = isinstance(items, AsyncIterator)
+        self._turn = asyncio.Lock()
+        self._ended = False
+
+    async def next(self) -> _Item:
+        """Return the next item, or `_END`."""
+        async with self._turn:
+            item = _END
+            if not self._ended:
+                try:
+                    item = await anext(self._items, _END) if self._is_async else next(self._items, _END)
+                except Exception as error:  # noqa: BLE001  # of the caller's iterator: raised after its last result
+                    self.error = error
+            self._ended = item is _END
+            return item  # type: ignore[no-any-return]  # it may be _END
 
 
 class _Feeder(Generic[_Item]):

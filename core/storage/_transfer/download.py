@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from core.storage import _telemetry
 from core.storage._config.current import current_settings
@@ -54,17 +53,21 @@ def download_file(
         IntegrityError: what arrived is not the object, twice.
         OSError: the file cannot be written: no folder, no space, no permission.
     """
+    report = Progress(progress)
+    return report.run(download(bucket, key, path, report, current_settings()))
+
+
+async def download(
+    bucket: str, key: str, path: str | os.PathLike[str], report: Report, settings: Settings
+) -> ObjectInfo:
+    """Do as `download_file`."""
     check_key(key)
     target = check_target(path)
     sweep(str(target.parent))
-    report = Progress(progress)
     with _telemetry.span("download_file", bucket, key) as span:
-        return span.moved(report.run(_downloaded(bucket, key, target, report, current_settings())))
-
-
-async def _downloaded(bucket: str, key: str, target: Path, report: Report, settings: Settings) -> ObjectInfo:
-    async with Replacement(target) as descriptor:
-        return await fetch(bucket, key, descriptor, report, settings)
+        async with Replacement(target) as descriptor:
+            info = await fetch(bucket, key, descriptor, report, settings)
+        return span.moved(info)
 
 
 async def fetch(bucket: str, key: str, descriptor: int, report: Report, settings: Settings) -> ObjectInfo:

@@ -12,6 +12,7 @@ from core.storage._public import public
 from core.storage._transfer.download import received
 from core.storage._transfer.sink import MemorySink
 from core.storage._transfer.source import Source
+from core.storage.settings import Settings
 
 
 @public
@@ -37,9 +38,14 @@ def download_bytes(bucket: str, key: str, *, start: int = 0, length: int | None 
         StorageError: with the code ``InvalidRange``: `start` is not before the end of the object.
     """
     check_range(start, length)
+    return run(download(bucket, key, start, length, current_settings()))
+
+
+async def download(bucket: str, key: str, start: int, length: int | None, settings: Settings) -> bytes:
+    """Do as `download_bytes`."""
+    source = Source(bucket, check_key(key), settings, start, length)
     with _telemetry.span("download_bytes", bucket, key) as span:
-        source = Source(bucket, check_key(key), current_settings(), start, length)
-        content, info = run(content_of(source, Report()))
+        content, info = await content_of(source, Report())
         span.moved(info)
     return content
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,8 +63,18 @@ def download_many(
     Raises:
         ValueError, OSError: at the call: `workers` or `folder` cannot be used.
     """
+    return _telemetry.bulk("download_many", bulk_of(items, folder, workers, progress).run())
+
+
+def bulk_of(
+    items: Iterable[_Item] | AsyncIterable[_Item],
+    folder: str | os.PathLike[str] | None,
+    workers: int,
+    progress: Callable[[BulkProgress], object] | None,
+) -> Bulk[_Item]:
+    """Return the transfers of `download_many`."""
     work = _into_memory if folder is None else _Downloads(check_target(Path(folder, "x")).parent).download
-    return _telemetry.bulk("download_many", Bulk(items, work, workers, progress).run())
+    return Bulk(items, work, workers, progress)
 
 
 async def _into_memory(item: _Item, counter: Counter) -> TransferResult[_Item]:

@@ -32,22 +32,22 @@ def download_to_temp(bucket: str, key: str) -> Path:
     Raises:
         StorageError, OSError: as `download_file`.
     """
-    return _downloaded(bucket, key, current_settings())
+    return run(downloaded(bucket, key, current_settings()))
 
 
-def _downloaded(bucket: str, key: str, settings: Settings) -> Path:
+async def downloaded(bucket: str, key: str, settings: Settings) -> Path:
+    """Do as `download_to_temp`."""
     suffix = _SUFFIX.search(check_key(key))
     descriptor, name = tempfile.mkstemp(prefix="mpr-", suffix=suffix[0] if suffix else "")
-    path = Path(name)
     try:
         with _telemetry.span("download_to_temp", bucket, key) as span:
-            span.moved(run(fetch(bucket, key, descriptor, Report(), settings)))
+            span.moved(await fetch(bucket, key, descriptor, Report(), settings))
     except BaseException:
-        path.unlink(missing_ok=True)
+        os.unlink(name)
         raise
     finally:
         os.close(descriptor)
-    return path
+    return Path(name)
 
 
 @public
@@ -65,7 +65,7 @@ def temporary_download(bucket: str, key: str) -> Iterator[Path]:
 @contextmanager
 def temporary(bucket: str, key: str, settings: Settings) -> Iterator[Path]:
     """Download as `temporary_download` does, with `settings`."""
-    path = _downloaded(bucket, key, settings)
+    path = run(downloaded(bucket, key, settings))
     try:
         yield path
     finally:

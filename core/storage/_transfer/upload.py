@@ -76,10 +76,9 @@ def upload_file(
         OSError: the file cannot be read.
         TypeError, ValueError: the file object is opened as text, or closed.
     """
-    headers = headers_of(content_type or content_type_of(key), metadata)
     report = Progress(progress)
-    with _telemetry.span("upload_file", bucket, key) as span, content_of(path) as content:
-        return span.moved(report.run(put(content, bucket, key, headers, report, current_settings())))
+    settings = current_settings()
+    return report.run(upload(path, bucket, key, headers_of(key, content_type, metadata), report, settings))
 
 
 @public
@@ -109,10 +108,29 @@ def upload_bytes(
         IntegrityError: the store's ETag is not the hash of what was sent.
         TypeError, ValueError: the data is text, or not contiguous.
     """
-    headers = headers_of(content_type or content_type_of(key), metadata)
-    content = BytesContent(data)
+    headers = headers_of(key, content_type, metadata)
+    return run(upload_content(BytesContent(data), bucket, key, headers, current_settings()))
+
+
+async def upload(
+    path: str | os.PathLike[str] | BinaryReader,
+    bucket: str,
+    key: str,
+    headers: dict[str, str],
+    report: Report,
+    settings: Settings,
+) -> ObjectInfo:
+    """Do as `upload_file`, with the headers of the object."""
+    with _telemetry.span("upload_file", bucket, key) as span, content_of(path) as content:
+        return span.moved(await put(content, bucket, key, headers, report, settings))
+
+
+async def upload_content(
+    content: BytesContent, bucket: str, key: str, headers: dict[str, str], settings: Settings
+) -> ObjectInfo:
+    """Do as `upload_bytes`, with the headers of the object."""
     with _telemetry.span("upload_bytes", bucket, key) as span:
-        return span.moved(run(put(content, bucket, key, headers, Report(), current_settings())))
+        return span.moved(await put(content, bucket, key, headers, Report(), settings))
 
 
 async def put(
@@ -150,9 +168,11 @@ def content_of(source: str | os.PathLike[str] | BinaryReader) -> Iterator[Conten
         yield content_of_object(source)
 
 
-def headers_of(content_type: str, metadata: Mapping[str, str] | None = None) -> dict[str, str]:
+def headers_of(
+    key: str, content_type: str | None = None, metadata: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the headers of an object; a TypeError or ValueError says which metadata cannot be a header."""
-    headers = {"Content-Type": content_type}
+    headers = {"Content-Type": content_type or content_type_of(key)}
     for name, value in (metadata or {}).items():
         if {type(name), type(value)} != {str}:
             raise TypeError(f"metadata must map text to text, got {name!r}: {value!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ from core.storage._objects.info import object_info
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.bulk import Bulk, Counter
-from core.storage._transfer.content_types import content_type_of
 from core.storage._transfer.contents import BytesContent
 from core.storage._transfer.unchanged import is_same
 from core.storage._transfer.upload import content_of, headers_of, put
@@ -75,8 +74,19 @@ def uploads(
     settings: Settings | None = None,
 ) -> Generator[TransferResult[_Item], None, None]:
     """Upload files as `upload_many` does, with `settings`; by default those that are current at the first item."""
-    work = partial(_upload, resume=resume)
-    return _telemetry.bulk("upload_many", Bulk(items, work, workers, progress, settings).run())
+    return _telemetry.bulk("upload_many", bulk_of(items, workers, progress, settings, resume=resume).run())
+
+
+def bulk_of(
+    items: Iterable[_Item] | AsyncIterable[_Item],
+    workers: int,
+    progress: Callable[[BulkProgress], object] | None,
+    settings: Settings | None = None,
+    *,
+    resume: bool,
+) -> Bulk[_Item]:
+    """Return the transfers of `upload_many`."""
+    return Bulk(items, partial(_upload, resume=resume), workers, progress, settings)
 
 
 async def _upload(item: _Item, counter: Counter, *, resume: bool) -> TransferResult[_Item]:
@@ -91,7 +101,7 @@ async def _upload(item: _Item, counter: Counter, *, resume: bool) -> TransferRes
                 and await is_same(content, info)
             ):
                 return TransferResult(item, path, info, skipped=True)
-            headers = headers_of(content_type_of(key))
+            headers = headers_of(key)
             info = await put(content, bucket, key, headers, counter.report(), counter.settings())
     except Exception as error:  # noqa: BLE001  # whatever it is: every item has a result
         return TransferResult(item, path, error=error)
