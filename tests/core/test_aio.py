@@ -128,7 +128,7 @@ def test_loops_in_several_threads_do_not_meet(bucket):
             found.append(await aio.download_bytes(bucket, f"k{number}") == data)
         return found
 
-    threads = [threading.Thread(target=lambda n=n: results.append(asyncio.run(main(n)))) for n in range(4)]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda n=n: results.append(asyncio.run(main(n)))) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

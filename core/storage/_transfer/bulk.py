@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import threading
 import time
-from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -15,10 +13,8 @@ from collections.abc import (
     Coroutine,
     Generator,
     Iterable,
-    Iterator,
 )
 from contextlib import suppress
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +23,7 @@ from core.storage._config.current import current_settings
 from core.storage._errors import StorageError
 from core.storage._progress import Report, guarded
 from core.storage._results import BulkProgress, TransferResult
+from core.storage._transfer.items import END, Feeder, Items
 from core.storage.settings import Settings
 
 _MOST = 256
@@ -38,8 +35,6 @@ _TOGETHER = 0.004
 _STEP = 8
 #: Seconds between two calls of the progress callback.
 _TICK = 0.2
-#: Follows the last item.
-_END: Any = object()
 
 _Item = TypeVar("_Item")
 
@@ -99,7 +94,7 @@ class Bulk(Generic[_Item]):
             raise TypeError("the items come from an asynchronous iterator: use the functions of core.storage.aio")
         self._counter = Counter(self.settings)
         with (
-            _Feeder(self._iterator, 2 * self.workers) as feeder,
+            Feeder(self._iterator, 2 * self.workers) as feeder,
             _engine.Started[None]() as started,
         ):
             started.start(self._work_on_all(feeder, started.post))
@@ -118,7 +113,7 @@ class Bulk(Generic[_Item]):
     async def run_here(self) -> AsyncGenerator[TransferResult[_Item], None]:
         """Do as `run` in the running event loop, for an iterable or asynchronous iterable of items."""
         self._counter = Counter(self.settings)
-        items = _Items[_Item](self._iterator)
+        items = Items[_Item](self._iterator)
         inbox: asyncio.Queue[Any] = asyncio.Queue()
         task = asyncio.create_task(self._work_on_all(items, inbox.put_nowait))
         task.add_done_callback(lambda _: inbox.put_nowait(_engine.ENDED))
@@ -161,15 +156,15 @@ class Bulk(Generic[_Item]):
         self._reported = time.monotonic()
         self._progress(BulkProgress(self._items_done, self._failed, self._skipped, self._counter.bytes))
 
-    async def _work_on_all(self, feeder: _Feeder[_Item] | _Items[_Item], post: Callable[[object], None]) -> None:
+    async def _work_on_all(self, feeder: Feeder[_Item] | Items[_Item], post: Callable[[object], None]) -> None:
         try:
             await _engine.all_done(self._serve(feeder, post) for _ in range(self.workers))
         finally:
             self._post(post)
 
-    async def _serve(self, feeder: _Feeder[_Item] | _Items[_Item], post: Callable[[object], None]) -> None:
+    async def _serve(self, feeder: Feeder[_Item] | Items[_Item], post: Callable[[object], None]) -> None:
         """Work on one item after another, until the last."""
-        while (item := await feeder.next()) is not _END:
+        while (item := await feeder.next()) is not END:
             result = await self.work(item, self._counter)
             if not self._together:
                 asyncio.get_running_loop().call_later(_TOGETHER, self._post, post)
@@ -188,104 +183,3 @@ class Bulk(Generic[_Item]):
     def _has_room(self, results: int) -> None:
         self._waiting -= results
         self._room.set()
-
-
-class _Items(Generic[_Item]):
-    """Takes items in the event loop, one for each worker that asks."""
-
-    def __init__(self, items: Any) -> None:
-        """Take items from an iterator or asynchronous iterator."""
-        #: What the iterator raised.
-        self.error: Exception | None = None
-        self._items = items
-        self._is_async = isinstance(items, AsyncIterator)
-        self._turn = asyncio.Lock()
-        self._ended = False
-
-    async def next(self) -> _Item:
-        """Return the next item, or `_END`."""
-        async with self._turn:
-            item = _END
-            if not self._ended:
-                try:
-                    item = await anext(self._items, _END) if self._is_async else next(self._items, _END)
-                except Exception as error:  # noqa: BLE001  # of the caller's iterator: raised after its last result
-                    self.error = error
-            self._ended = item is _END
-            return item  # type: ignore[no-any-return]  # it may be _END
-
-
-class _Feeder(Generic[_Item]):
-    """A context manager that takes items in its own thread: their iterator may block, or use this library.
-
-    Leaving it waits for the thread, which takes no further item.
-    """
-
-    def __init__(self, items: Iterator[_Item], ahead: int) -> None:
-        """Prepare the thread, which takes up to `ahead` items before they are needed."""
-        #: What the iterator raised.
-        self.error: BaseException | None = None
-        self._items = items
-        self._waiting: deque[_Item] = deque()
-        self._ended = False
-        #: How many more items the thread may take; 0 ends it. One number for several items wakes the thread once.
-        self._room: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._room.put(ahead)
-        self._step = (ahead + 1) // 2
-        self._used = 0
-        self._stopped = False
-        #: One for each worker that waits for an item.
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._thread = threading.Thread(
-            target=copy_context().run, args=(self._feed,), name="mpr-items", daemon=True
-        )
-
-    def __enter__(self) -> _Feeder[_Item]:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped = True
-        self._room.put(0)
-        if not _engine.is_here():  # the garbage collector may close an abandoned generator in the event loop
-            self._thread.join()
-
-    async def next(self) -> _Item:
-        """Return the next item, or `_END`. Called in the event loop."""
-        while not self._waiting:
-            if self._ended:
-                return _END  # type: ignore[no-any-return]  # it is no item
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            if self._waiting or self._ended:  # the thread may have added an item before it could see the waiter
-                self._waiters.remove(waiter)
-            else:
-                await waiter
-        self._used += 1
-        if self._used >= self._step:
-            self._room.put(self._used)
-            self._used = 0
-        return self._waiting.popleft()
-
-    def _feed(self) -> None:
-        try:
-            while count := self._room.get():
-                for _ in range(count):
-                    item = _END if self._stopped else next(self._items, _END)
-                    if item is _END:
-                        return
-                    self._waiting.append(item)
-                    if self._waiters:
-                        _engine.call_soon(self._wake)
-        except BaseException as error:  # noqa: BLE001  # of the caller's iterator: raised after its last result
-            self.error = error
-        finally:
-            self._ended = True
-            _engine.call_soon(self._wake)
-
-    def _wake(self) -> None:
-        count = len(self._waiters)
-        for _ in range(count if self._ended else min(count, len(self._waiting))):
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
