@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from contextlib import aclosing, suppress
 from contextvars import Context, copy_context
+from itertools import count as count_up
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -150,12 +151,18 @@ def iterate(generator: AsyncGenerator[_T, None]) -> Generator[_T, None, None]:
     requests = asyncio.Semaphore(0)
     with Started[None]() as started:
         started.start(_forward(generator, requests, started.post))
-        while True:
-            call_soon(requests.release)
+        for number in count_up():
+            # A caller that wants a second item will want a third: it is made while the caller has the second.
+            call_soon(_release, requests, 2 if number == 1 else 1)
             if (item := started.receive()) is ENDED:
                 break
             yield item
         started.result()
+
+
+def _release(semaphore: asyncio.Semaphore, count: int) -> None:
+    for _ in range(count):
+        semaphore.release()
 
 
 async def _forward(
