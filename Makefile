@@ -9,7 +9,7 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof example check test test-rest test-all test-changed coverage faults bench \
+.PHONY: help up down status proof example example-cluster check test test-rest test-all test-changed coverage faults bench \
 	bench-compare minio minio-server seaweedfs-server versitygw actionlint s3fs audit requirements clean
 
 help: ## list the targets
@@ -30,6 +30,10 @@ proof: .venv/local ## prove what each identity may and may not do
 example: ENVIRONMENT = example
 example: .venv/example ## a pipeline with a page, on the embedded store (or ENVIRONMENT=minio); ARGS=--once ends by itself
 	@$(BIN)/python -m examples.pipeline example $(ENVIRONMENT) $(ARGS)
+
+example-cluster: ENVIRONMENT = example
+example-cluster: .venv/cluster ## the frame extraction of that pipeline on two worker processes of Dask
+	@$(BIN)/python -m examples.cluster demo $(ENVIRONMENT)
 
 check: .venv/dev ## ruff and mypy
 	@$(BIN)/ruff check .
@@ -95,8 +99,8 @@ audit: .local/audit/made ## look up every pinned requirement in the advisories o
 requirements: ## resolve and pin the requirements anew (needs uv)
 	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
 	@uv pip compile pyproject.toml --extra init --constraint requirements/local.txt $(PIN) -o requirements/init.txt
-	@for extra in aws gcp r2 copy example; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
-	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra example --extra dev $(PIN) -o requirements/dev.txt
+	@for extra in aws gcp r2 copy example cluster; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
+	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra cluster --extra dev $(PIN) -o requirements/dev.txt
 	@echo s3fs | uv pip compile - $(PIN) -o requirements/s3fs.txt
 	@echo pip-audit | uv pip compile - $(PIN) -o requirements/audit.txt
 
@@ -118,7 +122,7 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@$(PIP) -r requirements/local.txt
 	@touch $@
 
-.venv/aws .venv/gcp .venv/r2 .venv/copy .venv/example: .venv/%: .venv/local requirements/%.txt
+.venv/aws .venv/gcp .venv/r2 .venv/copy .venv/example .venv/cluster: .venv/%: .venv/local requirements/%.txt
 	@echo "installing what $* needs (once)"
 	@$(PIP) -r requirements/$*.txt
 	@touch $@

@@ -17,7 +17,7 @@ class Case:
     #: With the fields of `Sizes` to fill in.
     title: str
     #: The function of a client that does it; two cases may differ in the object alone.
-    work: Literal["many down", "many up", "big down", "big up", "list"]
+    work: Literal["many down", "many up", "many down, memory", "many up, memory", "big down", "big up", "list"]
     reference: str
     clients: tuple[str, ...]
     #: The clients over https as well; the others differ from these in ways that TLS does not change.
@@ -36,6 +36,8 @@ class Case:
 
 _MANY_TLS = tuple(client for client in _LIBRARIES if client != "boto3")
 
+_IN_MEMORY = ("core.storage", "core.storage.aio", "obstore", "obstore, async", "aiobotocore")
+
 CASES = {
     "many down": Case(
         "Download {objects} objects of {kb} KB",
@@ -46,6 +48,12 @@ CASES = {
     ),
     "many up": Case(
         "Upload {objects} objects of {kb} KB", "many up", "obstore", (*_LIBRARIES, "s3transfer, one pool")
+    ),
+    "many down, memory": Case(
+        "Download {objects} objects of {kb} KB into memory", "many down, memory", "obstore", _IN_MEMORY
+    ),
+    "many up, memory": Case(
+        "Upload {objects} objects of {kb} KB from memory", "many up, memory", "obstore", _IN_MEMORY
     ),
     "big down": Case(
         "Download 1 object of {mib} MiB, uploaded in parts by boto3",

@@ -2,8 +2,9 @@
 
     python -m bench.clients <client> <work> <job as JSON>
 
-does the work once and prints, as JSON, what it cost and how many keys a listing returned. The import of a library
-and the construction of its client are outside the measured time; the start of a program is inside.
+does the work once and prints, as JSON, what it cost, how many keys a listing returned, and hashes of contents in
+memory. The import of a library and the construction of its client are outside the measured time; the start of a
+program is inside.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from bench.job import Cases, Job
+from bench.job import Cases, Job, digests
 from bench.programs import PROGRAMS
 
 
@@ -24,11 +26,17 @@ def main(clients: Mapping[str, Callable[[Job], Cases]]) -> None:
     job = Job.from_json(text)
     work = clients[client](job)[name]
     cpu, start = _cpu(), time.perf_counter()
-    keys = work(job)
+    result = work(job)
     wall, cpu = time.perf_counter() - start, _cpu() - cpu
     peak = _peak_of_programs() if client in PROGRAMS else _peak()
-    counted = keys if isinstance(keys, int) and name == "list" else None
-    print(json.dumps({"wall": wall, "cpu": cpu, "mib": peak, "keys": counted}))
+    figures: dict[str, Any] = {"wall": wall, "cpu": cpu, "mib": peak, "keys": None, "digests": None}
+    if name == "list":
+        figures["keys"] = result
+    elif isinstance(result, dict):  # the content, in memory
+        figures["digests"] = digests(result)
+    elif isinstance(result, str):  # of a program that measures itself
+        figures |= json.loads(result)
+    print(json.dumps(figures))
 
 
 def _peak() -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,10 +60,16 @@ class Job:
     #: Presigned URLs of the big objects, for clients that do not sign.
     get_url: str = ""
     put_url: str = ""
+    #: Whether the client uploads from memory.
+    in_memory: bool = False
 
     def names(self) -> list[str]:
         """Return the keys of the small objects, which are also their paths below `files`."""
         return names(self.objects)
+
+    def contents(self) -> dict[str, bytes]:
+        """Return the small objects to upload from memory, by name; none for other work."""
+        return {name: self.file(name).read_bytes() for name in self.names()} if self.in_memory else {}
 
     def file(self, name: str) -> Path:
         return Path(self.files, name)
@@ -78,9 +85,14 @@ class Job:
         return cls(**json.loads(text))
 
 
+def digests(contents: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of each content, in hexadecimal."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+
+
 def names(objects: int) -> list[str]:
     return [f"{MANY}{number:05}.jpg" for number in range(objects)]
 
 
-#: The work of a client by its name. A function returns the number of keys if its work is a listing.
+#: The work of a client by its name. It returns the number of keys of a listing, or contents in memory by name.
 Cases = dict[str, Callable[[Job], object]]

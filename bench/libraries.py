@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import pkgutil
 import shutil
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,13 +22,28 @@ def in_threads(work: Callable[[str], object], items: Iterable[str]) -> None:
         list(pool.map(work, items))
 
 
+async def in_tasks(work: Callable[[str], Coroutine[Any, Any, Any]], items: Iterable[str]) -> dict[str, Any]:
+    """Run coroutines, `WORKERS` at a time, and return what they return by item."""
+    found: dict[str, Any] = {}
+    left = iter(items)
+
+    async def serve() -> None:
+        for item in left:
+            found[item] = await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(WORKERS):
+            group.create_task(serve())
+    return found
+
+
 def core_storage(job: Job) -> Cases:
     import core.storage as library
 
     # Its first call imports these modules, and imports are outside the measured time for every library.
     for module in pkgutil.walk_packages(library.__path__, f"{library.__name__}."):
         inner = module.name.split(".")[2]
-        if inner.startswith("_") and inner != "__main__":
+        if inner.startswith("_") and inner not in {"__main__", "_testing"}:
             importlib.import_module(module.name)
 
     def results(transfers: Iterable[Any]) -> None:
@@ -43,12 +59,47 @@ def core_storage(job: Job) -> Cases:
         files = ((job.file(name), job.uploads, job.prefix + name) for name in job.names())
         results(library.upload_many(files, workers=WORKERS))
 
+    contents = job.contents()
+
+    def download_to_memory(_: Job) -> dict[str, bytes]:
+        objects = ((job.source, name) for name in job.names())
+        found = {result.item[1]: result.data for result in library.download_many(objects, None, workers=WORKERS)}
+        return {name: data for name, data in found.items() if data is not None}
+
+    def upload_from_memory(_: Job) -> None:
+        items = ((data, job.uploads, job.prefix + name) for name, data in contents.items())
+        results(library.upload_many(items, workers=WORKERS))
+
     return {
         "many down": download,
         "many up": upload,
+        "many down, memory": download_to_memory,
+        "many up, memory": upload_from_memory,
         "big down": lambda _: library.download_file(job.source, job.big, job.into(job.big)),
         "big up": lambda _: library.upload_file(job.file(BIG), job.uploads, job.prefix + BIG),
         "list": lambda _: sum(1 for _ in library.list_objects(job.source, LISTED)),
+    }
+
+
+def core_storage_aio(job: Job) -> Cases:
+    from core.storage import aio as library
+
+    contents = job.contents()
+
+    async def download() -> dict[str, bytes]:
+        objects = ((job.source, name) for name in job.names())
+        results = library.download_many(objects, None, workers=WORKERS)
+        return {one.item[1]: one.data async for one in results if one.data is not None}
+
+    async def upload() -> None:
+        items = ((data, job.uploads, job.prefix + name) for name, data in contents.items())
+        async for result in library.upload_many(items, workers=WORKERS):
+            if result.error:
+                raise result.error
+
+    return {
+        "many down, memory": lambda _: asyncio.run(download()),
+        "many up, memory": lambda _: asyncio.run(upload()),
     }
 
 
@@ -154,15 +205,46 @@ def obstore(job: Job) -> Cases:
             for chunk in library.get(source, job.big):
                 file.write(chunk)
 
+    contents = job.contents()
+
+    def get_all(_: Job) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        in_threads(lambda name: found.update({name: library.get(source, name).bytes().to_bytes()}), job.names())
+        return found
+
+    async def get_async() -> dict[str, bytes]:
+        async def one(name: str) -> bytes:
+            return (await (await library.get_async(source, name)).bytes_async()).to_bytes()
+
+        return await in_tasks(one, job.names())
+
+    async def put_async() -> None:
+        async def one(name: str) -> None:
+            await library.put_async(uploads, job.prefix + name, contents[name])
+
+        await in_tasks(one, job.names())
+
     return {
         "many down": lambda _: in_threads(get, job.names()),
         "many up": lambda _: in_threads(
             lambda name: library.put(uploads, job.prefix + name, job.file(name).read_bytes()), job.names()
         ),
+        "many down, memory": get_all,
+        "many up, memory": lambda _: in_threads(
+            lambda name: library.put(uploads, job.prefix + name, contents[name]), job.names()
+        ),
+        "many down, memory, async": lambda _: asyncio.run(get_async()),
+        "many up, memory, async": lambda _: asyncio.run(put_async()),
         "big down": get_big,
         "big up": lambda _: library.put(uploads, job.prefix + BIG, job.file(BIG)),
         "list": lambda _: sum(len(page) for page in library.list(source, LISTED)),
     }
+
+
+def obstore_async(job: Job) -> Cases:
+    """Use the coroutines of obstore, many at once."""
+    cases = obstore(job)
+    return {name: cases[f"{name}, async"] for name in ("many down, memory", "many up, memory")}
 
 
 def minio(job: Job) -> Cases:
@@ -207,10 +289,12 @@ def plain_get(job: Job) -> Cases:
 
 LIBRARIES: dict[str, Callable[[Job], Cases]] = {
     "core.storage": core_storage,
+    "core.storage.aio": core_storage_aio,
     "boto3": boto3,
     "boto3, tuned": boto3_tuned,
     "s3transfer, one pool": s3transfer,
     "obstore": obstore,
+    "obstore, async": obstore_async,
     "minio-py": minio,
     "plain GET": plain_get,
 }

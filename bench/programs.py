@@ -76,6 +76,16 @@ def s3fs(job: Job) -> Cases:
     }
 
 
+def aiobotocore(job: Job) -> Cases:
+    def call(work: str) -> str:
+        return run(str(S3FS_PYTHON), "-m", "bench.async_botocore", work, job.to_json())
+
+    return {
+        "many down, memory": lambda _: call("many down, memory"),
+        "many up, memory": lambda _: call("many up, memory"),
+    }
+
+
 def curl(job: Job) -> Cases:
     """Send one request with a presigned URL: no signing of a body, no verification, one stream."""
 
@@ -88,4 +98,10 @@ def curl(job: Job) -> Cases:
     }
 
 
-PROGRAMS: dict[str, Callable[[Job], Cases]] = {"s5cmd": s5cmd, "rclone": rclone, "s3fs": s3fs, "curl": curl}
+PROGRAMS: dict[str, Callable[[Job], Cases]] = {
+    "s5cmd": s5cmd,
+    "rclone": rclone,
+    "s3fs": s3fs,
+    "aiobotocore": aiobotocore,
+    "curl": curl,
+}

@@ -31,7 +31,7 @@ from bench.report import table
 from bench.results import JSON_HELP, Refusal, Run, part, save, without_paths
 from bench.store import MEMORY, boto3_client, environment, store
 from bench.verified import verified
-from bench.verify import Found, NotDoneError, verify_files, verify_keys, verify_objects
+from bench.verify import Found, NotDoneError, verify_contents, verify_files, verify_keys, verify_objects
 from bench.versions import installed
 
 #: Seconds that one run may take.
@@ -101,10 +101,11 @@ def run(place: Place, name: str, client: str, number: int) -> Run:
     with tempfile.TemporaryDirectory(dir=MEMORY) as target, _uploads(place) as uploads:
         (Path(target) / MANY).mkdir()
         prefix = f"{uuid.uuid4().hex}/"
-        job = replace(_job(place, prefix=prefix, uploads=uploads, target=target), big=case.big)
+        job = _job(place, prefix=prefix, uploads=uploads, target=target)
+        job = replace(job, big=case.big, in_memory=case.work == "many up, memory")
         job = _presigned(place, job)
         figures = _run_process(place, client, case, job)
-        found = _verify(place, case, job, figures["keys"])
+        found = _verify(place, case, job, figures)
     wall, cpu, mib = figures["wall"], figures["cpu"], figures["mib"]
     return Run(name, client, place.scheme, number, wall, cpu, mib, found.objects, found.bytes)
 
@@ -138,7 +139,7 @@ def _presigned(place: Place, job: Job) -> Job:
     )
 
 
-def _run_process(place: Place, client: str, case: Case, job: Job) -> dict[str, float]:
+def _run_process(place: Place, client: str, case: Case, job: Job) -> dict[str, Any]:
     command = [*place.command, client, case.work, job.to_json()]
     variables = environment(place.endpoint, place.authority)
     try:
@@ -150,18 +151,20 @@ def _run_process(place: Place, client: str, case: Case, job: Job) -> dict[str, f
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:]
         raise NotDoneError(f"it failed: {' '.join(last)[:300]}")
-    figures: dict[str, float] = json.loads(done.stdout)
+    figures: dict[str, Any] = json.loads(done.stdout)
     return figures
 
 
-def _verify(place: Place, case: Case, job: Job, keys: float | None) -> Found:
+def _verify(place: Place, case: Case, job: Job, figures: Mapping[str, Any]) -> Found:
     if case.work == "list":
-        return verify_keys(None if keys is None else int(keys), place.sizes.keys)
-    if case.work in {"many down", "many up"}:
+        return verify_keys(figures["keys"], place.sizes.keys)
+    if case.work.startswith("many"):
         expected = {name: job.file(name) for name in job.names()}
     else:
         expected = {case.big: job.file(BIG)}
-    if case.work in {"many up", "big up"}:
+    if case.work == "many down, memory":
+        return verify_contents(figures["digests"], expected)
+    if case.work in {"many up", "many up, memory", "big up"}:
         return verify_objects(boto3_client(place.plain), job.uploads, job.prefix, expected)
     return verify_files(Path(job.target), expected)
 

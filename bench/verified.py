@@ -57,7 +57,15 @@ _VERIFIED: Mapping[str, Mapping[str, str]] = {
     "big down": {**_DOWN, "core.storage": _SIZE, "rclone": _SIZE},
     # Its ETag can be computed from the parts with their size, which `core.storage` stored.
     "big down, hashed": {**_DOWN, "core.storage": "MD5 of every part"},
+    "many down, memory": {
+        **dict.fromkeys(("obstore", "obstore, async", "aiobotocore"), _SIZE),
+        **dict.fromkeys(("core.storage", "core.storage.aio"), "MD5 of every object"),
+    },
     "many up": _UP,
+    "many up, memory": {
+        **dict.fromkeys(("obstore", "obstore, async", "aiobotocore"), _NOTHING),
+        **dict.fromkeys(("core.storage", "core.storage.aio"), _UP["core.storage"]),
+    },
     "big up": _UP,
     "list": {},
 }

@@ -47,6 +47,18 @@ def verify_objects(client: S3Client, bucket: str, prefix: str, expected: Mapping
     return _compare("object", sizes(client, bucket, prefix), expected, digest)
 
 
+def verify_contents(found: Mapping[str, str] | None, expected: Mapping[str, Path]) -> Found:
+    """Compare the hashes of contents in memory, by name, with the files that they are copies of."""
+    if found is None:
+        raise NotDoneError("it returned no content")
+    if found.keys() != expected.keys():
+        raise NotDoneError(f"it returned {len(found):,} contents instead of {len(expected):,}")
+    for name, path in expected.items():
+        if found[name] != _source_digest(path):
+            raise NotDoneError(f"content {name} is not that of its source")
+    return Found(len(found), sum(path.stat().st_size for path in expected.values()))
+
+
 def verify_keys(reported: int | None, expected: int) -> Found:
     """Compare the number of keys that a listing returned."""
     if reported is None:

@@ -18,6 +18,7 @@ _DISTRIBUTIONS = {
     "boto3, tuned": "boto3",
     "s3transfer, one pool": "s3transfer",
     "obstore": "obstore",
+    "obstore, async": "obstore",
     "minio-py": "minio",
 }
 _COMMANDS = {
@@ -41,15 +42,15 @@ def installed(client: str) -> bool:
 
 
 def version(name: str) -> str | None:
-    if name == "core.storage":
+    if name in {"core.storage", "core.storage.aio"}:
         return _own_version()
     if name in _DISTRIBUTIONS:
         try:
             return importlib.metadata.version(_DISTRIBUTIONS[name])
         except importlib.metadata.PackageNotFoundError:
             return None
-    if name == "s3fs":
-        return _output(str(S3FS_PYTHON), "-c", "import s3fs; print(s3fs.__version__)")
+    if name in {"s3fs", "aiobotocore"}:
+        return _output(str(S3FS_PYTHON), "-c", f"import {name}; print({name}.__version__)")
     command = _COMMANDS.get(name)
     text = _output(*command) if command else None
     number = re.search(r"\d+(\.\d+)+", text) if text else None

@@ -24,7 +24,7 @@ IDENTITIES = ("ingest", "pipeline", "viewer")
 #: Those that the corsOrigins of environments/Pulumi.example.yaml list.
 _PORTS = (3000, 5173)
 _SECONDS = 96
-_DAY = dt.date(2026, 11, 24)
+DAY = dt.date(2026, 11, 24)
 
 Say = Callable[[str], None]
 
@@ -101,7 +101,7 @@ def _stages(processes: Processes, say: Say) -> None:
         path = folder / "match.mp4"
         say(f"ffmpeg makes a video of {_SECONDS} s")
         video.generate(path, _SECONDS)
-        chunks = processes.run("ingest", "upload", str(path), "--date", _DAY.isoformat()).split()
+        chunks = processes.run("ingest", "upload", str(path), "--date", DAY.isoformat()).split()
     say(f"ingest uploaded {len(chunks)} chunks: {chunks[0]} ...")
     began = time.perf_counter()
     told = processes.run("pipeline", "work", "--once").splitlines()

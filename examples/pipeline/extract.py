@@ -65,6 +65,23 @@ def extract_frames(connection: Connection, chunk: ObjectInfo) -> Extraction:
         PipelineError: the chunk is no whole video; the rows say so, and no frame of it is kept.
         StorageError, OSError: as `FrameCache.write_once`.
     """
+    try:
+        extraction = cache_frames(chunk)
+    except PipelineError as error:
+        _record(connection, chunk, "failed", {"error": str(error)[:500]})
+        raise
+    count = {"frames": extraction.frames}
+    _record(connection, chunk, "done", count, Output(ManifestKey(extraction.timeline_id).key, chunk.key, count))
+    return extraction
+
+
+def cache_frames(chunk: ObjectInfo) -> Extraction:
+    """Have the frames of a chunk in the cache. Nothing is decoded twice, whoever runs this at the same time.
+
+    Raises:
+        PipelineError: the chunk is no whole video, and no frame of it is kept.
+        StorageError, OSError: as `FrameCache.write_once`.
+    """
     timeline_id = timeline_of(chunk)
     decoded = False
 
@@ -74,13 +91,7 @@ def extract_frames(connection: Connection, chunk: ObjectInfo) -> Extraction:
         return _decoded(chunk, folder)
 
     with workspace() as folder:
-        try:
-            manifest = FrameCache(timeline_id).write_once(decode)
-        except PipelineError as error:
-            _record(connection, chunk, "failed", {"error": str(error)[:500]})
-            raise
-    count = {"frames": len(manifest.frames)}
-    _record(connection, chunk, "done", count, Output(ManifestKey(timeline_id).key, chunk.key, count))
+        manifest = FrameCache(timeline_id).write_once(decode)
     return Extraction(timeline_id, len(manifest.frames), decoded)
 
 

@@ -149,6 +149,8 @@ def _result(root: str, name: str, value: str) -> bytes:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Any
+    #: Whether the range of the request has an end.
+    limited = False
 
     def log_message(self, *_args: Any) -> None:
         pass
@@ -195,12 +197,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("If-Match") not in {None, etag_of(whole)}:
             self.send_error_document(412, "PreconditionFailed")
             return
-        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        first, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")
+        start, body = int(first), whole[int(first) : int(last) + 1 if last else None]
+        self.limited = bool(last)
         fault = fake.faults.popleft() if fake.faults else fake.always
         if fault is None:
-            self.send_object(whole[start:], start)
+            self.send_object(body, start)
         else:
-            fault(self, whole[start:], start)
+            fault(self, body, start)
 
     def send_object(
         self,
@@ -213,12 +217,13 @@ class _Handler(BaseHTTPRequestHandler):
         total: int | None = None,
     ) -> None:
         whole = self.server.fake.body(self)
-        self.send_response(206 if start or partial else 200)
+        partial = partial or bool(start) or (self.limited and body != whole)
+        self.send_response(206 if partial else 200)
         headers = {"ETag": etag_of(whole), "Last-Modified": formatdate(1_700_000_000, usegmt=True)}
         for name, value in (headers | self.server.fake.headers).items():
             self.send_header(name, value)
-        if start or partial:
-            self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{total or len(whole)}")
+        if partial:
+            self.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{total or len(whole)}")
         if framed:
             self.send_header("Content-Length", str(len(body)))
         if sent is not None or not framed:
@@ -228,10 +233,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body if sent is None else body[:sent])
 
     def do_HEAD(self) -> None:
-        """As every store: an error, and no word about which."""
-        self._note()
-        self.send_response(404)
-        self.send_header("Content-Length", "0")
+        """As every store: no word about which error it is."""
+        body = self.server.fake.objects.get(self._note())
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Length", str(len(body or b"")))
+        if body is not None:
+            self.send_header("ETag", etag_of(body))
         self.end_headers()
 
     def do_PUT(self) -> None:

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
@@ -145,23 +143,6 @@ def test_core_is_a_namespace_package():
     assert not (PACKAGE.parent / "__init__.py").exists()
     assert importlib.import_module("core").__file__ is None
     assert (PACKAGE / "py.typed").exists()
-
-
-def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-
-
-def test_the_library_depends_on_boto3_alone():
-    for_types = {"mypy_boto3_s3", "typing_extensions"}
-    allowed = {*sys.stdlib_module_names, "core", "boto3", "botocore", "urllib3", *for_types}
-    for path in PACKAGE.rglob("*.py"):
-        for module in imports_of(path):
-            assert module.split(".")[0] in allowed, f"{path.name} imports {module}"
-            assert not module.startswith("core.") or module.startswith("core.storage")
 
 
 def test_files_are_one_concept_each():

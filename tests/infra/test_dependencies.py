@@ -20,7 +20,11 @@ NOT_IN_CORE = {"infra", "pulumi", "click", "rich", "minio", "yaml"}
 #: What comes with Python, and the one thing that the library may need, with what that is made of.
 IN_CORE = {*sys.stdlib_module_names, "core", "boto3", "botocore", "s3transfer", "urllib3"}
 #: What one module of it uses where the program has imported it already, and nobody needs.
-OPTIONAL = {"core.storage._telemetry": {"opentelemetry"}}
+OPTIONAL = {
+    "core.storage._telemetry": {"opentelemetry"},
+    "core.storage.testing": {"pytest"},
+    "core.storage._testing.server": {"moto", "werkzeug"},
+}
 #: Known only to type checkers.
 STUBS = ("mypy_boto3_", "types_", "typing_extensions")
 

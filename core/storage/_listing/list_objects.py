@@ -36,9 +36,9 @@ def list_objects(
 
     That is by UTF-8 bytes, except on SeaweedFS 4.48, where ``a/1`` comes before ``a.mp4``.
 
-    Lazy: a page of up to 1,000 objects is requested when the iteration reaches it, and from the second on up to two
-    pages ahead; each request is retried. Memory does not grow with the number of objects. Folder markers (object keys
-    that end in ``/``) are left out.
+    Lazy: a page of up to 1,000 objects is requested when the iteration reaches it, and from the second on up to
+    two pages ahead; each request is retried. Memory does not grow with the number of objects. Folder markers
+    (object keys that end in ``/``) are left out.
 
     Args:
         bucket: its name, such as `core.storage.BUCKET_IN`.

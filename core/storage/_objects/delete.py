@@ -94,16 +94,20 @@ async def results_here(
 ) -> AsyncGenerator[TransferResult[_Item], None]:
     """Do as `delete_many` in the running event loop."""
     batches = _Batches[_Item]()
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            for result in await delete_batch(batches.add(item), settings):
-                yield result
-    else:
-        for item in items:
-            for result in await delete_batch(batches.add(item), settings):
-                yield result
+    async for item in _each(items):
+        for result in await delete_batch(batches.add(item), settings):
+            yield result
     for result in await delete_batch(batches.rest(), settings):
         yield result
+
+
+async def _each(items: Iterable[_Item] | AsyncIterable[_Item]) -> AsyncGenerator[_Item, None]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
 
 
 class _Batches(Generic[_Item]):

@@ -1,0 +1,1 @@
+"""The frame extraction of examples/pipeline on many machines, with Dask."""
