@@ -82,9 +82,11 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, attempt:
 
 
 def _is_without_code(status: int, headers: Mapping[str, str], body: bytes, attempt: Attempt) -> bool:
-    """Whether the response is S3's although it names no code: a response to HEAD has no body at all."""
+    """Return whether the response is S3's although it names no code: a response to HEAD has no body at all."""
     from_s3 = root_of(body) == "Error" or ("x-amz-request-id" in headers and not body)
-    return attempt.operation == "HeadObject" or (from_s3 and status != _NOT_FOUND)
+    if attempt.operation == "HeadObject":
+        return from_s3 or str(status) in CODES
+    return from_s3 and status != _NOT_FOUND
 
 
 def _without_document(status: int, headers: Mapping[str, str], body: bytes, attempt: Attempt) -> Failure:

@@ -95,7 +95,8 @@ class Source:
     def _total_of(self, response: Response, first: int) -> int:
         """Return the size of the whole object, from a response that begins at byte `first` or has all of it."""
         if response.status != PARTIAL_CONTENT:
-            if self.is_range:
+            is_whole = not self._start and (self._length or 0) >= (response.length or 0)
+            if self.is_range and not is_whole:
                 raise self.error(
                     IntegrityError,
                     f"the request for {self.bucket}/{self.key} from byte {first} on received the whole object: a "
