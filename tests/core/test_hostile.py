@@ -115,7 +115,8 @@ def test_a_process_that_ends_on_sigterm_leaves_nothing(served, tmp_path):
         served = [("bucket", "k.mp4")]
         def wait(_progress):
             print("on", flush=True)
-            time.sleep(60)
+            for _ in range(600):  # a signal just before one long sleep would be handled after it
+                time.sleep(0.1)
         for _ in download_many(served * 1000, sys.argv[1], progress=wait):
             pass
     """

@@ -12,7 +12,7 @@ import pytest
 from infra import cli
 from infra.__main__ import REQUIRED
 from tests.conftest import REPO
-from tests.infra.test_dependencies import ALL, IN_CORE, STUBS, top_level, uses
+from tests.infra.test_dependencies import ALL, IN_CORE, OPTIONAL, STUBS, top_level, uses
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -101,7 +101,7 @@ def test_what_an_old_python_reads_first_has_no_newer_syntax(file):
 
 def test_the_table_of_requirements_is_what_the_modules_import():
     found = {top_level(module) for name in ALL for module in uses(name) if not module.startswith(STUBS)}
-    ours = {"infra", "core", "opentelemetry"}
+    ours = {"infra", "core", *(module for modules in OPTIONAL.values() for module in modules)}
     providers = {name for name in found if name.startswith("pulumi_")}  # infra.targets explains those
     expected = found - set(sys.stdlib_module_names) - ours - providers
     assert expected - (IN_CORE - {"boto3", "botocore"}) == set(REQUIRED)

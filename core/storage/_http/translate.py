@@ -30,7 +30,7 @@ from core.storage._http.retry import RETRYABLE_CODES, RETRYABLE_STATUSES
 
 #: Seconds. A smaller difference of two clocks is the time that the response took.
 _VISIBLE_SKEW = 60
-_NOT_FOUND = 404
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 #: The most characters that are shown of a Content-Type, and of a text from the server.
 _LONGEST_TYPE = 60
 _LONGEST_TEXT = 1000
@@ -84,8 +84,8 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, attempt:
 def _is_without_code(status: int, headers: Mapping[str, str], body: bytes, attempt: Attempt) -> bool:
     """Return whether the response is S3's although it names no code: a response to HEAD has no body at all."""
     from_s3 = root_of(body) == "Error" or ("x-amz-request-id" in headers and not body)
-    if attempt.operation == "HeadObject":
-        return from_s3 or str(status) in CODES
+    if attempt.operation == "HeadObject":  # no store redirects but by a 301 for another region
+        return from_s3 or status >= _BAD_REQUEST or str(status) in CODES
     return from_s3 and status != _NOT_FOUND
 
 
