@@ -430,8 +430,14 @@ def test_a_file_that_is_not_ours_is_never_written_to(target, tmp_path, monkeypat
 KILLED = """
 import sys, time
 from core.storage import download_file
+
+def wait(_count):
+    print("half", flush=True)
+    for _ in range(600):  # a signal just before one long sleep would be handled after it
+        time.sleep(0.1)
+
 print("on", flush=True)
-download_file("bucket", "k.mp4", sys.argv[1], progress=lambda _: (print("half", flush=True), time.sleep(60)))
+download_file("bucket", "k.mp4", sys.argv[1], progress=wait)
 """
 
 
