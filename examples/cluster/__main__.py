@@ -14,7 +14,6 @@ import datetime as dt
 import sys
 
 from core.storage import StorageConfigError, StorageError, StoreUnreachableError
-from examples.cluster.run import run
 from examples.pipeline.errors import PipelineError
 
 _WRONG, _UNREACHABLE, _INTERRUPTED = 2, 3, 130
@@ -28,6 +27,8 @@ def main() -> int:
             from examples.cluster.demo import demo  # noqa: PLC0415  # provisions, which `run` does not
 
             return demo(arguments.environment, _say)
+        from examples.cluster.run import run  # noqa: PLC0415  # needs the name of a bucket, which `demo` provisions
+
         return run(arguments.day, _say, scheduler=arguments.scheduler, workers=arguments.workers)
     except KeyboardInterrupt:
         return _INTERRUPTED

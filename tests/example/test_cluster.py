@@ -111,6 +111,15 @@ def test_what_cannot_be_done_is_a_sentence(place, arguments, code, sentence):
     assert "Traceback" not in done.stderr
 
 
+def test_without_an_environment_the_sentence_says_what_to_set(place):
+    command = [sys.executable, "-m", "examples.cluster", "run", DAY]
+    environment = {name: value for name, value in place.environ("pipeline").items() if name != "S3_ENV_FILE"}
+    done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "AWS_REGION is not set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_what_passes_between_machines_survives_pickling():
     info = ObjectInfo("chunks/2026-11-24/a.mp4", 5, "etag", datetime.now(UTC), "md5", "bucket")
     settings = Settings(region="r-1", endpoint_url="http://127.0.0.1:9", access_key_id="a", secret_access_key="b")
