@@ -442,14 +442,22 @@ download_file("bucket", "k.mp4", sys.argv[1], progress=wait)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.usefixtures("served")
-def test_a_killed_process_never_leaves_half_a_target(target, number):
+def test_a_killed_process_never_leaves_half_a_target(served, target, number):
+    killed = threading.Event()
+
+    def half(handler, body, start):
+        faults.truncated(len(body) // 2)(handler, body, start)
+        handler.wfile.flush()
+        killed.wait(60)  # else it might be whole before the signal
+
+    served.always = half
     with subprocess.Popen([sys.executable, "-c", KILLED, str(target)], stdout=subprocess.PIPE, stderr=-3) as child:
         assert child.stdout
         assert child.stdout.readline() == b"on\n"
         assert child.stdout.readline() == b"half\n"
         child.send_signal(number)
         child.wait(20)
+    killed.set()
     assert target.read_bytes() == b"old"
     left = {path.name for path in target.parent.iterdir()} - {target.name}
     # Nobody can clean up after SIGKILL; what is left says whose it is.

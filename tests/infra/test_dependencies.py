@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -61,10 +62,11 @@ def top_level(name: str) -> str:
 ALL = {**modules("core"), **modules("infra")}
 
 
-def uses(name: str) -> set[str]:
+@cache
+def uses(name: str) -> frozenset[str]:
     file = ALL[name]
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    return set(imported(file.read_text(encoding="utf-8"), package))
+    return frozenset(imported(file.read_text(encoding="utf-8"), package))
 
 
 def test_these_tests_see_the_modules_of_core_and_infra():
