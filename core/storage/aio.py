@@ -23,7 +23,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import core.storage as sync
 from core.storage import _telemetry
@@ -31,19 +31,17 @@ from core.storage._config.current import current_settings
 from core.storage._engine import in_worker
 from core.storage._http.limits import WORKERS
 from core.storage._listing import list_objects as listing
-from core.storage._objects import ObjectInfo, delete, info
+from core.storage._objects import ObjectInfo, ObjectItem, delete, info
 from core.storage._progress import Report, guarded
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer import download_bytes as ranges
 from core.storage._transfer import download_many as downloads
 from core.storage._transfer import upload as uploading
 from core.storage._transfer import upload_many as uploads
-from core.storage._transfer.contents import BinaryReader, BytesContent
+from core.storage._transfer.contents import BinaryReader, Buffer, BytesContent
 from core.storage._transfer.download import download
 from core.storage._transfer.temporary import downloaded
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer  # every type checker has it; `collections.abc` from Python 3.12 on
+from core.storage._transfer.upload_many import UploadItem
 
 __all__ = [
     "delete_many",
@@ -63,8 +61,6 @@ __all__ = [
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_Object = TypeVar("_Object", bound=ObjectInfo | tuple[str, str])
-_Upload = TypeVar("_Upload", bound="tuple[str | os.PathLike[str] | Buffer, str, str]")
 _Progress = Callable[[BulkProgress], object] | None
 
 
@@ -129,12 +125,12 @@ async def download_bytes(bucket: str, key: str, *, start: int = 0, length: int |
 
 @_documented
 def download_many(
-    items: Iterable[_Object] | AsyncIterable[_Object],
+    items: Iterable[ObjectItem] | AsyncIterable[ObjectItem],
     folder: str | os.PathLike[str] | None,
     *,
     workers: int = WORKERS,
     progress: _Progress = None,
-) -> AsyncGenerator[TransferResult[_Object], None]:
+) -> AsyncGenerator[TransferResult[ObjectItem], None]:
     """Do as `core.storage.download_many`."""
     bulk = downloads.bulk_of(items, folder, workers, progress)
     return _telemetry.bulk_here("download_many", bulk.run_here())
@@ -171,12 +167,12 @@ async def upload_bytes(
 
 @_documented
 def upload_many(
-    items: Iterable[_Upload] | AsyncIterable[_Upload],
+    items: Iterable[UploadItem] | AsyncIterable[UploadItem],
     *,
     workers: int = WORKERS,
     resume: bool = False,
     progress: _Progress = None,
-) -> AsyncGenerator[TransferResult[_Upload], None]:
+) -> AsyncGenerator[TransferResult[UploadItem], None]:
     """Do as `core.storage.upload_many`."""
     bulk = uploads.bulk_of(items, workers, progress, resume=resume)
     return _telemetry.bulk_here("upload_many", bulk.run_here())
@@ -202,8 +198,8 @@ async def delete_object(bucket: str, key: str) -> None:
 
 @_documented
 def delete_many(
-    items: Iterable[_Object] | AsyncIterable[_Object],
-) -> AsyncGenerator[TransferResult[_Object], None]:
+    items: Iterable[ObjectItem] | AsyncIterable[ObjectItem],
+) -> AsyncGenerator[TransferResult[ObjectItem], None]:
     """Do as `core.storage.delete_many`."""
     return _telemetry.bulk_here("delete_many", delete.results_here(items, current_settings()))
 

@@ -53,7 +53,7 @@ class _Key:
 
     @property
     def folder(self) -> str:
-        """The key up to its last slash: the prefix that lists the objects beside it."""
+        """The key up to its last slash: the prefix that lists the objects in the same folder."""
         return str(self).rpartition("/")[0] + "/"
 
 

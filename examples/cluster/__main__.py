@@ -13,10 +13,10 @@ import argparse
 import datetime as dt
 import sys
 
-from core.storage import StorageConfigError, StorageError, StoreUnreachableError
-from examples.pipeline.errors import PipelineError
+from core.storage import StorageError
+from examples.pipeline.errors import PipelineError, exit_code_of, sentence_of
 
-_WRONG, _UNREACHABLE, _INTERRUPTED = 2, 3, 130
+_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -33,16 +33,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except (PipelineError, StorageError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return _code(error)
-
-
-def _code(error: Exception) -> int:
-    if isinstance(error, PipelineError):
-        return error.exit_code
-    if isinstance(error, (StoreUnreachableError, OSError)) and not isinstance(error, StorageConfigError):
-        return _UNREACHABLE
-    return _WRONG if isinstance(error, StorageConfigError) else 1
+        sys.stderr.write(f"error: {sentence_of(error)}\n")
+        return exit_code_of(error)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import errno
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from core.storage import StorageConfigError, StorageError, StoreUnreachableError
-from examples.pipeline.errors import PipelineError, UnreachableError, UsageError
+from core.storage import StorageError
+from examples.pipeline.errors import PipelineError, UsageError, exit_code_of, sentence_of
 
 _INTERRUPTED = 130
 
@@ -30,28 +29,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except (PipelineError, StorageError, OSError) as error:
-        print(f"error: {_sentence(error)}", file=sys.stderr)
-        code = _code(error)
+        print(f"error: {sentence_of(error)}", file=sys.stderr)
+        code = exit_code_of(error)
     sys.exit(code)
 
 
 def _ended(number: int, _frame: FrameType | None) -> NoReturn:
     """Have a process that is told to end clean up as it does on its way out."""
     sys.exit(128 + number)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full, and nothing is left half done: make room, or name another disk in TMPDIR"
-    return str(error)
-
-
-def _code(error: Exception) -> int:
-    if isinstance(error, PipelineError):
-        return error.exit_code
-    if isinstance(error, StoreUnreachableError):
-        return UnreachableError.exit_code
-    return UsageError.exit_code if isinstance(error, StorageConfigError) else PipelineError.exit_code
 
 
 def _say(sentence: str) -> None:

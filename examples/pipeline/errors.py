@@ -7,6 +7,10 @@ PipelineError            1   a chunk, a timeline or a step failed
 
 from __future__ import annotations
 
+import errno
+
+from core.storage import StorageConfigError, StoreUnreachableError
+
 
 class PipelineError(Exception):
     """A failure that the user can act on."""
@@ -24,3 +28,19 @@ class UnreachableError(PipelineError):
     """A service could not be reached, or went away."""
 
     exit_code = 3
+
+
+def sentence_of(error: Exception) -> str:
+    """Return what to tell the user about a failure of the example or of `core.storage`."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full, and nothing is left half done: make room, or name another disk in TMPDIR"
+    return str(error)
+
+
+def exit_code_of(error: Exception) -> int:
+    """Return the exit code of a failure of the example or of `core.storage`."""
+    if isinstance(error, PipelineError):
+        return error.exit_code
+    if isinstance(error, StoreUnreachableError):
+        return UnreachableError.exit_code
+    return UsageError.exit_code if isinstance(error, StorageConfigError) else PipelineError.exit_code

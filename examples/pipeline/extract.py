@@ -76,7 +76,7 @@ def extract_frames(connection: Connection, chunk: ObjectInfo) -> Extraction:
 
 
 def cache_frames(chunk: ObjectInfo) -> Extraction:
-    """Have the frames of a chunk in the cache. Nothing is decoded twice, whoever runs this at the same time.
+    """Have the frames of a chunk in the cache. Nothing is decoded twice, also by several processes at once.
 
     Raises:
         PipelineError: the chunk is no whole video, and no frame of it is kept.

@@ -7,7 +7,9 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from core.storage import _engine
 from core.storage._config.current import current_settings
+from core.storage._http import pool
 from core.storage._http.authorities import authorities
 from core.storage._http.limits import CONNECT_TIMEOUT, POOL, READ_TIMEOUT
 from core.storage._http.retry import ATTEMPTS
@@ -65,9 +67,6 @@ def session_of(settings: Settings) -> Session:
 
 def forget_clients() -> None:
     """Close and drop every client and connection of this process."""
-    from core.storage import _engine  # noqa: PLC0415  # imports asyncio
-    from core.storage._http import pool  # noqa: PLC0415  # as above
-
     _engine.end(pool.forget)
     with _lock:
         for _, clients in _sessions.values():

@@ -70,7 +70,7 @@ def parse(text: str, source: str = "env file") -> dict[str, str]:
             if quoted is None:
                 raise StorageConfigError(
                     f"{source}, line {number} ({name}): sh, docker, python-dotenv and systemd would read this "
-                    "value differently; make the file anew instead of editing it"
+                    "value differently; create the file again instead of editing it"
                 )
             value = quoted[1] or quoted[2] or ""
         variables[name] = value

@@ -63,7 +63,7 @@ async def _downloaded(bucket: str, path: str, frame: CachedFrame, counter: Count
             return TransferResult(frame, skipped=True)
     async with Replacement(path, durable=False) as descriptor:
         info = await fetch(bucket, frame.key, descriptor, counter.report(), counter.settings())
-        if info.size != frame.size or (proven_md5(info) or await in_worker(_md5_of, descriptor)) != frame.md5:
+        if info.size != frame.size or (proven_md5(info) or await in_worker(md5_of, descriptor)) != frame.md5:
             raise IntegrityError(
                 f"{bucket}/{frame.key} is not the frame that the manifest names, it was replaced; {_NEXT_STEP}",
                 bucket=bucket,
@@ -71,9 +71,3 @@ async def _downloaded(bucket: str, path: str, frame: CachedFrame, counter: Count
                 operation="GetObject",
             )
     return TransferResult(frame, info=info)
-
-
-def _md5_of(descriptor: int) -> str:
-    """Return the MD5 of the whole file, which stays open."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return md5_of(os.dup(descriptor))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from core.storage._public import public
 
@@ -26,6 +27,10 @@ class ObjectInfo:
     #: hash of them that a client can check; empty if nothing was transferred.
     verified_by: str = ""
     bucket: str = ""
+
+
+#: An object as a listing describes it, or a bucket and a key.
+ObjectItem = TypeVar("ObjectItem", bound=ObjectInfo | tuple[str, str])
 
 
 def pair_of(item: object) -> tuple[str, str]:

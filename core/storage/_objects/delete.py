@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from html import escape
-from typing import Generic, TypeVar
+from typing import Generic
 from xml.etree import ElementTree as ET
 
 from core.storage import _telemetry
@@ -15,14 +15,13 @@ from core.storage._errors import StorageError
 from core.storage._http.limits import PAGE, WORKERS
 from core.storage._http.request import Request, exchange
 from core.storage._keys import check_key
-from core.storage._objects import ObjectInfo, pair_of
+from core.storage._objects import ObjectItem, pair_of
 from core.storage._public import public
 from core.storage._results import TransferResult
 from core.storage._transfer.checksums import content_md5, md5
+from core.storage._transfer.items import each
 from core.storage.settings import Settings
 
-#: An object as a listing describes it, or a bucket and a key.
-_Item = TypeVar("_Item", bound=ObjectInfo | tuple[str, str])
 #: Error codes of stores that do not have DeleteObjects (boto3#2293), or want it otherwise.
 _NO_BATCHES = frozenset(
     {"NotImplemented", "MethodNotAllowed", "InvalidArgument", "InvalidRequest", "MalformedXML"}
@@ -51,7 +50,7 @@ def delete_object(bucket: str, key: str) -> None:
 
 
 @public
-def delete_many(items: Iterable[_Item]) -> Generator[TransferResult[_Item], None, None]:
+def delete_many(items: Iterable[ObjectItem]) -> Generator[TransferResult[ObjectItem], None, None]:
     """Delete objects, up to 1,000 with one request; yield a result for each, in their order.
 
     Nothing is deleted before the first result is requested: iterate to the end, or the rest stays. An item that
@@ -75,8 +74,8 @@ def delete_many(items: Iterable[_Item]) -> Generator[TransferResult[_Item], None
     return _telemetry.bulk("delete_many", _results(items, settings))
 
 
-def _results(items: Iterable[_Item], settings: Settings) -> Generator[TransferResult[_Item], None, None]:
-    batches = _Batches[_Item]()
+def _results(items: Iterable[ObjectItem], settings: Settings) -> Generator[TransferResult[ObjectItem], None, None]:
+    batches = _Batches[ObjectItem]()
     for item in items:
         if batch := batches.add(item):
             yield from run(delete_batch(batch, settings))
@@ -90,36 +89,27 @@ async def delete(bucket: str, key: str, settings: Settings) -> None:
 
 
 async def results_here(
-    items: Iterable[_Item] | AsyncIterable[_Item], settings: Settings
-) -> AsyncGenerator[TransferResult[_Item], None]:
+    items: Iterable[ObjectItem] | AsyncIterable[ObjectItem], settings: Settings
+) -> AsyncGenerator[TransferResult[ObjectItem], None]:
     """Do as `delete_many` in the running event loop."""
-    batches = _Batches[_Item]()
-    async for item in _each(items):
+    batches = _Batches[ObjectItem]()
+    async for item in each(items):
         for result in await delete_batch(batches.add(item), settings):
             yield result
     for result in await delete_batch(batches.rest(), settings):
         yield result
 
 
-async def _each(items: Iterable[_Item] | AsyncIterable[_Item]) -> AsyncGenerator[_Item, None]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item
-
-
-class _Batches(Generic[_Item]):
+class _Batches(Generic[ObjectItem]):
     """Collects items to batches of up to 1,000 of one bucket."""
 
     def __init__(self) -> None:
-        self._batch: list[_Item] = []
+        self._batch: list[ObjectItem] = []
         self._bucket = ""
 
-    def add(self, item: _Item) -> list[_Item]:
+    def add(self, item: ObjectItem) -> list[ObjectItem]:
         """Add an item, and return the batch that is complete by that; mostly none."""
-        complete: list[_Item] = []
+        complete: list[ObjectItem] = []
         bucket = _bucket_of(item)
         if bucket != self._bucket:
             complete = self.rest()
@@ -127,13 +117,13 @@ class _Batches(Generic[_Item]):
         self._batch.append(item)
         return self.rest() if len(self._batch) == PAGE else complete
 
-    def rest(self) -> list[_Item]:
+    def rest(self) -> list[ObjectItem]:
         """Return the batch that was begun."""
         batch, self._batch = self._batch, []
         return batch
 
 
-async def delete_batch(items: list[_Item], settings: Settings) -> list[TransferResult[_Item]]:
+async def delete_batch(items: list[ObjectItem], settings: Settings) -> list[TransferResult[ObjectItem]]:
     """Delete objects of one bucket, and return their results."""
     if not items:
         return []

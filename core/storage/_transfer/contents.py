@@ -6,7 +6,14 @@ import errno
 import io
 import os
 import stat
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    import typing_extensions  # every type checker has it; `collections.abc` has Buffer from Python 3.12 on
+
+    Buffer = typing_extensions.Buffer
+else:
+    Buffer = Any
 
 
 class BinaryReader(Protocol):

@@ -71,8 +71,8 @@ async def download(
 
 
 async def fetch(bucket: str, key: str, descriptor: int, report: Report, settings: Settings) -> ObjectInfo:
-    """Write the object into an empty file, with the guarantees of `download_file` except the rename."""
-    source = Source(bucket, check_key(key), settings)
+    """Write the object with this checked key into an empty file, as `download_file` does except for the rename."""
+    source = Source(bucket, key, settings)
 
     def new_sink() -> Sink:
         return (FileSink if source.size <= CHUNK else LargeFileSink)(descriptor, source, report)

@@ -7,13 +7,12 @@ import filecmp
 import os
 from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from pathlib import Path
-from typing import TypeVar
 
 from core.storage import _telemetry
 from core.storage._engine import in_worker
 from core.storage._http.limits import WORKERS
 from core.storage._keys import check_key, path_parts, safe_path
-from core.storage._objects import ObjectInfo, pair_of
+from core.storage._objects import ObjectInfo, ObjectItem, pair_of
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
@@ -23,18 +22,15 @@ from core.storage._transfer.download_bytes import content_of
 from core.storage._transfer.source import Source
 from core.storage._transfer.unchanged import is_same_file
 
-#: An object as a listing describes it, or a bucket and a key.
-_Item = TypeVar("_Item", bound=ObjectInfo | tuple[str, str])
-
 
 @public
 def download_many(
-    items: Iterable[_Item],
+    items: Iterable[ObjectItem],
     folder: str | os.PathLike[str] | None,
     *,
     workers: int = WORKERS,
     progress: Callable[[BulkProgress], object] | None = None,
-) -> Generator[TransferResult[_Item], None, None]:
+) -> Generator[TransferResult[ObjectItem], None, None]:
     """Download objects, many at once; yield a result for each when it finishes, in any order.
 
     Nothing starts before the first result is requested: iterate to the end, or the rest is not downloaded.
@@ -67,17 +63,17 @@ def download_many(
 
 
 def bulk_of(
-    items: Iterable[_Item] | AsyncIterable[_Item],
+    items: Iterable[ObjectItem] | AsyncIterable[ObjectItem],
     folder: str | os.PathLike[str] | None,
     workers: int,
     progress: Callable[[BulkProgress], object] | None,
-) -> Bulk[_Item]:
+) -> Bulk[ObjectItem]:
     """Return the transfers of `download_many`."""
     work = _into_memory if folder is None else _Downloads(check_target(Path(folder, "x")).parent).download
     return Bulk(items, work, workers, progress)
 
 
-async def _into_memory(item: _Item, counter: Counter) -> TransferResult[_Item]:
+async def _into_memory(item: ObjectItem, counter: Counter) -> TransferResult[ObjectItem]:
     try:
         bucket, key = pair_of(item)
         data, info = await content_of(Source(bucket, check_key(key), counter.settings()), counter.report())
@@ -96,7 +92,7 @@ class _Downloads:
         #: When the first file of this call was created, by the clock of its file system, in nanoseconds.
         self._began: int | None = None
 
-    async def download(self, item: _Item, counter: Counter) -> TransferResult[_Item]:
+    async def download(self, item: ObjectItem, counter: Counter) -> TransferResult[ObjectItem]:
         path = None
         try:
             bucket, key = pair_of(item)

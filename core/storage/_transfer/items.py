@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
@@ -17,15 +17,23 @@ _Item = TypeVar("_Item")
 END: Any = object()
 
 
+async def each(items: Iterable[_Item] | AsyncIterable[_Item]) -> AsyncGenerator[_Item, None]:
+    """Yield the items of an iterable or asynchronous iterable."""
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
+
+
 class Items(Generic[_Item]):
     """Takes items in the event loop, one for each worker that asks."""
 
-    def __init__(self, items: Any) -> None:
-        """Take items from an iterator or asynchronous iterator."""
+    def __init__(self, items: Iterable[_Item] | AsyncIterable[_Item]) -> None:
         #: What the iterator raised.
         self.error: Exception | None = None
-        self._items = items
-        self._is_async = isinstance(items, AsyncIterator)
+        self._items = each(items)
         self._turn = asyncio.Lock()
         self._ended = False
 
@@ -35,7 +43,7 @@ class Items(Generic[_Item]):
             item = END
             if not self._ended:
                 try:
-                    item = await anext(self._items, END) if self._is_async else next(self._items, END)
+                    item = await anext(self._items, END)
                 except Exception as error:  # noqa: BLE001  # of the caller's iterator: raised after its last result
                     self.error = error
             self._ended = item is END

@@ -16,7 +16,7 @@ from core.storage._transfer.checksums import Check, Hash, PartsMd5
 from core.storage._transfer.source import Source
 
 #: Bytes. A larger object is written and hashed in worker threads, so many bytes at once. A connection that
-#: delivers as many before it breaks starts the count of failures anew.
+#: delivers as many before it breaks resets the count of failures.
 CHUNK = 1024 * 1024
 _ENDED_EARLY = EOFError("the body ended early")
 #: Buffers of a file with one hash, and of all files with a hash per part together.

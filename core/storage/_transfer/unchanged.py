@@ -46,13 +46,11 @@ def proven_md5(info: ObjectInfo) -> str:
 
 
 def md5_of(path: str | os.PathLike[str] | int) -> str:
-    """Return the MD5 of a file in hexadecimal; of a descriptor from its position on, and close it."""
-    with open(path, "rb", buffering=0) as file:
-        checksum = md5()
-        buffer = memoryview(bytearray(_CHUNK))
-        while count := file.readinto(buffer):
-            checksum.update(buffer[:count])
-        return str(checksum.hexdigest())
+    """Return the MD5 of a file in hexadecimal; a descriptor stays open."""
+    checksum = md5()
+    with open(path, "rb", buffering=0, closefd=not isinstance(path, int)) as file:
+        _update(checksum, FileContent(file))
+    return str(checksum.hexdigest())
 
 
 def _update(checksum: Hash, content: Content) -> None:

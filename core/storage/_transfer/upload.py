@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from core.storage import _telemetry
 from core.storage._config.current import current_settings
@@ -19,6 +18,7 @@ from core.storage._transfer.checksums import content_md5
 from core.storage._transfer.content_types import content_type_of
 from core.storage._transfer.contents import (
     BinaryReader,
+    Buffer,
     BytesContent,
     Content,
     content_of_file,
@@ -28,9 +28,6 @@ from core.storage._transfer.contents import (
 from core.storage._transfer.multipart import part_size, put_parts
 from core.storage._transfer.upload_source import Part, UploadSource
 from core.storage.settings import Settings
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer  # every type checker has it; `collections.abc` from Python 3.12 on
 
 #: Bytes. A content up to this size is uploaded in one request, from memory; a larger one in parts.
 THRESHOLD = 32 * 1024 * 1024

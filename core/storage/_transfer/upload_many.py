@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from core.storage import _telemetry
 from core.storage._errors import ObjectNotFoundError
@@ -17,27 +17,24 @@ from core.storage._objects.info import object_info
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.bulk import Bulk, Counter
-from core.storage._transfer.contents import BytesContent
+from core.storage._transfer.contents import Buffer, BytesContent
 from core.storage._transfer.unchanged import is_same
 from core.storage._transfer.upload import content_of, headers_of, put
 from core.storage.settings import Settings
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer  # every type checker has it; `collections.abc` from Python 3.12 on
-
 #: A file or bytes, a bucket and a key, in the order of `upload_file`.
-_Item = TypeVar("_Item", bound="tuple[str | os.PathLike[str] | Buffer, str, str]")
+UploadItem = TypeVar("UploadItem", bound=tuple[str | os.PathLike[str] | Buffer, str, str])
 _LENGTH = 3
 
 
 @public
 def upload_many(
-    items: Iterable[_Item],
+    items: Iterable[UploadItem],
     *,
     workers: int = WORKERS,
     resume: bool = False,
     progress: Callable[[BulkProgress], object] | None = None,
-) -> Generator[TransferResult[_Item], None, None]:
+) -> Generator[TransferResult[UploadItem], None, None]:
     """Upload files or bytes, many at once; yield a result for each when it finishes, in any order.
 
     Nothing starts before the first result is requested: iterate to the end, or the rest is not uploaded. Each
@@ -66,30 +63,30 @@ def upload_many(
 
 
 def uploads(
-    items: Iterable[_Item],
+    items: Iterable[UploadItem],
     *,
     workers: int = WORKERS,
     resume: bool = False,
     progress: Callable[[BulkProgress], object] | None = None,
     settings: Settings | None = None,
-) -> Generator[TransferResult[_Item], None, None]:
+) -> Generator[TransferResult[UploadItem], None, None]:
     """Upload files as `upload_many` does, with `settings`; by default those that are current at the first item."""
     return _telemetry.bulk("upload_many", bulk_of(items, workers, progress, settings, resume=resume).run())
 
 
 def bulk_of(
-    items: Iterable[_Item] | AsyncIterable[_Item],
+    items: Iterable[UploadItem] | AsyncIterable[UploadItem],
     workers: int,
     progress: Callable[[BulkProgress], object] | None,
     settings: Settings | None = None,
     *,
     resume: bool,
-) -> Bulk[_Item]:
+) -> Bulk[UploadItem]:
     """Return the transfers of `upload_many`."""
     return Bulk(items, partial(_upload, resume=resume), workers, progress, settings)
 
 
-async def _upload(item: _Item, counter: Counter, *, resume: bool) -> TransferResult[_Item]:
+async def _upload(item: UploadItem, counter: Counter, *, resume: bool) -> TransferResult[UploadItem]:
     path = None
     try:
         source, bucket, key = _checked(item)
