@@ -64,6 +64,7 @@ bench: .venv/dev .local/s3fs/made ## compare with other clients; writes docs/ben
 	@$(BIN)/python -m bench.transfers --tls --json docs/bench.json $(ARGS)
 	@$(BIN)/python -m bench.startup --json docs/bench.json
 	@$(BIN)/python -m bench.scale --json docs/bench.json
+	@$(BIN)/python -m bench.web --json docs/bench.json
 	@$(BIN)/python -m bench.up --json docs/bench.json
 	@$(BIN)/python -m bench.report
 
@@ -89,7 +90,7 @@ seaweedfs-server: .local/admin.env ## run SeaweedFS in Docker at http://localhos
 actionlint: ## build actionlint into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-s3fs: .local/s3fs/made ## install s3fs beside .venv, for the tests that use it: its botocore is another one
+s3fs: .local/s3fs/made ## install s3fs and aioboto3 beside .venv, for the tests and benchmarks that use them: their botocore is another one
 
 audit: .local/audit/made ## look up every pinned requirement in the advisories of PyPI
 	@for file in requirements/*.txt; do \
@@ -101,7 +102,7 @@ requirements: ## resolve and pin the requirements anew (needs uv)
 	@uv pip compile pyproject.toml --extra init --constraint requirements/local.txt $(PIN) -o requirements/init.txt
 	@for extra in aws gcp r2 copy example cluster; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
 	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra cluster --extra dev $(PIN) -o requirements/dev.txt
-	@echo s3fs | uv pip compile - $(PIN) -o requirements/s3fs.txt
+	@printf 's3fs\naioboto3\nfastapi\nuvicorn\n' | uv pip compile - $(PIN) -o requirements/s3fs.txt
 	@echo pip-audit | uv pip compile - $(PIN) -o requirements/audit.txt
 
 clean: ## remove what tests and tools left; not the environments

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import sys
 import time
 from importlib import import_module
 from typing import Any
 
 from bench.job import REGION, WORKERS, Job, digests
+from bench.usage import cpu_seconds, peak_mib
 
 
 async def main() -> None:
@@ -52,16 +52,10 @@ async def main() -> None:
                 else:
                     await client.put_object(Bucket=job.uploads, Key=job.prefix + name, Body=contents[name])
 
-        cpu, start = _cpu(), time.perf_counter()
+        cpu, start = cpu_seconds(), time.perf_counter()
         await asyncio.gather(*(serve() for _ in range(WORKERS)))
-        wall, cpu = time.perf_counter() - start, _cpu() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"wall": wall, "cpu": cpu, "mib": peak, "digests": digests(found) if found else None}))
-
-
-def _cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+        wall, cpu = time.perf_counter() - start, cpu_seconds() - cpu
+    print(json.dumps({"wall": wall, "cpu": cpu, "mib": peak_mib(), "digests": digests(found) if found else None}))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ HASHED = "hashed.bin"
 LISTED = "list/"
 #: Objects transferred at the same time, by the clients that have a setting for it.
 WORKERS = 16
+#: Connections of the load generator to the web application.
+CONNECTIONS = 32
 REGION = "us-east-1"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from bench.job import BIG, LISTED, MANY, REPO, WORKERS, Cases, Job
 
-#: s3fs in an environment of its own; `make s3fs` creates it.
+#: s3fs, aiobotocore and aioboto3 in an environment of their own; `make s3fs` creates it.
 S3FS_PYTHON = REPO / ".local" / "s3fs" / "bin" / "python"
 
 

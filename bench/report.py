@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.chart import picture
 from bench.job import Sizes
-from bench.results import RESULTS, Name, Part, groups, load, rows
+from bench.results import RESULTS, Name, Part, Row, groups, load, median, rows, runs_by_client
 
 #: What stands between these lines of docs/bench.md is replaced.
 BEGIN, END = "<!-- figures: written by `python -m bench.report` -->", "<!-- end of the figures -->"
@@ -32,17 +32,12 @@ def table(transfers: Mapping[str, Any], case: str, scheme: str) -> str:
         f"| client | s | x {reference} | CPU s | x {reference} | peak MiB | verified by the client |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows(transfers, case, scheme):
-        name = f"**{row.client}**" if row.client == "core.storage" else row.client
-        lines.append(
-            f"| {name} | {row.wall:.2f} | {_ratio(row.wall_ratio)} | {row.cpu:.2f} | {_ratio(row.cpu_ratio)} | "
-            f"{row.mib:.0f} | {about['verified'][scheme].get(row.client, '-')} |"
-        )
-    lines.append("")
-    for refusal in transfers["refusals"]:
-        if (refusal["case"], refusal["scheme"]) == (case, scheme):
-            lines += [f"No row for {refusal['client']}: {refusal['reason']}.", ""]
-    return "\n".join(lines)
+    lines += [
+        f"| {_client(row)} | {row.wall:.2f} | {_ratio(row.wall_ratio)} | {row.cpu:.2f} | "
+        f"{_ratio(row.cpu_ratio)} | {row.mib:.0f} | {about['verified'][scheme].get(row.client, '-')} |"
+        for row in rows(transfers, case, scheme)
+    ]
+    return "\n".join([*lines, "", *_refusals(transfers, case, scheme)])
 
 
 def markdown(parts: Mapping[Name, Part]) -> str:
@@ -51,6 +46,7 @@ def markdown(parts: Mapping[Name, Part]) -> str:
         "transfers": _transfers,
         "startup": _startup,
         "scale": _scale,
+        "web": _web,
         "up": _up,
     }
     return "\n".join(section(parts[name]) for name, section in sections.items() if name in parts)
@@ -74,8 +70,7 @@ def write(results: Path, docs: Path) -> None:
 
 def _transfers(part: Part) -> str:
     tables = (table(part, case, scheme) for case, scheme in groups(part))
-    rounds = "1 round" if part["rounds"] == 1 else f"{part['rounds']} rounds"
-    head = f"## Transfers and listings\n\nMedians of {rounds}. {_measured_on(part)}\n"
+    head = f"## Transfers and listings\n\nMedians of {_rounds(part)}. {_measured_on(part)}\n"
     return "\n".join([head, *([] if part["sizes"] == asdict(Sizes()) else [REDUCED]), *tables])
 
 
@@ -109,6 +104,41 @@ def _scale(part: Part) -> str:
     return "\n".join([*lines, ""])
 
 
+def _web(part: Part) -> str:
+    share = max((run["load_cpu"] / run["wall"] for run in part["runs"]), default=0.0)
+    about = (
+        "These tables compare clients in a web application under load. Its two endpoints return and store one "
+        f"object; one worker of uvicorn serves it. A load generator sends requests over {part['connections']} "
+        "connections, one at a time on each, and compares every response with its source. A client with a failed "
+        "request has no row. The latency of a request ends with the last byte of its response. CPU time and peak "
+        f"memory are those of the server; the load generator used at most {share:.0%} of a core."
+    )
+    lines = ["## FastAPI application", "", about, "", f"Medians of {_rounds(part)}. {_measured_on(part)}", ""]
+    if part["sizes"]["objects"] != Sizes().objects:
+        lines.append(REDUCED)
+    return "\n".join([*lines, *(_web_table(part, method, scheme) for method, scheme in groups(part))])
+
+
+def _web_table(part: Part, method: str, scheme: str) -> str:
+    about, runs = part["cases"][method], runs_by_client(part, method, scheme)
+    ratio = f"x {about['reference']}"
+    columns = f"client | s | {ratio} | requests/s | p50 ms | p99 ms | CPU s | {ratio} | peak MiB"
+    lines = [
+        f"### {about['title']}",
+        "",
+        f"| {columns} | verified by the client |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows(part, method, scheme):
+        p50, p99 = (median(runs[row.client], name) for name in ("p50", "p99"))
+        lines.append(
+            f"| {_client(row)} | {row.wall:.2f} | {_ratio(row.wall_ratio)} | "
+            f"{part['sizes']['objects'] / row.wall:,.0f} | {p50:.1f} | {p99:.1f} | {row.cpu:.2f} | "
+            f"{_ratio(row.cpu_ratio)} | {row.mib:.0f} | {about['verified'][scheme].get(row.client, '-')} |"
+        )
+    return "\n".join([*lines, "", *_refusals(part, method, scheme)])
+
+
 def _up(part: Part) -> str:
     lines = ["## `pulumi up`", ""]
     if "absent" in part:
@@ -140,6 +170,23 @@ def _measured_on(part: Part) -> str:
         f"Measured on {part['date']}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['os']}, Python {machine['python']}; {named}."
     )
+
+
+def _rounds(part: Part) -> str:
+    return "1 round" if part["rounds"] == 1 else f"{part['rounds']} rounds"
+
+
+def _client(row: Row) -> str:
+    return f"**{row.client}**" if row.client.startswith("core.storage") else row.client
+
+
+def _refusals(part: Mapping[str, Any], case: str, scheme: str) -> list[str]:
+    """Return the reasons of the clients without a row, each with an empty line."""
+    lines: list[str] = []
+    for refusal in part["refusals"]:
+        if (refusal["case"], refusal["scheme"]) == (case, scheme):
+            lines += [f"No row for {refusal['client']}: {refusal['reason']}.", ""]
+    return lines
 
 
 def _ratio(value: float | None) -> str:

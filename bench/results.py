@@ -25,7 +25,7 @@ RESULTS = REPO / "docs" / "bench.json"
 JSON_HELP = "write the figures into this file; those of other scripts in it are kept"
 
 Part = dict[str, Any]
-Name = Literal["transfers", "startup", "scale", "up"]
+Name = Literal["transfers", "startup", "scale", "web", "up"]
 
 
 @dataclass(frozen=True)
@@ -113,26 +113,40 @@ def save(path: Path, name: Name, content: Part) -> None:
     temporary.replace(path)
 
 
-def groups(transfers: Mapping[str, Any]) -> list[tuple[str, str]]:
+def rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}
+
+
+def groups(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the cases and schemes that were measured, in the order of their first run or refusal."""
-    records = (*transfers["runs"], *transfers["refusals"])
-    order = {name: number for number, name in enumerate(transfers["cases"])}
+    records = (*content["runs"], *content["refusals"])
+    order = {name: number for number, name in enumerate(content["cases"])}
     found = {(record["scheme"], order[record["case"]], record["case"]) for record in records}
     return [(case, scheme) for scheme, _, case in sorted(found)]
 
 
-def rows(transfers: Mapping[str, Any], case: str, scheme: str) -> list[Row]:
-    """Return the clients of a case, the fastest first, without those that were refused."""
-    refused = {record["client"] for record in transfers["refusals"] if _is(record, case, scheme)}
+def runs_by_client(content: Mapping[str, Any], case: str, scheme: str) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the runs of a case by client, without those of the clients that were refused."""
+    refused = {record["client"] for record in content["refusals"] if _is(record, case, scheme)}
     runs: dict[str, list[Mapping[str, Any]]] = {}
-    for record in transfers["runs"]:
+    for record in content["runs"]:
         if _is(record, case, scheme) and record["client"] not in refused:
             runs.setdefault(record["client"], []).append(record)
+    return runs
+
+
+def median(records: Sequence[Mapping[str, Any]], name: str) -> float:
+    values: list[float] = [record[name] for record in records]
+    return statistics.median(values)
+
+
+def rows(content: Mapping[str, Any], case: str, scheme: str) -> list[Row]:
+    """Return the clients of a case, the fastest first, without those that were refused."""
     medians = {
-        client: tuple(statistics.median(record[name] for record in records) for name in ("wall", "cpu", "mib"))
-        for client, records in runs.items()
+        client: tuple(median(records, name) for name in ("wall", "cpu", "mib"))
+        for client, records in runs_by_client(content, case, scheme).items()
     }
-    base = medians.get(transfers["cases"][case]["reference"])
+    base = medians.get(content["cases"][case]["reference"])
     wall_base, cpu_base = base[:2] if base else (None, None)
     return [
         Row(client, wall, cpu, mib, _ratio(wall, wall_base), _ratio(cpu, cpu_base))

@@ -68,6 +68,12 @@ _VERIFIED: Mapping[str, Mapping[str, str]] = {
     },
     "big up": _UP,
     "list": {},
+    # boto3 and aioboto3 have the settings of "boto3, tuned" and "aiobotocore".
+    "web GET": {**dict.fromkeys(("boto3, threads", "aioboto3"), _SIZE), "core.storage.aio": "MD5 of every object"},
+    "web PUT": {
+        **dict.fromkeys(("boto3, threads", "aioboto3"), _NOTHING),
+        "core.storage.aio": _UP["core.storage"],
+    },
 }
 
 

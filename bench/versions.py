@@ -20,6 +20,9 @@ _DISTRIBUTIONS = {
     "obstore": "obstore",
     "obstore, async": "obstore",
     "minio-py": "minio",
+    "boto3, threads": "boto3",
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
 }
 _COMMANDS = {
     "s5cmd": ("s5cmd", "version"),
@@ -49,7 +52,7 @@ def version(name: str) -> str | None:
             return importlib.metadata.version(_DISTRIBUTIONS[name])
         except importlib.metadata.PackageNotFoundError:
             return None
-    if name in {"s3fs", "aiobotocore"}:
+    if name in {"s3fs", "aiobotocore", "aioboto3"}:
         return _output(str(S3FS_PYTHON), "-c", f"import {name}; print({name}.__version__)")
     command = _COMMANDS.get(name)
     text = _output(*command) if command else None

@@ -4,7 +4,7 @@ Importing this package reads nothing, connects nowhere and imports no boto3; the
 `BUCKET_OUT` are the names of the environment's two buckets, read at each use.
 """
 
-from importlib import import_module
+from importlib import import_module as _import_module
 
 from core.storage._errors import (
     AccessDeniedError,
@@ -24,7 +24,7 @@ from core.storage._errors import (
     WrongRegionError,
 )
 
-TYPE_CHECKING = False  # as in `typing`, whose import costs as much as this whole package
+TYPE_CHECKING: bool = False  # as in `typing`, whose import costs as much as this whole package
 if TYPE_CHECKING:
     from core.storage._boto.clients import get_s3_client
     from core.storage._boto.presign import get_presigned_url
@@ -128,14 +128,16 @@ if not TYPE_CHECKING:  # a type checker would accept every misspelt name
     def __getattr__(name: str) -> object:
         if name in {"BUCKET_IN", "BUCKET_OUT"}:
             # Not kept in this module: the environment may change between two uses.
-            settings = import_module("core.storage._config.current").current_settings()
+            settings = _import_module("core.storage._config.current").current_settings()
             return settings.bucket("in" if name == "BUCKET_IN" else "out")
         if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        value = getattr(_import_module(f"{__name__}.{_LAZY[name]}"), name)
         globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # IPython, Jupyter and the interactive interpreter complete these names.
+    private = {name for name in globals() if name.startswith("_") and not name.endswith("__")}
+    return sorted({*globals(), *__all__} - private - {"TYPE_CHECKING"})

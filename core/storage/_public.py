@@ -1,6 +1,6 @@
 """The decorator of public names."""
 
-TYPE_CHECKING = False  # as in `core.storage`: the import of `typing` costs as much as the whole package
+TYPE_CHECKING: bool = False  # as in `core.storage`: the import of `typing` costs as much as the whole package
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 

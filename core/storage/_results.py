@@ -9,16 +9,17 @@ from typing import Generic, TypeVar
 from core.storage._objects import ObjectInfo
 from core.storage._public import public
 
-_Item = TypeVar("_Item")
+#: Covariant: a function for results of any item takes the results of each kind.
+_Item_co = TypeVar("_Item_co", covariant=True)
 
 
 @public
 @dataclass(frozen=True)
-class TransferResult(Generic[_Item]):
+class TransferResult(Generic[_Item_co]):
     """The result of one item. Immutable."""
 
     #: The item as the caller passed it.
-    item: _Item
+    item: _Item_co
     #: The local file; None if the item has no path that can be used, and for bytes in memory.
     path: Path | None = None
     #: The object, if the file and the object are the same now.

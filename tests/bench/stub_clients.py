@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from bench.clients import main
 from bench.job import Cases, Job
 from bench.store import boto3_client
@@ -19,6 +21,30 @@ def honest(job: Job) -> Cases:
             client.download_file(job.source, name, str(job.into(name)))
 
     return {"many up": upload, "many down": download, "list": lambda _: 7}
+
+
+def returning(job: Job) -> Cases:
+    """Return the output of a program, as s5cmd, and the attributes of an object, as obstore."""
+    work = honest(job)
+
+    def download(_: Job) -> str:
+        work["many down"](job)
+        return "a line\n"
+
+    def upload(_: Job) -> dict[str, str]:
+        work["many up"](job)
+        return {"e_tag": "a tag"}
+
+    return {"many down": download, "many up": upload}
+
+
+def silent(_: Job) -> Cases:
+    """End the process without a message."""
+
+    def end(_: Job) -> None:
+        sys.exit(3)
+
+    return {"many up": end}
 
 
 def idle(_: Job) -> Cases:
@@ -56,4 +82,14 @@ def failing(job: Job) -> Cases:
 
 
 if __name__ == "__main__":
-    main({"honest": honest, "idle": idle, "wrong byte": wrong_byte, "half": half, "failing": failing})
+    main(
+        {
+            "honest": honest,
+            "returning": returning,
+            "silent": silent,
+            "idle": idle,
+            "wrong byte": wrong_byte,
+            "half": half,
+            "failing": failing,
+        }
+    )

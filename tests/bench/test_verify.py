@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import pytest
+
 from bench.cases import CASES
 from bench.report import table
 from bench.store import boto3_client
 from bench.transfers import compare, content
 
 
-def test_a_client_that_uploads_nothing_has_no_row_and_a_reason(place):
-    runs, refusals = compare(place, "many up", ["honest", "idle"], rounds=2)
+def test_a_client_that_uploads_nothing_has_no_row_and_a_reason(testbed):
+    runs, refusals = compare(testbed, "many up", ["honest", "idle"], rounds=2)
 
     assert [(run.client, run.round, run.objects, run.bytes) for run in runs] == [
         ("honest", 1, 6, 6000),
@@ -16,22 +18,22 @@ def test_a_client_that_uploads_nothing_has_no_row_and_a_reason(place):
     assert [(refusal.client, refusal.reason) for refusal in refusals] == [
         ("idle", "0 of 6 objects are there, and 0 others")
     ]
-    figures = content(runs, refusals, CASES, place.sizes)
+    figures = content(runs, refusals, CASES, testbed.sizes)
     text = table(figures, "many up", "http")
     assert "| honest |" in text
     assert "| idle |" not in text
     assert "No row for idle: 0 of 6 objects are there, and 0 others." in text
 
 
-def test_a_client_that_uploads_one_wrong_byte_is_refused(place):
-    runs, refusals = compare(place, "many up", ["wrong byte"], rounds=1)
+def test_a_client_that_uploads_one_wrong_byte_is_refused(testbed):
+    runs, refusals = compare(testbed, "many up", ["wrong byte"], rounds=1)
 
     assert not runs
     assert [refusal.reason for refusal in refusals] == ["object many/00005.jpg has other content than its source"]
 
 
-def test_a_client_that_downloads_half_of_the_files_is_refused(place):
-    runs, refusals = compare(place, "many down", ["half", "honest"], rounds=1)
+def test_a_client_that_downloads_half_of_the_files_is_refused(testbed):
+    runs, refusals = compare(testbed, "many down", ["half", "honest"], rounds=1)
 
     assert [run.client for run in runs] == ["honest"]
     assert [(refusal.client, refusal.reason) for refusal in refusals] == [
@@ -39,8 +41,8 @@ def test_a_client_that_downloads_half_of_the_files_is_refused(place):
     ]
 
 
-def test_a_client_that_lists_fewer_keys_or_returns_no_number_is_refused(place):
-    runs, refusals = compare(place, "list", ["honest", "idle", "half"], rounds=1)
+def test_a_client_that_lists_fewer_keys_or_returns_no_number_is_refused(testbed):
+    runs, refusals = compare(testbed, "list", ["honest", "idle", "half"], rounds=1)
 
     assert [(run.client, run.objects) for run in runs] == [("honest", 7)]
     assert [refusal.reason for refusal in refusals] == [
@@ -49,16 +51,30 @@ def test_a_client_that_lists_fewer_keys_or_returns_no_number_is_refused(place):
     ]
 
 
-def test_the_reason_of_a_failure_names_no_folder_of_this_machine(place):
-    _, (refusal,) = compare(place, "many up", ["failing"], rounds=1)
+@pytest.mark.parametrize("case", ["many down", "many up"])
+def test_a_client_may_return_more_than_the_benchmark_reads(testbed, case):
+    (run,), refusals = compare(testbed, case, ["returning"], rounds=1)
+
+    assert (run.client, run.objects) == ("returning", 6)
+    assert not refusals
+
+
+def test_the_reason_of_a_client_that_ends_without_a_message_is_its_exit_code(testbed):
+    _, (refusal,) = compare(testbed, "many up", ["silent"], rounds=1)
+
+    assert refusal.reason == "it failed: exit code 3"
+
+
+def test_the_reason_of_a_failure_names_no_folder_of_this_machine(testbed):
+    _, (refusal,) = compare(testbed, "many up", ["failing"], rounds=1)
 
     assert refusal.reason == "it failed: OSError: cannot open 00000.jpg"
 
 
-def test_uploads_are_deleted_after_every_run(place):
-    client = boto3_client(place.plain)
+def test_uploads_are_deleted_after_every_run(testbed):
+    client = boto3_client(testbed.plain)
     before = [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
 
-    compare(place, "many up", ["honest", "idle", "failing"], rounds=1)
+    compare(testbed, "many up", ["honest", "idle", "failing"], rounds=1)
 
     assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == before

@@ -245,7 +245,7 @@ def test_an_error_of_the_items_is_raised_after_the_results(bucket, is_async):
 
 def test_asynchronous_items_are_refused_by_the_synchronous_functions(bucket):
     with pytest.raises(TypeError, match=r"use the functions of core\.storage\.aio"):
-        next(core.storage.upload_many(_items(bucket, 1)))  # type: ignore[arg-type]
+        next(core.storage.upload_many(_items(bucket, 1)))  # type: ignore[call-overload]
 
 
 def test_a_broken_callback_ends_no_transfer(bucket, tmp_path, caplog):

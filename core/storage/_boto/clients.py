@@ -18,7 +18,8 @@ from core.storage.settings import Settings
 
 if TYPE_CHECKING:
     from botocore.session import Session
-    from mypy_boto3_s3 import S3Client
+
+    from core.storage._boto.client_type import S3Client
 
 #: The number of settings whose clients are kept. A process rarely uses more than one: a rotation, a test.
 _KEPT = 8

@@ -44,7 +44,7 @@ class FrameCache:
     def __init__(self, timeline_id: str, *, bucket: str | None = None) -> None:
         ManifestKey(timeline_id)  # which raises the LayoutError
         self.timeline_id = timeline_id
-        self.bucket = current_settings().bucket("out") if bucket is None else bucket
+        self.bucket: str = current_settings().bucket("out") if bucket is None else bucket
 
     def __repr__(self) -> str:
         return f"FrameCache({self.timeline_id!r}, bucket={self.bucket!r})"

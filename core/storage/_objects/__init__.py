@@ -29,8 +29,12 @@ class ObjectInfo:
     bucket: str = ""
 
 
-#: An object as a listing describes it, or a bucket and a key.
-ObjectItem = TypeVar("ObjectItem", bound=ObjectInfo | tuple[str, str])
+#: An object as a listing describes it, or a bucket and a key. The functions for many items have one overload for
+#: each kind, and one for both: mypy infers `object` for a list of both kinds if there is only a type variable.
+AnyObjectItem = ObjectInfo | tuple[str, str]
+ObjectItem = TypeVar("ObjectItem", bound=AnyObjectItem)
+#: A variable, so that results keep the class of a named tuple. Its name is in the messages of type checkers.
+BucketAndKey = TypeVar("BucketAndKey", bound=tuple[str, str])
 
 
 def pair_of(item: object) -> tuple[str, str]:

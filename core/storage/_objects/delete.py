@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from html import escape
-from typing import Generic
+from typing import Generic, overload
 from xml.etree import ElementTree as ET
 
 from core.storage import _telemetry
@@ -15,7 +15,7 @@ from core.storage._errors import StorageError
 from core.storage._http.limits import PAGE, WORKERS
 from core.storage._http.request import Request, exchange
 from core.storage._keys import check_key
-from core.storage._objects import ObjectItem, pair_of
+from core.storage._objects import AnyObjectItem, BucketAndKey, ObjectInfo, ObjectItem, pair_of
 from core.storage._public import public
 from core.storage._results import TransferResult
 from core.storage._transfer.checksums import content_md5, md5
@@ -49,6 +49,12 @@ def delete_object(bucket: str, key: str) -> None:
     run(delete(bucket, key, current_settings()))
 
 
+@overload
+def delete_many(items: Iterable[BucketAndKey]) -> Generator[TransferResult[BucketAndKey], None, None]: ...
+@overload
+def delete_many(items: Iterable[ObjectInfo]) -> Generator[TransferResult[ObjectInfo], None, None]: ...
+@overload
+def delete_many(items: Iterable[AnyObjectItem]) -> Generator[TransferResult[AnyObjectItem], None, None]: ...
 @public
 def delete_many(items: Iterable[ObjectItem]) -> Generator[TransferResult[ObjectItem], None, None]:
     """Delete objects, up to 1,000 with one request; yield a result for each, in their order.

@@ -71,8 +71,8 @@ class FakeStorage:
         self._server = server
         #: The settings of the environment.
         self.settings = settings
-        self.bucket_in = settings.bucket("in")
-        self.bucket_out = settings.bucket("out")
+        self.bucket_in: str = settings.bucket("in")
+        self.bucket_out: str = settings.bucket("out")
 
     @property
     def requests(self) -> list[str]:
@@ -137,7 +137,7 @@ class Server:
         self._lock = threading.Lock()
         self._server = make_server("127.0.0.1", 0, self._respond, threaded=True, request_handler=_Quiet)
         threading.Thread(target=self._server.serve_forever, name="mpr-testing", daemon=True).start()
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        self.endpoint: str = f"http://127.0.0.1:{self._server.server_port}"
 
     def add(self, fault: _Fault) -> None:
         if fault.operation not in _NAMES:

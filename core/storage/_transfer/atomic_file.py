@@ -30,7 +30,11 @@ def check_target(path: str | os.PathLike[str]) -> Path:
 
     A missing folder is not created, because a mistyped path would otherwise fill a new tree.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"the path must be a str or an os.PathLike, got {type(path).__name__}")
     target = Path(path)
+    if "\0" in str(target):
+        raise ValueError(f"the path {str(target)!r} holds a NUL character: no file can have such a name")
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "the target is a folder, name a file in it", str(target))
     if not target.parent.exists():

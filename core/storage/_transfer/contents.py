@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import io
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     import typing_extensions  # every type checker has it; `collections.abc` has Buffer from Python 3.12 on
 
-    Buffer = typing_extensions.Buffer
+    class NumpyArray(Protocol):
+        """An array of numpy, whose type declares the buffer protocol only for Python 3.12 and later."""
+
+        @property
+        def data(self) -> memoryview: ...
+        @property
+        def __array_interface__(self) -> dict[str, Any]: ...
+
+    Buffer = typing_extensions.Buffer | NumpyArray
 else:
     Buffer = Any
+
+
+#: In the format of a buffer with named fields (https://peps.python.org/pep-3118/#additions-to-the-struct-string-syntax).
+_FIELD_NAME = re.compile(":[^:]*:")
 
 
 class BinaryReader(Protocol):
@@ -80,14 +94,26 @@ class BytesContent(Content):
         """Use any contiguous object with a buffer.
 
         Raises:
-            TypeError: it is none, such as text.
-            ValueError: its bytes are not contiguous.
+            TypeError: it is none, such as text, or holds references to Python objects.
+            ValueError: its bytes are not contiguous, or cannot be read.
         """
+        kind = type(data).__name__
         try:
             view = memoryview(data)
         except TypeError:
-            advice = "encode text with .encode()" if isinstance(data, str) else "such as bytes"
-            raise TypeError(f"data must be a bytes-like object, got {type(data).__name__}: {advice}") from None
+            advice = "upload a file with upload_file" if hasattr(data, "read") else "pass bytes"
+            if isinstance(data, (str, os.PathLike)):
+                advice = "encode text with .encode(), upload a file with upload_file"
+            if inspect.isawaitable(data):
+                advice = "await it"
+            raise TypeError(f"data must be a bytes-like object, got {kind}: {advice}") from None
+        except (ValueError, BufferError) as error:  # a released memoryview, or an array without a buffer
+            raise ValueError(f"the bytes of data ({kind}) cannot be read: {error}; pass bytes") from None
+        if "O" in _FIELD_NAME.sub("", view.format):
+            raise TypeError(
+                f"data ({kind}) holds references to Python objects, not their bytes: convert it, with astype for "
+                "an array of numpy"
+            )
         if not view.c_contiguous:
             raise ValueError(
                 "data must be contiguous: make a copy of it, with numpy.ascontiguousarray for an array"
@@ -115,13 +141,24 @@ class StreamContent(Content):
     def read(self, position: int, buffer: memoryview) -> memoryview:  # noqa: ARG002  # it reads on
         filled = 0
         while filled < len(buffer):
-            data = self._file.read(len(buffer) - filled)
+            left = len(buffer) - filled
+            data = self._file.read(left)
             if data is None:
                 raise BlockingIOError(errno.EAGAIN, "the file object does not block: open it in blocking mode")
+            if isinstance(data, memoryview):
+                data = data.tobytes()
+            if not isinstance(data, (bytes, bytearray)):
+                raise TypeError(
+                    f"read() of the file object must return bytes, got {type(data).__name__}: open it in binary "
+                    "mode, with open(path, 'rb')"
+                )
+            if len(data) > left:
+                raise ValueError(
+                    f"read({left}) of the file object returned {len(data)} bytes: it must not return more than "
+                    "requested, correct its class"
+                )
             if not data:
                 break
-            if not isinstance(data, (bytes, bytearray, memoryview)):
-                raise TypeError(f"a binary file object must return bytes, got {type(data).__name__}")
             buffer[filled : filled + len(data)] = data
             filled += len(data)
         return buffer[:filled]
@@ -129,6 +166,8 @@ class StreamContent(Content):
 
 def opened(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file; raise the OSError that says why it cannot be uploaded."""
+    if "\0" in os.fsdecode(path):
+        raise ValueError(f"the path {os.fsdecode(path)!r} holds a NUL character: no file can have such a name")
     # Before it is opened, because opening a pipe would wait for its other end.
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
@@ -148,20 +187,34 @@ def content_of_object(file: Any) -> Content:
     """Return the content of an open binary file object.
 
     Raises:
-        TypeError: it is no such object, or opened as text.
-        ValueError: it is closed, or open for writing only.
+        TypeError: it is no such object, or opened as text, or asynchronous.
+        ValueError: it is closed, open for writing only, or at a position after its end.
     """
     if isinstance(file, io.TextIOBase):
         raise TypeError("the file object is opened as text: open it in binary mode, with open(path, 'rb')")
-    if not callable(getattr(file, "read", None)):
-        raise TypeError(f"expected a path or a binary file object, got {type(file).__name__}")
+    kind = type(file).__name__
+    if isinstance(file, type) or not callable(getattr(file, "read", None)):
+        advice = "await it" if inspect.isawaitable(file) else "pass a path, or open(path, 'rb')"
+        if isinstance(file, (bytes, bytearray, memoryview)):
+            advice = "upload bytes with upload_bytes"
+        raise TypeError(f"expected a path or a binary file object, got {kind}: {advice}")
+    if inspect.iscoroutinefunction(file.read):
+        raise TypeError(
+            f"the file object ({kind}) is asynchronous: pass an ordinary one, of FastAPI's UploadFile its "
+            "attribute file"
+        )
     if getattr(file, "closed", False):
-        raise ValueError("the file object is closed")
+        raise ValueError("the file object is closed: open it again")
     if hasattr(file, "readable") and not file.readable():
         raise ValueError("the file object is not open for reading: open it with open(path, 'rb')")
     if not (hasattr(file, "seekable") and file.seekable()):
         return StreamContent(file)
     position = file.tell()
-    size = file.seek(0, os.SEEK_END) - position
+    file.seek(0, os.SEEK_END)
+    end = file.tell()
     file.seek(position)
-    return StreamContent(file, size)
+    if position > end:
+        raise ValueError(
+            f"the file object is at position {position}, after its end at {end}: seek to the first byte to upload"
+        )
+    return StreamContent(file, end - position)

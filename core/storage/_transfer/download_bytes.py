@@ -11,7 +11,7 @@ from core.storage._progress import Report
 from core.storage._public import public
 from core.storage._transfer.download import received
 from core.storage._transfer.sink import MemorySink
-from core.storage._transfer.source import Source
+from core.storage._transfer.source import MAX_POSITION, Source
 from core.storage.settings import Settings
 
 
@@ -30,7 +30,7 @@ def download_bytes(bucket: str, key: str, *, start: int = 0, length: int | None 
         length: the number of bytes, fewer if the object ends before; by default, up to its end.
 
     Raises:
-        TypeError, ValueError: `start` or `length` is no whole number, or negative.
+        TypeError, ValueError: `start` or `length` is no whole number, or negative, or over 2**63 - 1.
         UnsafeKeyError: the key is not the name of an object.
         ObjectNotFoundError, BucketNotFoundError, AccessDeniedError, StoreUnreachableError: see these classes.
         ObjectChangedError: the object was replaced during the download.
@@ -68,6 +68,10 @@ def check_range(start: int, length: int | None) -> None:
         if number is None and name == "length":
             continue
         if type(number) is not int:
-            raise TypeError(f"{name} must be a whole number of bytes, got {number!r}")
+            raise TypeError(f"{name} must be a whole number of bytes (an int), got {number!r}")
+        if abs(number) > MAX_POSITION:  # Python refuses to print over 4,300 digits
+            raise ValueError(
+                f"{name} must be from {least} to {MAX_POSITION}, got a number of {number.bit_length()} bits"
+            )
         if number < least:
             raise ValueError(f"{name} must be at least {least}, got {number}")

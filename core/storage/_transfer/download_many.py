@@ -7,12 +7,13 @@ import filecmp
 import os
 from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from pathlib import Path
+from typing import overload
 
 from core.storage import _telemetry
 from core.storage._engine import in_worker
 from core.storage._http.limits import WORKERS
 from core.storage._keys import check_key, path_parts, safe_path
-from core.storage._objects import ObjectInfo, ObjectItem, pair_of
+from core.storage._objects import AnyObjectItem, BucketAndKey, ObjectInfo, ObjectItem, pair_of
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
 from core.storage._transfer.atomic_file import Replacement, check_target, sweep
@@ -23,6 +24,30 @@ from core.storage._transfer.source import Source
 from core.storage._transfer.unchanged import is_same_file
 
 
+@overload
+def download_many(
+    items: Iterable[BucketAndKey],
+    folder: str | os.PathLike[str] | None,
+    *,
+    workers: int = WORKERS,
+    progress: Callable[[BulkProgress], object] | None = None,
+) -> Generator[TransferResult[BucketAndKey], None, None]: ...
+@overload
+def download_many(
+    items: Iterable[ObjectInfo],
+    folder: str | os.PathLike[str] | None,
+    *,
+    workers: int = WORKERS,
+    progress: Callable[[BulkProgress], object] | None = None,
+) -> Generator[TransferResult[ObjectInfo], None, None]: ...
+@overload
+def download_many(
+    items: Iterable[AnyObjectItem],
+    folder: str | os.PathLike[str] | None,
+    *,
+    workers: int = WORKERS,
+    progress: Callable[[BulkProgress], object] | None = None,
+) -> Generator[TransferResult[AnyObjectItem], None, None]: ...
 @public
 def download_many(
     items: Iterable[ObjectItem],

@@ -82,6 +82,8 @@ class _ObjectReader(io.RawIOBase):
         return True
 
     def tell(self) -> int:
+        if self.closed:
+            raise ValueError(f"the file object of {self.name} is closed: open it again with open_object")
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:

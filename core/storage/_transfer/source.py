@@ -15,6 +15,8 @@ from core.storage.settings import Settings
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 PARTIAL_CONTENT = 206
+#: The last byte that a range can have: stores read it as a signed integer of 64 bits, and refuse a larger one.
+MAX_POSITION = 2**63 - 1
 
 
 class Source:
@@ -51,7 +53,7 @@ class Source:
         first = self._start + position
         plain = {"If-Match": f'"{etag_of(self._headers)}"'} if self._headers else {}
         if first or self._length is not None:
-            last = "" if self._length is None else self._start + self._length - 1
+            last = "" if self._length is None else min(self._start + self._length - 1, MAX_POSITION)
             plain["Range"] = f"bytes={first}-{last}"
         # Only AWS is sure to know the header.
         signed = {"x-amz-checksum-mode": "ENABLED"} if self._settings.dialect.checksums == "when_supported" else {}
@@ -111,7 +113,7 @@ class Source:
             return response.length
         content_range = response.headers.get("content-range", "")
         match = _CONTENT_RANGE.fullmatch(content_range)
-        if not match or int(match[1]) != first:
+        if not match or int(match[1]) != first or int(match[2]) <= first:
             raise self.error(
                 IntegrityError,
                 f"the request for {self.bucket}/{self.key} from byte {first} on received another range, "

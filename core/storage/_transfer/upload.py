@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from core.storage import _telemetry
 from core.storage._config.current import current_settings
 from core.storage._engine import run
-from core.storage._keys import check_new_key
+from core.storage._keys import check_key, check_new_key
 from core.storage._objects import ObjectInfo
 from core.storage._progress import Progress, Report
 from core.storage._public import public
@@ -71,7 +71,7 @@ def upload_file(
         IntegrityError: the file changed while it was read (nothing was put in place), or the store's ETag is
             not the hash of what was sent.
         OSError: the file cannot be read.
-        TypeError, ValueError: the file object is opened as text, or closed.
+        TypeError, ValueError: the file object is opened as text, closed, or returns other data than was requested.
     """
     report = Progress(progress)
     settings = current_settings()
@@ -103,7 +103,7 @@ def upload_bytes(
         UnsafeKeyError: some stores would not keep the object under this key.
         BucketNotFoundError, AccessDeniedError, StoreUnreachableError: see these classes.
         IntegrityError: the store's ETag is not the hash of what was sent.
-        TypeError, ValueError: the data is text, or not contiguous.
+        TypeError, ValueError: the data is no bytes, such as text, or not contiguous.
     """
     headers = headers_of(key, content_type, metadata)
     return run(upload_content(BytesContent(data), bucket, key, headers, current_settings()))
@@ -169,6 +169,11 @@ def headers_of(
     key: str, content_type: str | None = None, metadata: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return the headers of an object; a TypeError or ValueError says which metadata cannot be a header."""
+    check_key(key)
+    if content_type is not None and not isinstance(content_type, str):
+        raise TypeError(f"content_type must be text such as 'video/mp4', got {content_type!r}")
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata must be a mapping such as {{'camera': 'north'}}, got {metadata!r}")
     headers = {"Content-Type": content_type or content_type_of(key)}
     for name, value in (metadata or {}).items():
         if {type(name), type(value)} != {str}:

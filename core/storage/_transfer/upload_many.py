@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from core.storage import _telemetry
 from core.storage._errors import ObjectNotFoundError
@@ -22,11 +22,39 @@ from core.storage._transfer.unchanged import is_same
 from core.storage._transfer.upload import content_of, headers_of, put
 from core.storage.settings import Settings
 
-#: A file or bytes, a bucket and a key, in the order of `upload_file`.
-UploadItem = TypeVar("UploadItem", bound=tuple[str | os.PathLike[str] | Buffer, str, str])
+#: A file or bytes, a bucket and a key, in the order of `upload_file`. See `AnyObjectItem`.
+AnyUploadItem = tuple[str | os.PathLike[str] | Buffer, str, str]
+UploadItem = TypeVar("UploadItem", bound=AnyUploadItem)
+#: Variables, so that results keep the type of the file or bytes. Their names are in the messages of type checkers.
+FileBucketAndKey = TypeVar("FileBucketAndKey", bound=tuple[str | os.PathLike[str], str, str])
+BytesBucketAndKey = TypeVar("BytesBucketAndKey", bound=tuple[Buffer, str, str])
 _LENGTH = 3
 
 
+@overload
+def upload_many(
+    items: Iterable[FileBucketAndKey],
+    *,
+    workers: int = WORKERS,
+    resume: bool = False,
+    progress: Callable[[BulkProgress], object] | None = None,
+) -> Generator[TransferResult[FileBucketAndKey], None, None]: ...
+@overload
+def upload_many(
+    items: Iterable[BytesBucketAndKey],
+    *,
+    workers: int = WORKERS,
+    resume: bool = False,
+    progress: Callable[[BulkProgress], object] | None = None,
+) -> Generator[TransferResult[BytesBucketAndKey], None, None]: ...
+@overload
+def upload_many(
+    items: Iterable[AnyUploadItem],
+    *,
+    workers: int = WORKERS,
+    resume: bool = False,
+    progress: Callable[[BulkProgress], object] | None = None,
+) -> Generator[TransferResult[AnyUploadItem], None, None]: ...
 @public
 def upload_many(
     items: Iterable[UploadItem],

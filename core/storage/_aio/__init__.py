@@ -1,0 +1,1 @@
+"""The functions of `core.storage.aio`. They are defined here because editors also offer what a module imports."""
