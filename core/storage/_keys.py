@@ -26,9 +26,12 @@ def check_key(key: str) -> str:
     """Return `key` if it names an object.
 
     Raises:
+        TypeError: it is no text.
         UnsafeKeyError: it is empty, ends in ``/`` (a folder marker, no object), holds NUL, or is no UTF-8
             text of at most 1,024 bytes.
     """
+    if not isinstance(key, str):
+        raise TypeError(f"the key must be text (a str), got {type(key).__name__}")
     problem = key_problem(key)
     if problem:
         raise UnsafeKeyError(f"the key {key!r} {problem}", key=key)

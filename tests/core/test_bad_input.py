@@ -186,6 +186,19 @@ def test_a_server_that_sends_a_range_after_the_end_is_an_error(fake, call, start
         call("download_bytes", "bucket", "k", start=start)
 
 
+@pytest.mark.parametrize("function", ["download_bytes", "download_file"])
+def test_a_partial_response_without_a_range_is_an_error(fake, call, function, tmp_path):
+    def partial(handler: Any, body: bytes, start: int) -> None:
+        handler.send_object(body, start, partial=True)
+
+    fake.put("/bucket/k", b"0123456789")
+    fake.always = partial
+    where = [str(tmp_path / "k")] if function == "download_file" else []
+    with pytest.raises(IntegrityError, match="without a range received a partial response"):
+        call(function, "bucket", "k", *where)
+    assert not list(tmp_path.iterdir())
+
+
 # --- file objects -------------------------------------------------------------------------------------------
 
 
@@ -382,4 +395,96 @@ def test_a_bulk_that_is_not_iterated_sends_nothing(fake, tmp_path):
     aio.download_many([("bucket", "k")], tmp_path)
     aio.delete_many([("bucket", "k")])
     aio.list_objects("bucket")
+    assert not fake.requests
+
+
+# --- keys, buckets and listings -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [5, None, b"k", Path("k"), [], ("a", "b")])
+def test_what_is_no_text_is_no_key(fake, call, tmp_path, key):
+    (tmp_path / "f").write_bytes(b"")
+    calls: list[tuple[Any, ...]] = [
+        *(
+            (name, "bucket", key)
+            for name in ("download_bytes", "get_object_info", "object_exists", "delete_object")
+        ),
+        ("get_presigned_url", "bucket", key),
+        ("download_file", "bucket", key, tmp_path / "new"),
+        ("upload_bytes", b"", "bucket", key),
+        ("upload_file", tmp_path / "f", "bucket", key),
+    ]
+    for name, *arguments in calls:
+        with pytest.raises(TypeError) as caught:
+            call(name, *arguments)
+        assert str(caught.value) == f"the key must be text (a str), got {type(key).__name__}", name
+    assert not fake.requests
+
+
+@pytest.mark.parametrize("bucket", [5, None, b"bucket", Path("b")])
+def test_what_is_no_text_is_no_bucket(fake, call, bucket):
+    calls: list[tuple[Any, ...]] = [
+        *(
+            (name, bucket, "k")
+            for name in ("download_bytes", "object_exists", "delete_object", "get_presigned_url")
+        ),
+        ("upload_bytes", b"", bucket, "k"),
+    ]
+    for name, *arguments in calls:
+        with pytest.raises(TypeError) as caught:
+            call(name, *arguments)
+        assert str(caught.value) == f"the bucket must be text (a str), got {type(bucket).__name__}", name
+    assert not fake.requests
+
+
+@pytest.mark.parametrize("bucket", ["", "a/b", "Bad_Bucket", "b" * 64, "line\nbreak"])
+def test_a_url_is_presigned_for_the_names_that_buckets_may_have(fake, call, bucket):
+    with pytest.raises(core.storage.StorageConfigError, match=r"the bucket name '.*' must") as caught:
+        call("get_presigned_url", bucket, "k")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("filename", [5, b"a.mp4"])
+def test_what_is_no_text_is_no_file_name(fake, call, filename):
+    with pytest.raises(TypeError, match=r"filename must be text \(a str\), got"):
+        call("get_presigned_url", "bucket", "k", filename=filename)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"limit": "1"}, TypeError, "limit must be a whole number (an int), got '1'"),
+        ({"limit": 1.5}, TypeError, "limit must be a whole number (an int), got 1.5"),
+        ({"limit": True}, TypeError, "limit must be a whole number (an int), got True"),
+        ({"limit": 0}, ValueError, "limit must be at least 1, got 0"),
+        ({"workers": None}, TypeError, "workers must be a whole number (an int), got None"),
+        ({"workers": -1}, ValueError, "workers must be at least 1, got -1"),
+        ({"prefix": 5}, TypeError, "prefix must be text (a str), got 5"),
+        ({"prefix": b"a"}, TypeError, "prefix must be text (a str), got b'a'"),
+        ({"suffixes": [5]}, TypeError, "a suffix must be text (a str), got 5"),
+        ({"suffixes": b"a"}, TypeError, "a suffix must be text (a str), got 97"),
+    ],
+)
+def test_what_is_no_selection_is_refused(fake, given, error, message):
+    async def listed() -> None:
+        await anext(aio.list_objects("bucket", **given))
+
+    for function in (lambda: next(core.storage.list_objects("bucket", **given)), lambda: asyncio.run(listed())):
+        with pytest.raises(error) as caught:
+            function()
+        assert str(caught.value) == message
+    assert not fake.requests
+
+
+def test_an_asynchronous_iterator_is_for_the_asynchronous_functions(fake, tmp_path):
+    items: Any = aio.list_objects("bucket")
+    for start in (
+        lambda: next(core.storage.delete_many(items)),
+        lambda: next(core.storage.upload_many(items)),
+        lambda: next(core.storage.download_many(items, tmp_path)),
+    ):
+        with pytest.raises(
+            TypeError, match=r"from an asynchronous iterator: use the functions of core\.storage\.aio"
+        ):
+            start()
     assert not fake.requests

@@ -235,6 +235,13 @@ def test_two_objects_for_one_file_are_an_error_of_the_second(store, new_bucket, 
     assert files_in(tmp_path) == {"a.jpg": bucket.encode()}
 
 
+def test_a_folder_may_have_folders_of_any_name(bucket, tmp_path):
+    get_s3_client().put_object(Bucket=bucket, Key="x/a.jpg", Body=b"a")
+    for _ in range(2):
+        assert all(one.ok for one in download_many([(bucket, "x/a.jpg")], tmp_path))
+    assert (tmp_path / "x" / "a.jpg").read_bytes() == b"a"
+
+
 def test_the_same_object_twice_is_no_error(bucket, tmp_path):
     get_s3_client().put_object(Bucket=bucket, Key="a.jpg", Body=b"a")
     assert all(one.ok for one in download_many([(bucket, "a.jpg")] * 20, tmp_path))

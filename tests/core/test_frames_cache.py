@@ -344,6 +344,16 @@ def test_a_404_that_is_not_of_s3_sweeps_nothing(cache, bucket, files, transport,
     assert len(stored(bucket)) == 13
 
 
+def test_frames_with_a_listed_manifest_are_not_swept(cache, bucket, files, transport, runs_are_left_over_at_once):
+    cache.write_once(lambda: files)
+    runs_are_left_over_at_once()
+    transport.refuse(requests_of("GetObject", key=MANIFEST), 404, "NoSuchKey", times=1)
+    with pytest.raises(StorageError, match="but lists it: nothing was removed, sweep again"):
+        cache.sweep()
+    assert len(stored(bucket)) == 13
+    assert cache.sweep() == 0
+
+
 @pytest.mark.parametrize("body", NOT_FOUND_ELSEWHERE)
 def test_a_404_that_is_not_of_s3_is_no_reason_to_write_frames(cache, transport, body):
     transport.respond(requests_of("GetObject", key=MANIFEST), 404, body)

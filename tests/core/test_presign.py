@@ -109,15 +109,15 @@ def test_the_shortest_and_the_longest_life_are_granted(any_bucket, expires):
 @pytest.mark.usefixtures("aws")
 def test_a_wrong_method_or_file_name_is_refused():
     with pytest.raises(ValueError, match="GET, HEAD, PUT"):
-        get_presigned_url("b", "k", method="DELETE")
+        get_presigned_url("bucket", "k", method="DELETE")
     for bad in ("", "a\r\nSet-Cookie: x", "a\0", "\x7f"):
         with pytest.raises(ValueError, match="control"):
-            get_presigned_url("b", "k", filename=bad)
+            get_presigned_url("bucket", "k", filename=bad)
     with pytest.raises(ValueError, match="GET and HEAD"):
-        get_presigned_url("b", "k", method="PUT", filename="x")
+        get_presigned_url("bucket", "k", method="PUT", filename="x")
     for method, key in (("GET", ""), ("GET", "a/"), ("PUT", "../a")):
         with pytest.raises(UnsafeKeyError):
-            get_presigned_url("b", key, method=method)
+            get_presigned_url("bucket", key, method=method)
 
 
 def test_a_file_name_of_a_macos_screenshot_is_accepted(any_bucket):
@@ -136,10 +136,10 @@ def test_no_file_name_ends_the_string():
 
 @pytest.mark.usefixtures("aws")
 def test_temporary_credentials_are_warned_of(monkeypatch, caplog):
-    get_presigned_url("b", "k")
+    get_presigned_url("bucket", "k")
     assert not caplog.records
     monkeypatch.setenv("AWS_SESSION_TOKEN", "t")
-    get_presigned_url("b", "k")
+    get_presigned_url("bucket", "k")
     assert [(record.name, record.levelno) for record in caplog.records] == [("core.storage", logging.WARNING)]
     assert "temporary" in caplog.text
 
@@ -149,9 +149,9 @@ def test_temporary_credentials_of_the_chain_are_warned_of(monkeypatch, caplog, t
     file = tmp_path / "credentials"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     file.write_text("[default]\naws_access_key_id=AKIACHAIN\naws_secret_access_key=s\n[t]\naws_session_token=t\n")
-    assert "AKIACHAIN" in get_presigned_url("b", "k")
+    assert "AKIACHAIN" in get_presigned_url("bucket", "k")
     assert not caplog.records
     file.write_text("[default]\naws_access_key_id=ASIACHAIN\naws_secret_access_key=s\naws_session_token=t\n")
     monkeypatch.setenv("AWS_REGION", "eu-west-2")  # other settings, another session
-    assert "X-Amz-Security-Token=t" in get_presigned_url("b", "k")
+    assert "X-Amz-Security-Token=t" in get_presigned_url("bucket", "k")
     assert "temporary" in caplog.text

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from core.storage._boto.clients import presign_client, session_of
 from core.storage._config.current import current_settings
+from core.storage._http.address import check_bucket
 from core.storage._http.translate import translated
 from core.storage._keys import check_key, check_new_key
 from core.storage._log import logger
@@ -53,14 +54,18 @@ def get_presigned_url(
     Raises:
         ValueError: `expires`, `method` or `filename` cannot be used.
         UnsafeKeyError: the key names no object; for PUT, as `upload_file`.
-        StorageConfigError: the environment names no store, or there are no credentials.
+        StorageConfigError: the bucket cannot have this name, the environment names no store, or there are no
+            credentials.
     """
     if type(expires) is not int or not 1 <= expires <= LONGEST:  # True is an int, too
         raise ValueError(f"expires must be a whole number of seconds from 1 to {LONGEST}, got {expires!r}")
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
+    if not isinstance(filename, str | None):
+        raise TypeError(f"filename must be text (a str), got {filename!r}")
     if filename is not None and (method == "PUT" or not filename or _CONTROL & set(map(category, filename))):
         raise ValueError("filename is for GET and HEAD, and must be a name without control characters")
+    check_bucket(bucket)
     (check_new_key if method == "PUT" else check_key)(key)
     params: dict[str, Any] = {"Bucket": bucket, "Key": key}
     if content_type:

@@ -13,7 +13,7 @@ from core.storage._errors import IntegrityError, ObjectNotFoundError
 from core.storage._frames.manifest import CachedFrame, FrameManifest
 from core.storage._http.limits import WORKERS
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.atomic_file import Replacement, check_target, sweep
+from core.storage._transfer.atomic_file import Replacement, check_folder, sweep
 from core.storage._transfer.bulk import Bulk, Counter
 from core.storage._transfer.download import fetch
 from core.storage._transfer.unchanged import md5_of, proven_md5
@@ -29,7 +29,7 @@ def download(
     settings: Settings,
 ) -> list[Path]:
     """Download the frames to files in `folder`, and return their paths by number; the first failure ends it."""
-    target = check_target(Path(folder, "x")).parent
+    target = check_folder(folder)
     sweep(str(target))
     work = partial(_download, manifest.bucket, str(target))
     with closing(Bulk(manifest.frames, work, WORKERS, progress, settings).run()) as results:

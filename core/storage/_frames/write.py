@@ -58,8 +58,17 @@ def sweep(timeline: Timeline) -> int:
     except ObjectNotFoundError:
         kept = ""
     root = ManifestKey(timeline.id).folder
-    listing = iterate(pages(timeline.bucket, root, timeline.settings, delimiter="/"))
-    folders = [folder for page in listing for folder in page.folders if folder != f"{root}{kept}/"]
+    manifest = ManifestKey(timeline.id).key
+    folders = []
+    for page in iterate(pages(timeline.bucket, root, timeline.settings, delimiter="/")):
+        if not kept and any(info.key == manifest for info in page.objects):
+            raise StorageError(
+                f"the store said that {timeline.bucket}/{manifest} does not exist, but lists it: nothing was "
+                "removed, sweep again",
+                bucket=timeline.bucket,
+                key=manifest,
+            )
+        folders += [folder for folder in page.folders if folder != f"{root}{kept}/"]
     removed = 0
     for folder in folders:
         frames = list(_frames_in(timeline, folder))

@@ -25,6 +25,14 @@ class Address(NamedTuple):
         return self.start + quote(key, safe="/~") if key else self.start.removesuffix("/") or "/"
 
 
+def check_bucket(bucket: str) -> None:
+    """Raise a TypeError or StorageConfigError for what is no name of a bucket."""
+    if not isinstance(bucket, str):
+        raise TypeError(f"the bucket must be text (a str), got {type(bucket).__name__}")
+    if problem := bucket_name_problem(bucket):
+        raise StorageConfigError(f"the bucket name {bucket!r} {problem}", bucket=bucket)
+
+
 @lru_cache(maxsize=64)
 def address_of(settings: Settings, bucket: str) -> Address:
     """Return the address of a bucket, by the rules of botocore.
@@ -32,8 +40,7 @@ def address_of(settings: Settings, bucket: str) -> Address:
     With an endpoint and the bucket in the path, the two are joined. For everything else (regions, partitions, the
     bucket in the host), a client of botocore is created, which takes as long as a hundred requests.
     """
-    if problem := bucket_name_problem(bucket):
-        raise StorageConfigError(f"the bucket name {bucket!r} {problem}", bucket=bucket)
+    check_bucket(bucket)
     if settings.endpoint_url and (settings.addressing_style or settings.dialect.addressing) == "path":
         url = f"{settings.endpoint_url.rstrip('/')}/{bucket}"
     else:

@@ -49,7 +49,7 @@ def list_objects(
             for many objects in several folders, on a distant store. The order is then by UTF-8 bytes.
 
     Raises:
-        ValueError: at the call, if `limit` or `workers` is less than 1.
+        TypeError, ValueError: at the call, if `limit` or `workers` is no whole number from 1 on.
         StorageError: during the iteration, as the error tree says.
     """
     check_limits(limit, workers)
@@ -57,11 +57,12 @@ def list_objects(
 
 
 def check_limits(limit: int | None, workers: int) -> None:
-    """Raise a ValueError for a number that makes no sense."""
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be at least 1, got {limit}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+    """Raise a TypeError or ValueError for a number that makes no sense."""
+    for name, number in (("limit", 1 if limit is None else limit), ("workers", workers)):
+        if type(number) is not int:
+            raise TypeError(f"{name} must be a whole number (an int), got {number!r}")
+        if number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}")
 
 
 def listed(
@@ -84,7 +85,11 @@ async def chosen(
     bucket: str, prefix: str, suffixes: str | Iterable[str], limit: int | None, workers: int, settings: Settings
 ) -> AsyncGenerator[list[ObjectInfo], None]:
     """Yield the objects that `list_objects` yields, page by page."""
-    endings = tuple(suffix.lower() for suffix in ((suffixes,) if isinstance(suffixes, str) else suffixes))
+    given = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
+    for name, text in (("prefix", prefix), *(("a suffix", suffix) for suffix in given)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must be text (a str), got {text!r}")
+    endings = tuple(suffix.lower() for suffix in given)
     # With suffixes, the number of keys to read for `limit` of them is not known.
     size = PAGE if limit is None or endings else min(limit, PAGE)
     left = sys.maxsize if limit is None else limit

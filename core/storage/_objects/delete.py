@@ -76,6 +76,8 @@ def delete_many(items: Iterable[ObjectItem]) -> Generator[TransferResult[ObjectI
     Raises:
         StorageConfigError: a variable of the environment is missing or wrong.
     """
+    if isinstance(items, AsyncIterable):
+        raise TypeError("the items come from an asynchronous iterator: use the functions of core.storage.aio")
     settings = current_settings()
     return _telemetry.bulk("delete_many", _results(items, settings))
 

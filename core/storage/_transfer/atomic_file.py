@@ -37,13 +37,20 @@ def check_target(path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"the path {str(target)!r} holds a NUL character: no file can have such a name")
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "the target is a folder, name a file in it", str(target))
-    if not target.parent.exists():
-        raise FileNotFoundError(errno.ENOENT, "the folder does not exist, create it first", str(target.parent))
-    if not target.parent.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "this is a file, not a folder", str(target.parent))
+    check_folder(target.parent)
     if target.exists() and not target.is_file():
         raise FileExistsError(errno.EEXIST, "the target is no regular file, it is not replaced", str(target))
     return target
+
+
+def check_folder(path: str | os.PathLike[str]) -> Path:
+    """Return `path` if it is a folder; otherwise raise the OSError that says why."""
+    folder = Path(path)
+    if not folder.exists():
+        raise FileNotFoundError(errno.ENOENT, "the folder does not exist, create it first", str(folder))
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "this is a file, not a folder", str(folder))
+    return folder
 
 
 class Replacement:

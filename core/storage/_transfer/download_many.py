@@ -16,7 +16,7 @@ from core.storage._keys import check_key, path_parts, safe_path
 from core.storage._objects import AnyObjectItem, BucketAndKey, ObjectInfo, ObjectItem, pair_of
 from core.storage._public import public
 from core.storage._results import BulkProgress, TransferResult
-from core.storage._transfer.atomic_file import Replacement, check_target, sweep
+from core.storage._transfer.atomic_file import Replacement, check_folder, sweep
 from core.storage._transfer.bulk import Bulk, Counter
 from core.storage._transfer.download import fetch
 from core.storage._transfer.download_bytes import content_of
@@ -94,7 +94,7 @@ def bulk_of(
     progress: Callable[[BulkProgress], object] | None,
 ) -> Bulk[ObjectItem]:
     """Return the transfers of `download_many`."""
-    work = _into_memory if folder is None else _Downloads(check_target(Path(folder, "x")).parent).download
+    work = _into_memory if folder is None else _Downloads(check_folder(folder)).download
     return Bulk(items, work, workers, progress)
 
 

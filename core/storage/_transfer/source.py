@@ -111,6 +111,12 @@ class Source:
                     "could not be detected: a proxy may have removed the header, connect without it",
                 )
             return response.length
+        if not first and self._length is None:
+            raise self.error(
+                IntegrityError,
+                f"the request for {self.bucket}/{self.key} without a range received a partial response (206): a "
+                "proxy may change responses, connect without it",
+            )
         content_range = response.headers.get("content-range", "")
         match = _CONTENT_RANGE.fullmatch(content_range)
         if not match or int(match[1]) != first or int(match[2]) <= first:
