@@ -1,4 +1,4 @@
-"""The command line `python -m infra <command>`, and how each failure leaves it.
+"""The command line `python -m infra <command>`, and the exit code of each error.
 
 Exit codes: 0 done, 1 found a difference or a failed check, 2 wrong usage or configuration, 3 a service
 could not be reached, 130 interrupted.
@@ -17,7 +17,7 @@ from infra.errors import InfraError, UnreachableError, UsageError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
-#: Where each command lives. A command is imported when it is asked for, so that a mistyped name is instant.
+#: The module of each command, which is imported only when the command is used.
 _COMMANDS = {
     "check": "infra.check.command:check",
     "copy": "infra.copy.command:copy",
@@ -37,26 +37,25 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        place = _COMMANDS.get(cmd_name)
-        if place is None:
+        if cmd_name not in _COMMANDS:
             return None
-        module, _, name = place.partition(":")
+        module, _, name = _COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Object storage for media pipelines: what Pulumi has no command for."""
+    """Object storage for media pipelines: the commands that Pulumi does not have."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run one command and exit with the code of its result; a failure is one sentence on stderr."""
+    """Run one command and exit with its exit code."""
     sys.exit(run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code; print the message of an error on stderr."""
     try:
         result = cli.main(arguments, prog_name="python -m infra", standalone_mode=False)
     except click.ClickException as error:
@@ -72,7 +71,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def exit_code_of(error: InfraError | StorageError) -> int:
-    """The documented exit code of a failure."""
+    """Return the documented exit code of an error."""
     if isinstance(error, InfraError):
         return error.exit_code
     if isinstance(error, StoreUnreachableError):

@@ -1,4 +1,4 @@
-"""Where a program is that a wheel brings, or the machine has."""
+"""The paths of programs that come with a Python package, or are installed on the machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from pathlib import Path
 
 
 def find(name: str) -> str | None:
-    """The path of the program beside this Python, else of the one on PATH; None where there is neither."""
-    beside = Path(sys.executable).parent / name
-    return str(beside) if beside.exists() else shutil.which(name)
+    """Return the path of the program in the folder of this Python, or else on PATH, or None."""
+    path = Path(sys.executable).parent / name
+    return str(path) if path.exists() else shutil.which(name)

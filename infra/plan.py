@@ -1,6 +1,6 @@
-"""What an environment on an S3-compatible store shall consist of: names, settings and policies.
+"""The plan of an environment on an S3-compatible store: names, settings and policies.
 
-One place for the Pulumi program and the initialiser, so that each adopts what the other made.
+The Pulumi program and `init` both use it, so that each adopts what the other created.
 """
 
 from __future__ import annotations
@@ -9,40 +9,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.storage.settings import Settings
-from infra import names, policies
-from infra.config import BucketConfig, EnvironmentConfig
-from infra.connection import connect, given_keys
+from infra import policies
+from infra.config import naming
+from infra.config.environment import EMBEDDED, BucketConfig, EnvironmentConfig
+from infra.config.identities import Identity, Role
+from infra.connection import connect
 from infra.env import files
 from infra.errors import UsageError
-from infra.identities import Identity, Role
+from infra.local.running import last_endpoint
+from infra.stores.access_key import Keys
 from infra.stores.contact import contact
-from infra.stores.kinds import Kind, bucket_settings
+from infra.stores.kinds import GENERIC, Kind, bucket_settings, named
 from infra.stores.static import StaticCredentials
 from infra.stores.store import Store
+from infra.targets.registry import TARGETS
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An environment on a store that answers, checked against what this kind of store can do."""
+    """An environment, checked against what this kind of store supports."""
 
     config: EnvironmentConfig
     store: Store
     kind: Kind
     buckets: Mapping[Role, BucketConfig]
-    #: What the store cannot do and will be left out, or does in its own way, a sentence each.
+    #: A sentence for each setting that this kind of store does not support, or treats differently.
     notices: list[str]
 
     def name(self, identity: Identity) -> str:
-        """The name of an identity on the store, which may serve several environments."""
-        return names.identity(self.config.environment, identity.name, self.config.target)
+        """Return the name of an identity on the store, which may have several environments."""
+        return naming.identity(self.config.environment, identity.name)
 
     def policy(self, identity: Identity) -> policies.Policy:
-        """What the identity may do, in the store's words."""
+        """Return the policy of an identity, with the store's names of actions."""
         buckets = {role: bucket.name or "" for role, bucket in self.buckets.items()}
         return policies.policy(identity, buckets, rename=self.kind.rename)
 
     def settings(self, identity: Identity) -> Settings:
-        """What the identity's client must know, but its keys."""
+        """Return the settings of the identity's client, without an access key."""
         return Settings(
             endpoint_url=self.store.endpoint,
             public_endpoint_url=self.config.public_endpoint,
@@ -53,36 +57,44 @@ class Plan:
         )
 
 
-def make(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
-    """Check all that can be checked before anything is created.
+def make(config: EnvironmentConfig) -> Plan:
+    """Return the plan of an update, after all checks that are possible before anything is created.
 
     Raises:
-        UsageError: keys are missing or wrong, the store cannot do what is asked of it, or an env file
-            could not be written later.
-        UnreachableError: the store does not answer.
+        UsageError: the target is a cloud, an access key is missing or wrong, the store does not support a setting,
+            or an env file could not be written later.
+        UnreachableError: the store does not respond.
     """
-    if config.in_cloud:
+    if TARGETS[config.target].is_cloud:
         raise UsageError(
             f"{config.environment} is on target {config.target}, which only the Pulumi engine can deploy: "
             f"`pulumi up -s {config.environment}`"
         )
     if config.credentials == "static":
         for name in config.names:
-            StaticCredentials(given_keys(values)).of(name)
+            StaticCredentials(config.secrets.external()).of(name)
     files.require_writable(files.path(config.environment, name) for name in config.names)
-    return look(config, values)
+    return look(config)
 
 
-def look(config: EnvironmentConfig, values: Mapping[str, object]) -> Plan:
-    """The plan for whoever only compares: no env file need be writable.
+def without_store(config: EnvironmentConfig) -> Plan:
+    """Return the plan of a preview while the store does not respond."""
+    is_embedded = config.endpoint == EMBEDDED
+    endpoint = last_endpoint() if is_embedded else config.endpoint or ""
+    kind = named("SeaweedFS") if is_embedded else GENERIC
+    return Plan(config, Store(endpoint, config.region, Keys("", "")), kind, *bucket_settings(config, kind))
+
+
+def look(config: EnvironmentConfig) -> Plan:
+    """Return the plan of a comparison: env files need not be writable.
 
     Raises:
-        UsageError: keys are missing or wrong, or the store cannot do what is asked of it.
-        UnreachableError: the store does not answer.
+        UsageError: an access key is missing or wrong, or the store does not support a setting.
+        UnreachableError: the store does not respond.
     """
-    store = connect(config.endpoint or "", config.region, values)
-    kind = contact(store)
+    store = connect(config.endpoint or "", config.region, config.secrets)
+    kind = contact(store, config.bucket_in.name or "")
     buckets, notices = bucket_settings(config, kind)
-    if kind.prefixes and any(one.prefixes for one in config.identities):
+    if kind.prefixes and any(identity.prefixes for identity in config.identities):
         notices = [*notices, f"identities.prefixes: {kind.prefixes}"]
     return Plan(config, store, kind, buckets, notices)

@@ -1,19 +1,18 @@
-"""Least-privilege policy documents: what each identity may do, as the AWS policy language says it.
+"""Least-privilege policy documents: what each identity may do, in the AWS policy language. Pure functions.
 
-Pure functions. Actions are explicit and split between the bucket and its objects; there is no ``s3:*``, and
-nothing that changes a bucket, a policy or an ACL. ``ListBucket`` is always part of reading: without it a
-missing key answers 403 instead of 404
-(https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). Whoever writes may also list and abort
-multipart uploads, or failed ones leave parts behind that cost money.
+Actions are explicit and split between the bucket and its objects; there is no ``s3:*``, and no action that changes
+a bucket, a policy or an ACL. The right to read includes ``ListBucket``: without it, the response for a missing
+object is 403 instead of 404 (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). The right to
+write includes listing and aborting multipart uploads, because the parts of failed ones cost money.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from infra.identities import Identity, Role
+from infra.config.identities import Identity, Role
 
 #: The actions of a right: on the bucket itself, and on its objects.
 _LIST = "s3:ListBucket"
@@ -26,12 +25,15 @@ _OBJECT_ACTIONS = {
     "write": ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
 }
 
-#: What lists the whole bucket cannot be held to a prefix: no condition key narrows it
+#: Actions that cannot be limited to a prefix, because they have no condition key
 #: (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
 _WHOLE_BUCKET_ONLY = frozenset({"s3:ListBucketMultipartUploads"})
-#: What a bucket encrypted with a KMS key takes of the key. Completing a multipart upload decrypts its parts
+#: The actions on the KMS key of an encrypted bucket. Completing a multipart upload decrypts its parts
 #: (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions).
 _KEY_ACTIONS = {"read": ("kms:Decrypt",), "write": ("kms:GenerateDataKey", "kms:Decrypt")}
+
+#: Of a statement: values that are lists or mappings of lists, in any order.
+_UNORDERED = ("Action", "Resource", "Condition")
 
 Policy = dict[str, Any]
 
@@ -44,13 +46,13 @@ def policy(
     partition: str = "aws",
     encryption_key: str | None = None,
 ) -> Policy:
-    """The policy of an identity over the buckets (role to name).
+    """Return the policy of an identity.
 
     Args:
         identity: its rights and prefixes.
-        buckets: the name of the bucket of each role.
-        rename: actions that the store knows under another name, see `infra.stores.kinds`.
-        partition: of the ARNs, see `partition_of`.
+        buckets: the name of the bucket with each role.
+        rename: the store's names of actions that are not those of AWS, see `infra.stores.kinds`.
+        partition: of the ARNs, see `infra.targets.aws.partition`.
         encryption_key: ARN of the KMS key of the buckets, if there is one.
     """
     statements = []
@@ -59,95 +61,58 @@ def policy(
         prefixes = identity.prefixes.get(role, ())
         statements += _on_bucket(rights, arn, prefixes)
         objects = [f"{arn}/{prefix}*" for prefix in prefixes or ("",)]
-        statements.append(_allow(_named(_OBJECT_ACTIONS, rights), objects))
+        statements.append(allow(_named(_OBJECT_ACTIONS, rights), objects))
     if encryption_key:
-        every = frozenset[str]().union(*identity.rights.values())
-        statements.append(_allow(_named(_KEY_ACTIONS, every), [encryption_key]))
+        rights = frozenset[str]().union(*identity.rights.values())
+        statements.append(allow(_named(_KEY_ACTIONS, rights), [encryption_key]))
     for statement in statements:
         statement["Action"] = [(rename or {}).get(action, action) for action in statement["Action"]]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def tls_only(bucket: str, partition: str) -> Policy:
-    """The policy of a bucket that answers nobody without TLS 1.2 or newer.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
-    """
-    arn = f"arn:{partition}:s3:::{bucket}"
-    denied = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"]}
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Sid": "TlsOnly", **denied, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
-            {"Sid": "Tls12OrNewer", **denied, "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
-        ],
-    }
+def allow(actions: list[str], resources: list[str]) -> dict[str, Any]:
+    """Return the statement that allows these actions on these resources."""
+    return {"Effect": "Allow", "Action": actions, "Resource": resources}
 
 
 def length(document: Policy) -> int:
-    """The length of a policy as quotas count it: without spaces."""
+    """Return the length of a policy without white space, as quotas count it."""
     return len(json.dumps(document, separators=(",", ":")))
-
-
-def partition_of(region: str) -> str:
-    """The partition that a region of AWS belongs to, the second part of every ARN there."""
-    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
-
-
-#: By the start of a region's name, as botocore knows them: a test compares.
-_PARTITIONS = {
-    "cn-": "aws-cn",
-    "us-gov-": "aws-us-gov",
-    "eusc-": "aws-eusc",
-    "us-iso-": "aws-iso",
-    "us-isob-": "aws-iso-b",
-    "eu-isoe-": "aws-iso-e",
-    "us-isof-": "aws-iso-f",
-}
 
 
 def _on_bucket(rights: frozenset[str], arn: str, prefixes: tuple[str, ...]) -> list[Policy]:
     names = _named(_BUCKET_ACTIONS, rights)
     if not prefixes:
-        return [_allow(names, [arn])]
+        return [allow(names, [arn])]
     below = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
     others = [name for name in names if name != _LIST and name not in _WHOLE_BUCKET_ONLY]
-    listing = [_allow([_LIST], [arn]) | {"Condition": below}] if _LIST in names else []
-    return [*listing, _allow(others, [arn])] if others else listing
+    listing = [allow([_LIST], [arn]) | {"Condition": below}] if _LIST in names else []
+    return [*listing, allow(others, [arn])] if others else listing
 
 
 def _named(actions: Mapping[str, Iterable[str]], rights: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(action for right in sorted(rights) for action in actions[right]))
 
 
-def _allow(actions: list[str], resources: list[str]) -> Policy:
-    return {"Effect": "Allow", "Action": actions, "Resource": resources}
-
-
 def normalised(document: Mapping[str, Any] | None) -> object:
-    """A policy in one form for comparing: stores return lists of one as a string, and in any order."""
+    """Return a policy in a form for comparisons: stores return lists of one as a string, and in any order."""
     if document is None:
         return None
-    return sorted((_normalised(one) for one in _listed(document.get("Statement", []))), key=repr)
+    return sorted((_normalised(statement) for statement in _listed(document.get("Statement", []))), key=repr)
 
 
 def _normalised(statement: Mapping[str, Any]) -> dict[str, object]:
-    return {key: _FORMS.get(key, _as_is)(value) for key, value in sorted(statement.items()) if key != "Sid"}
+    return {
+        key: _sorted(value) if key in _UNORDERED else value
+        for key, value in sorted(statement.items())
+        if key != "Sid"
+    }
 
 
-def _as_is(value: Any) -> object:
-    return value
-
-
-def _set(value: Any) -> list[Any]:
+def _sorted(value: Any) -> object:
+    if isinstance(value, Mapping):
+        return {key: _sorted(inner) for key, inner in sorted(value.items())}
     return sorted(_listed(value))
-
-
-def _condition(value: Mapping[str, Mapping[str, Any]]) -> object:
-    return {test: {key: _set(one) for key, one in keys.items()} for test, keys in value.items()}
-
-
-_FORMS: Mapping[str, Callable[[Any], object]] = {"Action": _set, "Resource": _set, "Condition": _condition}
 
 
 def _listed(value: Any) -> list[Any]:

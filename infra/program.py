@@ -1,27 +1,25 @@
-"""The Pulumi program: configuration -> target -> stack outputs -> env files."""
+"""The Pulumi program: configuration -> component resources -> stack outputs -> env files."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
 import pulumi
 
 from core.storage import StorageError
-from core.storage.settings import Settings, variables
-from infra import config, targets
-from infra.env import files, key_note, placing
-from infra.env.stack import SLOTS
+from infra.components import Identity, Storage
+from infra.config.load import from_engine
+from infra.config.slots import Slot
+from infra.env import files, key_info
+from infra.env.outputs import IDENTITIES, SLOTS
 from infra.errors import InfraError
-from infra.slots import Slot, Slots
 
 
 def main() -> None:
     """Define the environment that is the current stack. A mistake ends it with a sentence, not a traceback."""
     # The engine interrupts the program when an update fails or is cancelled, and has said why by then; Python's
-    # own answer would be a traceback through Pulumi's event loop.
+    # own response would be a traceback through Pulumi's event loop.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _define(pulumi.get_stack())
@@ -30,63 +28,49 @@ def main() -> None:
 
 
 def _define(environment: str) -> None:
-    values = config.from_engine(pulumi.runtime.config.CONFIG.get())
-    wanted = config.parse(environment, values, str(config.stack_file(environment)))
-    files.require_writable(files.path(environment, identity) for identity in wanted.names)
-    provided = targets.provision(wanted, values)
-    for identity, access in provided.items():
-        slots = wanted.slots_of(identity)
-        _export(identity, access.settings, _later(access, slots.current))
+    config = from_engine(environment, pulumi.runtime.config.CONFIG.get())
+    files.require_writable(files.path(environment, identity) for identity in config.names)
+    storage = Storage(environment, config)
+    for name, identity in storage.members.items():
+        _export(name, identity.outputs)
         if not pulumi.runtime.is_dry_run():
-            _write_env_files(environment, identity, access, slots)
-    pulumi.export(SLOTS, {name: _slot(access, wanted.slots_of(name)) for name, access in provided.items()})
+            _write_env_files(environment, name, identity)
+    pulumi.export(IDENTITIES, {name: identity.outputs for name, identity in storage.members.items()})
+    pulumi.export(SLOTS, {name: _key_output(identity) for name, identity in storage.members.items()})
 
 
-def _later(access: targets.Access, slot: Slot) -> dict[str, pulumi.Output[str]]:
-    """The settings that are known only after the update, with the key of a slot."""
-    key = access.keys.get(slot)
-    return {**access.later, **({"access_key_id": key.id, "secret_access_key": key.secret} if key else {})}
+def _export(name: str, variables: Mapping[str, pulumi.Input[str]]) -> None:
+    """Export the variables of an identity in the former shape: those of `app` flat, others in a mapping."""
+    if name != "app":
+        pulumi.export(name, variables)
+        return
+    for variable, value in variables.items():
+        pulumi.export(variable, value)
 
 
-def _slot(access: targets.Access, slots: Slots) -> dict[str, object]:
-    """What the stack says of the key in an identity's env file."""
-    key = access.keys.get(slots.current)
-    return {"slot": slots.current, "made": key.made} if key else {}
+def _key_output(identity: Identity) -> dict[str, object]:
+    """Return what the stack says of the access key in an identity's env file."""
+    slot = identity.slots.current
+    key = identity.access.keys.get(slot)
+    return {"slot": slot, "made": key.created} if key else {}
 
 
-def _write_env_files(environment: str, identity: str, access: targets.Access, slots: Slots) -> None:
+def _write_env_files(environment: str, name: str, identity: Identity) -> None:
     """Write them on every update, also on one that changes nothing: this machine may have none yet.
 
-    The identity's own has the current key; while there is another, a file of the slot's has that.
+    The identity's own file has the primary access key; during a rotation, a file of the slot has the other.
     """
-    texts = {place.slot: _text(environment, identity, access, place.slot) for place in slots.places()}
-    ready = pulumi.Output.all(*(resource.urn for resource in access.ready))
+    access, slots = identity.access, identity.slots
+    texts = {place.slot: _text(environment, name, identity, place.slot) for place in slots.places()}
+    ready = pulumi.Output.all(*(resource.urn for resource in access.resources))
     pulumi.Output.all(pulumi.Output.all(**texts), ready).apply(
-        lambda found: placing.place(environment, identity, slots, found[0])
+        lambda known: files.write_all(environment, name, slots, known[0])
     )
 
 
-def _text(environment: str, identity: str, access: targets.Access, slot: Slot) -> pulumi.Output[str]:
-    """The env file with the key of a slot."""
-
-    def text(later: dict[str, Any]) -> str:
-        note = key_note.of(slot, later.pop("made"))
-        return files.render(replace(access.settings, **later), environment, identity, note)
-
-    key = access.keys.get(slot)
-    return pulumi.Output.all(made=key.made if key else None, **_later(access, slot)).apply(text)
-
-
-def _export(identity: str, settings: Settings, later: Mapping[str, pulumi.Output[str]]) -> None:
-    """Every variable of the contract as a stack output: those of `app` by their names, others in a mapping."""
-    outputs: dict[str, object] = dict(settings.to_env())
-    for name, row in variables():
-        if name in later:
-            output: Any = later[name]
-            secret = row.group == "keys"
-            outputs |= dict.fromkeys(row.names, pulumi.Output.secret(output) if secret else output)
-    if identity != "app":
-        pulumi.export(identity, outputs)
-        return
-    for name, value in outputs.items():
-        pulumi.export(name, value)
+def _text(environment: str, name: str, identity: Identity, slot: Slot) -> pulumi.Output[str]:
+    """Return the env file with the access key of a slot."""
+    key = identity.access.keys.get(slot)
+    return pulumi.Output.all(identity.access.settings_with(slot), key.created if key else None).apply(
+        lambda known: files.render(known[0], environment, name, key_info.parse(slot, known[1]))
+    )

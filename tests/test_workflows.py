@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from infra.cli import cli
-from infra.trust import Trust, trust_policy
+from infra.config.trust import Trust
+from infra.targets.aws.trust_policy import trust_policy
 from tests.conftest import REPO, executable
 
 GITHUB = REPO / ".github"

@@ -10,7 +10,7 @@ from examples.pipeline import video
 from examples.pipeline.example import DAY, provision
 from examples.pipeline.processes import Processes
 from examples.pipeline.workspace import workspace
-from infra import config
+from infra.config import stack_files
 
 #: Of the video: four chunks, for two workers.
 _SECONDS = 96
@@ -33,4 +33,4 @@ def demo(environment: str, say: Say) -> int:
         chunks = processes.run("ingest", "upload", str(path), "--date", DAY.isoformat()).split()
     say(f"ingest uploaded {len(chunks)} chunks")
     command = [sys.executable, "-m", "examples.cluster", "run", DAY.isoformat()]
-    return subprocess.run(command, cwd=config.ROOT, env=processes.environ("pipeline"), check=False).returncode
+    return subprocess.run(command, cwd=stack_files.ROOT, env=processes.environ("pipeline"), check=False).returncode

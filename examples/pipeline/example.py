@@ -17,8 +17,11 @@ from examples.pipeline.postgres import server
 from examples.pipeline.processes import Processes, env_file, wait_for
 from examples.pipeline.serving import INTAKE_VARIABLE, listener
 from examples.pipeline.workspace import workspace
-from infra import config as configuration
+from infra.config import stack_files
+from infra.config.environment import EMBEDDED
+from infra.config.load import load_environment
 from infra.errors import InfraError
+from infra.targets.registry import TARGETS
 
 IDENTITIES = ("ingest", "pipeline", "viewer")
 #: Those that the corsOrigins of environments/Pulumi.example.yaml list.
@@ -60,17 +63,17 @@ def provision(environment: str) -> None:
         PipelineError: what makes them failed.
     """
     try:
-        config = configuration.load(environment)
+        config = load_environment(environment)
     except InfraError as error:
         raise UsageError(str(error)) from error
     missing = [one for one in IDENTITIES if one not in config.names]
     if missing:
         raise UsageError(f"environment {environment} has no identity {', '.join(missing)}: add it to `identities`")
-    if config.endpoint == configuration.EMBEDDED:
+    if config.endpoint == EMBEDDED:
         _infra("store", "start")
         _infra("init", environment)
     elif not all(env_file(environment, one).exists() for one in IDENTITIES):
-        if config.in_cloud:
+        if TARGETS[config.target].is_cloud:
             raise UsageError(
                 f"environment {environment} is not deployed: `make up ENVIRONMENT={environment}` does it"
             )
@@ -78,7 +81,7 @@ def provision(environment: str) -> None:
 
 
 def _infra(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "infra", *arguments], cwd=configuration.ROOT, check=False)
+    done = subprocess.run([sys.executable, "-m", "infra", *arguments], cwd=stack_files.ROOT, check=False)
     if done.returncode:
         error = PipelineError(f"`python -m infra {' '.join(arguments)}` failed: the sentence above says why")
         error.exit_code = done.returncode

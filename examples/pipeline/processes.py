@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from examples.pipeline.errors import PipelineError
-from infra import config
+from infra.config import stack_files
 from infra.env import files
 
 _MODULE = "examples.pipeline"
@@ -45,7 +45,12 @@ class Processes:
         """
         command = [sys.executable, "-m", _MODULE, *arguments]
         done = subprocess.run(
-            command, cwd=config.ROOT, env=self.environ(identity), stdout=subprocess.PIPE, text=True, check=False
+            command,
+            cwd=stack_files.ROOT,
+            env=self.environ(identity),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise _failed(arguments[0], done.returncode)
@@ -56,7 +61,7 @@ class Processes:
         """A command that runs for as long as the block."""
         process = subprocess.Popen(
             [sys.executable, "-m", _MODULE, *arguments],
-            cwd=config.ROOT,
+            cwd=stack_files.ROOT,
             env=self.environ(identity),
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the example, which ends everything in order

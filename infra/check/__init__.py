@@ -1,1 +1,1 @@
-"""Proving what each identity may and may not do, with the env file that it was given."""
+"""`infra check`: try with each identity's env file what it may and may not do."""

@@ -1,7 +1,7 @@
-"""The probes: one small request each, and the right that it takes.
+"""The probes: one small attempt each, with the right on the bucket that allows it.
 
-Every probe is harmless whatever comes of it: it writes under a prefix of its own, which is cleaned up, and
-tries what must be denied in a way that changes nothing if it is not.
+A probe does no harm, whether it is allowed or denied: it writes below a prefix of its own, which is deleted
+afterwards, and sends what must be denied in a form that would change nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client
 from core.storage._internal import presign_client
-from infra.stores.store import Keys, Store, code_of
+from infra.stores.access_key import Keys
+from infra.stores.codes import code_of, means
+from infra.stores.store import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,160 +29,161 @@ if TYPE_CHECKING:
 
 PREFIX = "mpr-probe/"
 _BODY = b"probe"
-_DENIED = {"AccessDenied", "AccessForbidden", "Forbidden", "403", "Unknown", "UnauthorizedAccess"}
-_MISSING = {"NoSuchKey", "404"}
-#: Of the server, which say neither yes nor no; 501 says that there is no such thing as a policy.
-_FAULTS = {500, 502, 503, 504}
-#: What only somebody with the right is told of a policy that makes no sense.
-_UNDERSTOOD = {"MalformedPolicy", "MalformedPolicyDocument", "NoSuchEntity"}
+_FORBIDDEN = 403
+#: Statuses of a failed server, which neither allow nor deny. 501 means that the store has no policies.
+_FAILED = {500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
-class Subject:
-    """Who is tried, where."""
+class Scope:
+    """The identity and the place that a probe tries."""
 
     settings: Settings
-    #: The bucket that a probe is about; of `foreign` probes, one that the identity has no business with.
+    #: The bucket; of the probes `OUT_OF_REACH`, one on which the identity has no right.
     bucket: str
-    #: The buckets that it may know of.
+    #: The buckets whose names the identity may know.
     known: frozenset[str]
-    #: Where in the bucket: with its slash, or empty.
+    #: The prefix in the bucket, which ends in a slash; or empty.
     prefix: str = ""
     name: str = field(default_factory=lambda: f"{PREFIX}{secrets.token_hex(8)}/probe")
-    #: The bucket that it tries to create.
+    #: The bucket that a probe tries to create.
     new_bucket: str = field(default_factory=lambda: f"mpr-probe-{secrets.token_hex(8)}")
 
     @property
     def key(self) -> str:
-        """The object that it tries."""
+        """The key of the object that a probe tries."""
         return f"{self.prefix}{self.name}"
 
     @property
     def s3(self) -> S3Client:
-        """Its S3 client, the one that applications use."""
+        """The identity's S3 client, as applications use it."""
         return get_s3_client(self.settings)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One request. `run` returns if it was allowed and raises `Denied` if not."""
+    """An attempt. `run` returns if it was allowed, and raises `Denied` or a ClientError if not."""
 
     name: str
-    #: The right on the bucket that it takes; empty: nobody may.
+    #: The right on the bucket that allows it; empty if none does.
     right: str
-    run: Callable[[Subject], None]
+    run: Callable[[Scope], None]
 
 
-class Denied(Exception):  # noqa: N818  # an answer, not an error
-    """The store said no."""
+class Denied(Exception):  # noqa: N818  # a result, not an error
+    """The store denied the request."""
 
 
-def attempt(probe: Probe, subject: Subject) -> bool:
-    """Whether the store allows it. Errors that are neither yes nor no come out as they are."""
+def attempt(probe: Probe, scope: Scope) -> bool | str:
+    """Return whether the store allows the probe, or the code of an error that neither allows nor denies it.
+
+    Raises:
+        ClientError: no probe of this identity can succeed.
+    """
     try:
-        probe.run(subject)
+        probe.run(scope)
     except Denied:
         return False
     except ClientError as error:
-        code = code_of(error)
-        if code in _DENIED:
+        if means(error, "access denied"):
             return False
-        if code in _MISSING:
-            return True  # it may look: there is only nothing there
-        raise
+        if means(error, "no object"):  # the identity may read, and an earlier probe could not write
+            return True
+        if means(error, "wrong access key", "clock skew", "no bucket"):
+            raise
+        return code_of(error)
     return True
 
 
-def beside() -> str:
-    """A prefix that no identity is held to."""
+def elsewhere() -> str:
+    """Return a prefix that no identity may access if it has prefixes."""
     return f"mpr-probe-{secrets.token_hex(8)}/"
 
 
-def clean_up(subject: Subject) -> None:
-    """Remove what probes of this subject may have left."""
-    attempt(Probe("delete", "write", _delete), subject)
+def clean_up(scope: Scope) -> None:
+    """Delete the object that the probes may have left."""
+    attempt(Probe("delete", "write", _delete), scope)
 
 
-def _list(subject: Subject) -> None:
-    subject.s3.list_objects_v2(Bucket=subject.bucket, Prefix=f"{subject.prefix}{PREFIX}", MaxKeys=1)
+def _list(scope: Scope) -> None:
+    scope.s3.list_objects_v2(Bucket=scope.bucket, Prefix=f"{scope.prefix}{PREFIX}", MaxKeys=1)
 
 
-def _list_all(subject: Subject) -> None:
-    subject.s3.list_objects_v2(Bucket=subject.bucket, MaxKeys=1)
+def _list_all(scope: Scope) -> None:
+    scope.s3.list_objects_v2(Bucket=scope.bucket, MaxKeys=1)
 
 
-def _put(subject: Subject) -> None:
-    subject.s3.put_object(Bucket=subject.bucket, Key=subject.key, Body=_BODY)
+def _put(scope: Scope) -> None:
+    scope.s3.put_object(Bucket=scope.bucket, Key=scope.key, Body=_BODY)
 
 
-def _get(subject: Subject) -> None:
-    subject.s3.get_object(Bucket=subject.bucket, Key=subject.key)["Body"].close()
+def _get(scope: Scope) -> None:
+    scope.s3.get_object(Bucket=scope.bucket, Key=scope.key)["Body"].close()
 
 
-def _delete(subject: Subject) -> None:
-    subject.s3.delete_object(Bucket=subject.bucket, Key=subject.key)
+def _delete(scope: Scope) -> None:
+    scope.s3.delete_object(Bucket=scope.bucket, Key=scope.key)
 
 
-def _multipart(subject: Subject) -> None:
-    """Start an upload and give it up again: both rights are needed, or failed uploads leave parts behind."""
-    s3, bucket, key = subject.s3, subject.bucket, subject.key
+def _multipart(scope: Scope) -> None:
+    """Start an upload and abort it: without the second permission, a failed upload leaves parts behind."""
+    s3, bucket, key = scope.s3, scope.bucket, scope.key
     upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
     s3.upload_part(Bucket=bucket, Key=key, PartNumber=1, UploadId=upload, Body=_BODY)
     s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
 
 
-def _presign(subject: Subject) -> None:
-    """Fetch a presigned URL with plain HTTP, as a browser would."""
-    url = presign_client(subject.settings).generate_presigned_url(
-        "get_object", Params={"Bucket": subject.bucket, "Key": subject.key}, ExpiresIn=60
+def _presign(scope: Scope) -> None:
+    """Request a presigned URL without any library, as a browser would."""
+    url = presign_client(scope.settings).generate_presigned_url(
+        "get_object", Params={"Bucket": scope.bucket, "Key": scope.key}, ExpiresIn=60
     )
     try:
-        urlopen(url, timeout=20).close()  # noqa: S310  # a URL that was just signed for the store
+        urlopen(url, timeout=20).close()  # noqa: S310  # a URL of the store, signed above
     except HTTPError as error:
         error.close()
-        if error.code == 403:  # noqa: PLR2004  # Forbidden
+        if error.code == _FORBIDDEN:
             raise Denied from error
 
 
-def _create_bucket(subject: Subject) -> None:
-    subject.s3.create_bucket(Bucket=subject.new_bucket)
-    with suppress(ClientError):  # whoever may create need not be allowed to delete
-        subject.s3.delete_bucket(Bucket=subject.new_bucket)
+def _create_bucket(scope: Scope) -> None:
+    scope.s3.create_bucket(Bucket=scope.new_bucket)
+    with suppress(ClientError):  # the identity may not be allowed to delete it
+        scope.s3.delete_bucket(Bucket=scope.new_bucket)
 
 
-def _list_buckets(subject: Subject) -> None:
-    """Stores that answer with nothing but the identity's own buckets tell it nothing new."""
-    seen = {bucket.get("Name", "") for bucket in subject.s3.list_buckets()["Buckets"]}
-    if seen <= subject.known:
+def _list_buckets(scope: Scope) -> None:
+    """List the buckets; a list of none but the identity's own buckets counts as denied."""
+    names = {bucket.get("Name", "") for bucket in scope.s3.list_buckets()["Buckets"]}
+    if names <= scope.known:
         raise Denied
 
 
-def _change_bucket_policy(subject: Subject) -> None:
-    """Send a policy that no store accepts: whoever may change policies is told so instead of "denied"."""
-    _malformed(lambda: subject.s3.put_bucket_policy(Bucket=subject.bucket, Policy="{}"))
+def _change_bucket_policy(scope: Scope) -> None:
+    _malformed(lambda: scope.s3.put_bucket_policy(Bucket=scope.bucket, Policy="{}"))
 
 
-def _change_own_rights(subject: Subject) -> None:
-    """The same with the identity's own policy, over the IAM API of the store, if it has one."""
-    found = subject.settings
-    keys = Keys(found.access_key_id or "", found.secret_access_key or "", found.session_token)
-    iam = Store(found.endpoint_url or "", found.region, keys).iam
+def _change_own_policy(scope: Scope) -> None:
+    """Change a policy over the IAM API of the store, if it has one."""
+    settings = scope.settings
+    keys = Keys(settings.access_key_id or "", settings.secret_access_key or "", settings.session_token)
+    iam = Store(settings.endpoint_url or "", settings.region, keys).iam
     _malformed(lambda: iam.put_user_policy(UserName="mpr-probe", PolicyName="mpr-probe", PolicyDocument="{}"))
 
 
 def _malformed(request: Callable[[], object]) -> None:
+    """Send a policy that no store accepts: who may change policies gets an error other than access denied."""
     try:
         request()
     except ClientError as error:
-        if code_of(error) in _UNDERSTOOD:
+        if means(error, "malformed policy", "no identity"):
             return
-        status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        if status in _FAULTS:
+        if error.response["ResponseMetadata"].get("HTTPStatusCode", 0) in _FAILED:
             raise
         raise Denied from error
 
 
-#: In this order: what is written is there to be read, and the last deletes it.
+#: In this order: `get` reads the object of `put`, and `delete` deletes it.
 ON_EACH_BUCKET = (
     Probe("list", "read", _list),
     Probe("put", "write", _put),
@@ -191,9 +194,9 @@ ON_EACH_BUCKET = (
     Probe("change policy", "", _change_bucket_policy),
 )
 OUT_OF_REACH = (Probe("list", "", _list), Probe("get", "", _get), Probe("put", "", _put))
-BESIDE_PREFIXES = (Probe("list all", "", _list_all), *OUT_OF_REACH)
+OUTSIDE_PREFIXES = (Probe("list all", "", _list_all), *OUT_OF_REACH)
 ON_THE_STORE = (
     Probe("create bucket", "", _create_bucket),
     Probe("list buckets", "", _list_buckets),
-    Probe("change own rights", "", _change_own_rights),
+    Probe("change own rights", "", _change_own_policy),
 )

@@ -1,4 +1,4 @@
-"""The keys of an identity that has none: temporary ones of its role."""
+"""Temporary credentials for an identity that is a role without access keys."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from infra.errors import UsageError
 
 
 def with_keys(settings: Settings, identity: str) -> Settings:
-    """The settings, with temporary keys where the identity is a role without keys of its own.
+    """Return the settings, with temporary credentials if the identity is a role without access keys.
 
-    Uses the role if this process has it already, and otherwise assumes it, which its trust must allow.
+    A process that has the role already needs none. Otherwise the role is assumed, which its trust must allow.
 
     Raises:
-        UsageError: there are no AWS credentials, or those at hand may not assume the role.
+        UsageError: there are no AWS credentials, or they may not assume the role.
     """
     if settings.role_arn is None or settings.access_key_id is not None:
         return settings
@@ -24,7 +24,7 @@ def with_keys(settings: Settings, identity: str) -> Settings:
 
     try:
         sts = boto3.session.Session().client("sts", region_name=settings.region)
-        if _assumed(sts.get_caller_identity()["Arn"], settings.role_arn):
+        if _has_role(sts.get_caller_identity()["Arn"], settings.role_arn):
             return settings
         session = f"mpr-check-{secrets.token_hex(4)}"
         keys = sts.assume_role(RoleArn=settings.role_arn, RoleSessionName=session)["Credentials"]
@@ -41,8 +41,8 @@ def with_keys(settings: Settings, identity: str) -> Settings:
     )
 
 
-def _assumed(caller: str, role: str) -> bool:
-    """Whether the caller has the role: its ARN has the account of the role and, without its path, its name."""
-    here, there = caller.split(":"), role.split(":")
+def _has_role(caller: str, role: str) -> bool:
+    """Return whether a caller has the role: its ARN has the account and the name of the role, but no path."""
+    parts, role_parts = caller.split(":"), role.split(":")
     name = role.rpartition("/")[2]
-    return here[4:5] == there[4:5] and here[-1].startswith(f"assumed-role/{name}/")
+    return parts[4:5] == role_parts[4:5] and parts[-1].startswith(f"assumed-role/{name}/")

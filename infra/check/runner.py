@@ -1,4 +1,4 @@
-"""Running the probes for every identity of an environment, and what came of it."""
+"""Run the probes of every identity of an environment."""
 
 from __future__ import annotations
 
@@ -11,69 +11,82 @@ from urllib.error import URLError
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's
 
-from core.storage import StorageConfigError
-from core.storage.settings import Settings, read_env_file
+from core.storage.settings import Settings
 from infra.check import probes
-from infra.check.probes import Probe, Subject
+from infra.check.probes import Probe, Scope
 from infra.check.role import with_keys
 from infra.check.settle import wait_until_known
-from infra.config import EnvironmentConfig
-from infra.connection import connect, given_keys
+from infra.config.environment import EnvironmentConfig
+from infra.config.identities import ROLES, Identity, Role
+from infra.connection import connect
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
-from infra.identities import ROLES, Identity, Role
 from infra.stores import buckets
+from infra.stores.codes import code_of, means
 from infra.stores.empty import delete_everything
-from infra.stores.store import WRONG_KEY, Store, code_of, explained
+from infra.stores.kinds import Meaning
+from infra.stores.store import Store, explained
+
+#: The errors that end a check, by what the store's error code means.
+_ERRORS: Mapping[Meaning, str] = {
+    "wrong access key": (
+        "the key in the env file of {identity} is not accepted ({code}); deploy again to get a working one"
+    ),
+    "clock skew": "this machine's clock differs too much from the store's; set the clock right",
+    "no bucket": "a bucket of {identity} does not exist; deploy again to create it",
+}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One probe of one identity."""
+    """The result of one probe of one identity."""
 
     identity: str
-    #: The bucket's role, ``other bucket``, or ``store``.
+    #: The bucket's role and the prefix, ``other bucket`` or ``store``.
     where: str
     probe: str
     expected: bool
-    #: None: neither yes nor no; `error` says what happened.
+    #: None if the store neither allowed nor denied it; `error` is then its error code.
     allowed: bool | None
     error: str = ""
 
     @property
-    def surprise(self) -> bool:
-        """Whether the store did not answer as it must."""
+    def failed(self) -> bool:
+        """Whether the store allowed or denied something else than it must."""
         return self.allowed is not self.expected
 
+    @property
+    def result(self) -> str:
+        """The result in one word."""
+        return self.error or ("allowed" if self.allowed else "denied")
+
     def as_dict(self) -> dict[str, object]:
-        """For ``--json``."""
-        return asdict(self) | {"surprise": self.surprise}
+        """Return the finding for ``--json``."""
+        return asdict(self) | {"failed": self.failed, "surprise": self.failed}  # the second: its earlier name
 
 
-def run(
-    config: EnvironmentConfig, values: Mapping[str, object], beside: Mapping[str, Path] | None = None
-) -> Iterator[Finding]:
-    """Try everything with the env file of each identity; findings come as they are made.
+def run(config: EnvironmentConfig, env_files: Mapping[str, Path] | None = None) -> Iterator[Finding]:
+    """Yield the results of the probes with the env file of each identity.
 
     Args:
         config: the environment.
-        values: its stack configuration under bare names.
-        beside: other env files to try, by identity, instead of those of all.
+        env_files: the identities to check and their env files, if not those of the environment.
 
     Raises:
-        UsageError: an env file is missing, or its keys are not accepted.
-        UnreachableError: the store does not answer.
+        UsageError: an env file is missing, or cannot be used.
+        UnreachableError: the store does not respond.
+        InfraError: the store does not accept an access key, or a bucket does not exist.
     """
-    of_each = beside or {name: files.path(config.environment, name) for name in config.names}
-    tried = [one for one in config.identities if one.name in of_each]
-    settings = {name: with_keys(_settings(config, file), name) for name, file in of_each.items()}
-    admin = _admin_store(config, values)
+    env_files = env_files or {name: files.path(config.environment, name) for name in config.names}
+    settings = {name: with_keys(files.load(file, config.environment), name) for name, file in env_files.items()}
+    admin = _admin_store(config)
     with _foreign_bucket(admin) as foreign:
-        for identity in tried:
-            found = settings[identity.name]
-            with _explained(identity.name, found):
-                wait_until_known(config.target, identity, found)
-                yield from _of_identity(identity, found, _buckets(config, settings.values()), foreign, admin)
+        for identity in config.identities:
+            if identity.name in settings:
+                own = settings[identity.name]
+                with _explained(identity.name, own):
+                    wait_until_known(config.target, identity, own)
+                    yield from _of_identity(identity, own, _buckets(config, settings.values()), foreign, admin)
 
 
 def _of_identity(
@@ -83,85 +96,64 @@ def _of_identity(
     for role, bucket in buckets.items():
         rights, prefixes = identity.rights.get(role, frozenset()), identity.prefixes.get(role, ())
         for prefix in prefixes or ("",):
-            subject = Subject(settings, bucket, known, prefix)
-            yield from _try(identity, f"{role} {prefix}".strip(), probes.ON_EACH_BUCKET, subject, admin, rights)
+            scope = Scope(settings, bucket, known, prefix)
+            yield from _try(identity, f"{role} {prefix}".strip(), probes.ON_EACH_BUCKET, scope, admin, rights)
         if prefixes:
-            beside = Subject(settings, bucket, known, probes.beside())
-            yield from _try(identity, f"{role} elsewhere", probes.BESIDE_PREFIXES, beside, admin)
+            scope = Scope(settings, bucket, known, probes.elsewhere())
+            yield from _try(identity, f"{role} elsewhere", probes.OUTSIDE_PREFIXES, scope, admin)
     if foreign:
-        subject = Subject(settings, foreign, known)
-        yield from _try(identity, "other bucket", probes.OUT_OF_REACH, subject, admin)
-    anywhere = next(iter(buckets.values()))
-    yield from _try(identity, "store", probes.ON_THE_STORE, Subject(settings, anywhere, known), admin)
+        yield from _try(identity, "other bucket", probes.OUT_OF_REACH, Scope(settings, foreign, known), admin)
+    scope = Scope(settings, next(iter(buckets.values())), known)
+    yield from _try(identity, "store", probes.ON_THE_STORE, scope, admin)
 
 
 def _buckets(config: EnvironmentConfig, settings: Iterable[Settings]) -> dict[Role, str]:
-    """The buckets by role: as configured, or where Pulumi chose the name, as the env files say."""
-    found: dict[Role, str] = {}
+    """Return the buckets by role, as configured, or as in the env files if Pulumi chose the names."""
+    buckets: dict[Role, str] = {}
     for role in ROLES:
-        there = (one.bucket_in if role == "in" else one.bucket_out for one in settings)
-        if name := config.bucket(role).name or next(filter(None, there), None):
-            found[role] = name
-    return found
+        in_files = (own.bucket_in if role == "in" else own.bucket_out for own in settings)
+        if name := config.bucket(role).name or next(filter(None, in_files), None):
+            buckets[role] = name
+    return buckets
 
 
 def _try(
     identity: Identity,
     where: str,
     rows: tuple[Probe, ...],
-    subject: Subject,
+    scope: Scope,
     admin: Store | None,
     rights: frozenset[str] = frozenset(),
 ) -> Iterator[Finding]:
     try:
         for probe in rows:
-            allowed, error = _attempt(probe, subject)
+            result = probes.attempt(probe, scope)
+            allowed, error = (None, result) if isinstance(result, str) else (result, "")
             yield Finding(identity.name, where, probe.name, probe.right in rights, allowed, error)
     finally:
-        _clean_up(subject, admin, may_delete="write" in rights)
+        _clean_up(scope, admin, may_delete="write" in rights)
 
 
-def _clean_up(subject: Subject, admin: Store | None, *, may_delete: bool) -> None:
-    """Remove what the probes left, also what they should not have been able to make.
+def _clean_up(scope: Scope, admin: Store | None, *, may_delete: bool) -> None:
+    """Delete everything that the probes created, also what they should not have been allowed to create.
 
-    The administrator can remove versions and buckets; without one, the identity removes what it may.
+    The administrator can delete versions and buckets. Without its access key, the identity deletes what it may.
     """
     if admin is not None:
-        delete_everything(admin.s3, subject.bucket, subject.key)
-        buckets.delete(admin, subject.new_bucket, with_content=True)
+        delete_everything(admin.s3, scope.bucket, scope.key)
+        buckets.delete(admin, scope.new_bucket, with_content=True)
     elif may_delete:
-        probes.clean_up(subject)
-
-
-def _attempt(probe: Probe, subject: Subject) -> tuple[bool | None, str]:
-    try:
-        return probes.attempt(probe, subject), ""
-    except ClientError as error:
-        code = code_of(error)
-        if code in _REFUSED:
-            raise
-        return None, code
-
-
-def _settings(config: EnvironmentConfig, file: Path) -> Settings:
-    if not file.exists():
-        raise UsageError(f"{file.name} is missing; make it with `make up` or `pulumi up -s {config.environment}`")
-    try:
-        found = Settings.from_env(read_env_file(file))
-    except StorageConfigError as error:
-        raise UsageError(f"{file.name} cannot be used: {error}") from error
-    files.require_private(file)
-    return found
+        probes.clean_up(scope)
 
 
 @contextmanager
 def _foreign_bucket(admin: Store | None) -> Iterator[str | None]:
-    """A bucket that no identity has a right on, for as long as the check runs; None without admin keys."""
+    """Create a bucket on which no identity has a right, and delete it afterwards; None without admin keys."""
     if admin is None:
         yield None
         return
     name = f"mpr-probe-{secrets.token_hex(8)}"
-    with explained(admin, "making a bucket that nobody may touch"):
+    with explained(admin, "creating a bucket for probes that must be denied"):
         admin.s3.create_bucket(Bucket=name)
     try:
         yield name
@@ -169,15 +161,15 @@ def _foreign_bucket(admin: Store | None) -> Iterator[str | None]:
         buckets.delete(admin, name, with_content=True)
 
 
-def _admin_store(config: EnvironmentConfig, values: Mapping[str, object]) -> Store | None:
-    """The store with its administrator's keys, if they are at hand: whoever checks need not be one."""
+def _admin_store(config: EnvironmentConfig) -> Store | None:
+    """Return the store with its administrator's access key, or None without that."""
     if config.endpoint is None:
         return None  # a cloud, where the deployment's own credentials are of another kind
     try:
-        store = connect(config.endpoint, config.region, values)
+        store = connect(config.endpoint, config.region, config.secrets)
     except UsageError:
         return None
-    return None if store.admin in given_keys(values).values() else store
+    return None if store.admin in config.secrets.external().values() else store
 
 
 @contextmanager
@@ -186,16 +178,9 @@ def _explained(identity: str, settings: Settings) -> Iterator[None]:
         yield
     except ClientError as error:
         code = code_of(error)
-        raise InfraError(_REFUSED.get(code, "{identity}: {code}").format(identity=identity, code=code)) from error
+        sentence = next((row for meaning, row in _ERRORS.items() if means(code, meaning)), "{identity}: {code}")
+        raise InfraError(sentence.format(identity=identity, code=code)) from error
     except (ConnectionError, HTTPClientError, URLError) as error:
         raise UnreachableError(
-            f"{identity}: no useful answer from {settings.endpoint_url or 'AWS'} ({error})"
+            f"{identity}: no useful response from {settings.endpoint_url or 'AWS'} ({error})"
         ) from error
-
-
-_WRONG_KEY = "the key in the env file of {identity} is not accepted ({code}); deploy again to get a working one"
-_REFUSED = {
-    **dict.fromkeys(WRONG_KEY, _WRONG_KEY),
-    "RequestTimeTooSkewed": "this machine's clock differs too much from the store's; set the clock right",
-    "NoSuchBucket": "a bucket of {identity} does not exist; deploy again to create it",
-}

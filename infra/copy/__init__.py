@@ -1,1 +1,1 @@
-"""Mirroring both buckets of an environment to another: rclone moves the bytes, this says which and proves them."""
+"""`infra copy`: copy both buckets of an environment to another with rclone, and verify every object."""

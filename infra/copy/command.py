@@ -1,4 +1,4 @@
-"""`python -m infra copy`: both buckets of an environment to another, verified."""
+"""`python -m infra copy`: copy both buckets of an environment to another, and verify them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from infra.copy import distinct, plan, rclone, report, side
+from infra.config.identities import ROLES, Role
+from infra.copy import distinct, rclone, report, side
 from infra.copy.mirror import Mirror, Result
-from infra.copy.plan import Plan
+from infra.copy.plan import Plan, make_plan
 from infra.copy.progress import shown
 from infra.copy.side import Side
 from infra.errors import InfraError
-from infra.identities import ROLES, Role
 
 
 @click.command()
@@ -28,14 +28,14 @@ def copy(source: str, target: str, *, dry_run: bool, yes: bool, overwrite: bool,
     """Copy both buckets of environment FROM to those of environment TO.
 
     Shows what would be copied and asks. Then copies what TO does not have, metadata included, and compares every
-    object by its hash, or where there is none by its bytes. Never deletes at TO, and replaces nothing there
-    without --overwrite. Run again after an interruption, it copies what is missing. Takes the keys of `app` on
-    both sides; needs rclone.
+    object by its hash, or without one by its bytes. Never deletes at TO, and replaces nothing there without
+    --overwrite. Run again after an interruption, it copies what is missing. Uses the access key of `app` on both
+    sides; needs rclone.
     """
     if as_json and not (yes or dry_run):
         raise click.UsageError("--json goes with --yes or --dry-run")
     if not (yes or dry_run or sys.stdin.isatty()):
-        raise click.UsageError("nobody is here to be asked: say --yes to copy, or --dry-run to look")
+        raise click.UsageError("there is no terminal to ask on: pass --yes to copy, or --dry-run to look")
     sides = side.read(source), side.read(target)
     distinct.require_two(*sides)
     program = rclone.find()
@@ -48,38 +48,37 @@ def copy(source: str, target: str, *, dry_run: bool, yes: bool, overwrite: bool,
             with shown(as_json=as_json) as progress:
                 _carry_out(Mirror(*sides, program, progress), plans, results, overwrite=overwrite)
     finally:
-        _tell(plans, results, sides[1], as_json=as_json)
+        _print(plans, results, sides[1], as_json=as_json)
     _require_success(plans, results, sides[1])
 
 
 def _planned(source: Side, target: Side, role: Role, *, dry_run: bool, quiet: bool) -> Plan:
-    """The plan of one bucket, shown, once it is known to be two buckets."""
-    made = plan.make(source, target, role)
-    doubtful = distinct.is_doubtful(source, target, role, made.twins)
+    """Plan the copy of one bucket, and print the plan, unless source and target are the same bucket."""
+    plan = make_plan(source, target, role)
+    doubtful = distinct.may_be_one(source, target, role, plan.equal_times)
     if doubtful and not dry_run:
-        distinct.prove(source, target, role)
+        distinct.probe(source, target, role)
     if not quiet:
-        for line in report.planned(made, source, target):
+        for line in report.planned(plan, source, target):
             click.echo(line)
         if doubtful and dry_run:
             click.echo("  notice: this may be one bucket under two addresses; a copy finds out before it begins")
-    return made
+    return plan
 
 
 def _require_agreement(plans: Iterable[Plan], target: Side, *, overwrite: bool) -> None:
-    """Refuse to replace anything without being told to."""
-    found = [(one.role, report.differing(one)) for one in plans if one.differing]
-    if found and not overwrite:
-        told = "; ".join(f"{role}: {what}" for role, what in found)
+    """Refuse to replace objects without ``--overwrite``."""
+    clauses = [f"{plan.role}: {report.differing(plan)}" for plan in plans if plan.differing]
+    if clauses and not overwrite:
         raise InfraError(
-            f"{target.environment} has other content under the same keys ({told}); nothing was copied: see which "
-            "is right, and let --overwrite replace what is there, or delete it"
+            f"{target.environment} has other content under the same keys ({'; '.join(clauses)}); nothing was "
+            "copied: see which is right, and let --overwrite replace what is there, or delete it"
         )
 
 
-def _confirm(plans: Iterable[Plan], target: Side, *, yes: bool, overwrite: bool) -> None:
-    wanted = [one for each in plans for one in each.missing]
-    replaced = [one for each in plans for one in (*each.differing, *each.unsure)] if overwrite else []
+def _confirm(plans: Sequence[Plan], target: Side, *, yes: bool, overwrite: bool) -> None:
+    wanted = [info for plan in plans for info in plan.missing]
+    replaced = [info for plan in plans for info in (*plan.differing, *plan.unsure)] if overwrite else []
     if yes or not (wanted or replaced):
         return
     question = f"copy {report.amount(wanted)} to {target.environment}"
@@ -90,17 +89,17 @@ def _confirm(plans: Iterable[Plan], target: Side, *, yes: bool, overwrite: bool)
 
 
 def _carry_out(mirror: Mirror, plans: Sequence[Plan], results: list[Result], *, overwrite: bool) -> None:
-    # Both buckets are compared before either is written to.
-    unread = [mirror.settle(one) for one in plans]
+    # Both buckets are compared before an object is written to either.
+    failed = [mirror.compare_unsure(plan) for plan in plans]
     _require_agreement(plans, mirror.target, overwrite=overwrite)
-    for one, failed in zip(plans, unread, strict=True):
-        results.append(mirror.copy(one, failed, overwrite=overwrite))
+    for plan, unread in zip(plans, failed, strict=True):
+        results.append(mirror.copy(plan, unread, overwrite=overwrite))
 
 
-def _tell(plans: Iterable[Plan], results: Sequence[Result], target: Side, *, as_json: bool) -> None:
+def _print(plans: Iterable[Plan], results: Sequence[Result], target: Side, *, as_json: bool) -> None:
     if as_json:
-        by_role = {one.plan.role: one for one in results}
-        click.echo(json.dumps({one.role: report.as_dict(one, by_role.get(one.role)) for one in plans}))
+        by_role = {result.plan.role: result for result in results}
+        click.echo(json.dumps({plan.role: report.as_dict(plan, by_role.get(plan.role)) for plan in plans}))
         return
     for result in results:
         for line in report.done(result, target):
@@ -108,7 +107,7 @@ def _tell(plans: Iterable[Plan], results: Sequence[Result], target: Side, *, as_
 
 
 def _require_success(plans: Iterable[Plan], results: Iterable[Result], target: Side) -> None:
-    wrong = [clause for one in results for clause in report.problems(one, target)]
-    wrong += [clause for one in plans for clause in report.left_out(one)]
-    if wrong:
-        raise InfraError("\n  ".join(["not everything of the source is, verified, at the target:", *wrong]))
+    clauses = [clause for result in results for clause in report.problems(result, target)]
+    clauses += [clause for plan in plans for clause in report.left_out(plan)]
+    if clauses:
+        raise InfraError("\n  ".join(["not everything of the source is, verified, at the target:", *clauses]))

@@ -1,8 +1,8 @@
-"""Whether two buckets are two: a copy onto itself would be taken for a second copy that there is not.
+"""Detect whether source and target are the same bucket.
 
-Names and addresses tell some of it. What has another address may still be the same store (a proxy, a second
-interface), and what has the same may be another (one ingress, many hosts). Where there is a doubt, an object
-written to one bucket and looked for in the other decides.
+Names and addresses do not always tell. Two addresses may belong to one store (a proxy, a second interface), and
+one address to two stores (one ingress with several hosts). In doubt, an object is written to the target, and
+searched in the source.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from ipaddress import ip_address
 from itertools import product
 from urllib.parse import urlsplit
 
-from core.storage import ObjectInfo, ObjectNotFoundError, get_s3_client
-from core.storage._internal import Request, call, translated
+from core.storage import ObjectInfo, ObjectNotFoundError
+from core.storage._internal import Request, call
 from core.storage.settings import Settings
+from infra.config.identities import ROLES, Role
 from infra.copy.side import Side
 from infra.errors import UsageError
-from infra.identities import ROLES, Role
 
-#: Every S3 endpoint of AWS: within a partition, the name of a bucket is that bucket.
+#: Every S3 endpoint of AWS: within a partition, the name of a bucket is unique.
 _AWS = "amazonaws.com"
 _PORTS = {"http": 80, "https": 443}
 
 
 def require_two(source: Side, target: Side) -> None:
-    """Refuse a copy onto itself, as far as names tell. Nothing is asked of the stores.
+    """Refuse a copy onto itself, as far as names and addresses tell, without a request.
 
     Raises:
-        UsageError: it is one environment, or a bucket of one is a bucket of the other.
+        UsageError: the environments are the same, or a bucket of one is a bucket of the other.
     """
     if source.environment == target.environment:
         raise UsageError(
             f"both environments are {source.environment}: name the one to copy from and the one to copy to"
         )
-    for ours, theirs in product(ROLES, ROLES):
-        if source.bucket(ours) == target.bucket(theirs) and place(source.settings) == place(target.settings):
-            raise _one(source, target, ours, theirs)
+    for own, other in product(ROLES, ROLES):
+        if source.bucket(own) == target.bucket(other) and address(source.settings) == address(target.settings):
+            raise _same_bucket(source, target, own, other)
     if target.settings.bucket_in == target.settings.bucket_out:
         raise UsageError(
             f"both buckets of {target.environment} are {target.settings.bucket_in}: in and out would mix there"
         )
 
 
-def place(settings: Settings) -> tuple[str, int]:
-    """Where the store is. Spellings of one address are equal: case, trailing slash, default port, loopback."""
+def address(settings: Settings) -> tuple[str, int]:
+    """Return the host and port of a store, equal for all spellings of case, slash, default port and loopback."""
     if settings.endpoint_url is None:
         return (f"{_AWS}.cn" if settings.region.startswith("cn-") else _AWS, _PORTS["https"])
     url = urlsplit(settings.endpoint_url)
@@ -57,64 +57,55 @@ def place(settings: Settings) -> tuple[str, int]:
     return ("loopback" if _is_loopback(host) else host, url.port or _PORTS[url.scheme])
 
 
-def is_doubtful(source: Side, target: Side, role: Role, twins: int) -> bool:
-    """Whether the two could be one bucket.
+def may_be_one(source: Side, target: Side, role: Role, equal_times: int) -> bool:
+    """Return whether the buckets could be the same.
 
     Args:
         source: where to copy from.
         target: where to copy to.
-        role: which bucket.
-        twins: how many objects have the same time on both sides. A copy gets a time of its own.
+        role: the role of the bucket on both sides.
+        equal_times: the number of objects with the same time on both sides. A copied object has a later one.
     """
-    if twins:
+    if equal_times:
         return True
     return source.bucket(role) == target.bucket(role) and bool(_addresses(source) & _addresses(target))
 
 
-def is_twin(one: ObjectInfo, other: ObjectInfo) -> bool:
-    """Whether one bucket under two names would show the object so."""
-    return (one.etag, one.last_modified) == (other.etag, other.last_modified)
+def has_equal_time(info: ObjectInfo, other: ObjectInfo) -> bool:
+    """Return whether the object and its counterpart may be one object."""
+    return (info.etag, info.last_modified) == (other.etag, other.last_modified)
 
 
-def prove(source: Side, target: Side, role: Role) -> None:
-    """Write an object to the target, look for it in the source, and delete it.
+def probe(source: Side, target: Side, role: Role) -> None:
+    """Write an object to the target, search it in the source, and delete it.
 
     Raises:
-        UsageError: it is there: the two are one bucket.
-        InfraError: the target does not take it.
+        UsageError: the source has it: the two are one bucket.
+        StorageError: the target does not accept it.
     """
-    key = f"mpr-probe-{secrets.token_hex(8)}"
-    client, bucket = get_s3_client(target.settings), target.bucket(role)
+    key, bucket = f"mpr-probe-{secrets.token_hex(8)}", target.bucket(role)
     try:
-        with target.told(), translated("PutObject", bucket, key):
-            client.put_object(Bucket=bucket, Key=key, Body=b"")
-        if _has(source, role, key):
-            raise _one(source, target, role, role)
+        with target.named_in_errors():
+            call(Request("PutObject", bucket, key), target.settings)
+        with suppress(ObjectNotFoundError), source.named_in_errors():
+            call(Request("HeadObject", source.bucket(role), key), source.settings)
+            raise _same_bucket(source, target, role, role)
     finally:
-        with target.told(), translated("DeleteObject", bucket, key):
-            client.delete_object(Bucket=bucket, Key=key)
+        with target.named_in_errors():
+            call(Request("DeleteObject", bucket, key), target.settings)
 
 
-def _has(side: Side, role: Role, key: str) -> bool:
-    with side.told():
-        try:
-            call(Request("HeadObject", side.bucket(role), key), side.settings)
-        except ObjectNotFoundError:
-            return False
-    return True
-
-
-def _one(source: Side, target: Side, ours: Role, theirs: Role) -> UsageError:
+def _same_bucket(source: Side, target: Side, own: Role, other: Role) -> UsageError:
     return UsageError(
-        f"the {ours} bucket of {source.environment} is the {theirs} bucket of {target.environment} "
-        f"({source.bucket(ours)}): there is nothing to copy"
+        f"the {own} bucket of {source.environment} is the {other} bucket of {target.environment} "
+        f"({source.bucket(own)}): there is nothing to copy"
     )
 
 
 def _addresses(side: Side) -> set[tuple[str, int]]:
-    host, port = place(side.settings)
-    with suppress(OSError):  # whoever connects says what is wrong with the name
-        return {(str(found[4][0]), port) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    host, port = address(side.settings)
+    with suppress(OSError):  # the first request reports it
+        return {(str(row[4][0]), port) for row in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     return set()
 
 
@@ -122,7 +113,7 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        address = ip_address(host)
+        ip = ip_address(host)
     except ValueError:
         return False
-    return address.is_loopback or address.is_unspecified
+    return ip.is_loopback or ip.is_unspecified

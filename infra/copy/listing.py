@@ -1,47 +1,33 @@
-"""What is in the buckets: first contact with a side, and all of its objects."""
+"""The first request to a side, and the listing of its objects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from core.storage import ObjectInfo
-from core.storage._internal import Request, call, parsed_page
+from core.storage._internal import Request, call, iterate, pages
+from infra.config.identities import Role
 from infra.copy.side import Side
-from infra.errors import InfraError
-from infra.identities import Role
 from infra.stores.kinds import Kind, named
 
 
 def contact(side: Side, role: Role) -> Kind:
-    """The kind of the store, which has let these keys list the bucket.
+    """Return the kind of the store, after a request that lists the bucket.
 
     Raises:
-        InfraError: it did not; as `Side.told`.
-        UnreachableError: it did not answer.
+        StorageError: the store did not respond, or did not allow it.
     """
-    with side.told():
-        answer = call(Request("ListObjectsV2", side.bucket(role), query="list-type=2&max-keys=1"), side.settings)
-    return named(answer.headers.get("server", ""))
+    request = Request("ListObjectsV2", side.bucket(role), query="list-type=2&max-keys=1")
+    with side.named_in_errors():
+        return named(call(request, side.settings).headers.get("server", ""))
 
 
 def objects(side: Side, role: Role) -> Iterator[ObjectInfo]:
-    """Every object of a bucket, folder markers included.
+    """Yield every object of a bucket, folder markers included: the library's `list_objects` leaves those out.
 
     Raises:
-        InfraError, UnreachableError: during the iteration, as `contact`.
+        StorageError: during the iteration, as `contact`.
     """
-    bucket, start = side.bucket(role), "list-type=2&encoding-type=url&max-keys=1000"
-    query, token = start, None
-    while True:
-        with side.told():
-            page = parsed_page(call(Request("ListObjectsV2", bucket, query=query), side.settings).body, bucket)
-        yield from page.objects
-        if not page.truncated:
-            return
-        if page.token in {None, "", token}:
-            raise InfraError(
-                f"{side.environment}: the listing of {bucket} goes on, but the store does not say where"
-            )
-        token = page.token
-        query = f"{start}&continuation-token={quote(token or '', safe='')}"
+    with side.named_in_errors():
+        for page in iterate(pages(side.bucket(role), "", side.settings)):
+            yield from page.objects

@@ -1,8 +1,8 @@
-"""In which parts objects go, so that the target's ETags can be compared with the source's.
+"""Choose the part sizes of a copy so that the target's ETags can be compared with the source's.
 
-The ETag of an object in parts is the MD5 of the MD5s of its parts: in the same parts it comes out the same on
-every store that makes it so. That proves the copy without reading it again, and `core.storage` can go on checking
-downloads by the size that it noted with the object. A store tells the size of the first part.
+The ETag of an object in parts is the MD5 of the MD5s of its parts: the same parts give the same ETag on every
+store that computes it so. That verifies the copy without reading it again, and `core.storage` can still verify
+downloads by the part size in the object's metadata. A store returns the size of the first part.
 """
 
 from __future__ import annotations
@@ -14,76 +14,74 @@ from typing import NamedTuple
 
 from core.storage import ObjectInfo, StorageError
 from core.storage._internal import PART_SIZE, Request, call
-from core.storage._internal import part_size as own_part_size
+from core.storage._internal import part_size as default_part_size
+from infra.config.identities import Role
 from infra.copy.side import Side
-from infra.identities import Role
+from infra.stores.codes import means
 
 _MIB = 1024 * 1024
-#: Bytes. Up to here what was put in one piece is put in one piece; above, an interruption would cost too much.
+#: Bytes. An object without parts is copied without parts up to here; above, an interruption would cost too much.
 WHOLE = 1024 * _MIB
-#: Bytes of a part that rclone can send, and that fit into memory a few at a time.
+#: The bytes of a part that rclone can send, and of which a few fit into memory.
 _LEAST, _MOST = 5 * _MIB, 256 * _MIB
 _THREADS = 16
-_OF_PARTS = re.compile(r"[^-]+-([0-9]{1,5})")
+_ETAG_OF_PARTS = re.compile(r"[^-]+-([0-9]{1,5})")
 
 
 class Batch(NamedTuple):
-    """What one run of rclone copies."""
+    """The objects of one run of rclone."""
 
-    #: Bytes; None: each in one piece.
+    #: Bytes; None if the objects are copied without parts.
     part_size: int | None
     objects: list[ObjectInfo]
 
 
 def batches(side: Side, role: Role, wanted: Iterable[ObjectInfo]) -> list[Batch]:
-    """The objects by the size of their parts. A request for each that was uploaded in parts.
+    """Return the objects by part size, after a request for each that was uploaded in parts.
 
     Raises:
-        InfraError, UnreachableError: as `Side.told`.
+        StorageError: the store did not respond, or refused a request.
     """
-    found: dict[int | None, list[ObjectInfo]] = {}
+    by_size: dict[int | None, list[ObjectInfo]] = {}
     in_parts = []
-    for one in wanted:
-        if _count(one):
-            in_parts.append(one)
+    for info in wanted:
+        if _count(info):
+            in_parts.append(info)
         else:
-            found.setdefault(None if one.size < WHOLE else own_part_size(one.size), []).append(one)
-    with side.told(), ThreadPoolExecutor(_THREADS, "mpr-parts") as pool:
-        for one, size in zip(in_parts, pool.map(lambda one: _size_of(side, role, one), in_parts), strict=True):
-            found.setdefault(size, []).append(one)
-    return [Batch(size, objects) for size, objects in found.items()]
+            by_size.setdefault(None if info.size < WHOLE else default_part_size(info.size), []).append(info)
+    with side.named_in_errors(), ThreadPoolExecutor(_THREADS, "mpr-parts") as pool:
+        sizes = pool.map(lambda info: _part_size(side, role, info), in_parts)
+        for info, size in zip(in_parts, sizes, strict=True):
+            by_size.setdefault(size, []).append(info)
+    return [Batch(size, objects) for size, objects in by_size.items()]
 
 
-def _size_of(side: Side, role: Role, one: ObjectInfo) -> int:
-    count = _count(one)
-    own = own_part_size(one.size)
-    if count == 1:  # any size that holds it makes the same one part
-        return next((size for size in (own, _MOST) if size >= one.size), own)
+def _part_size(side: Side, role: Role, info: ObjectInfo) -> int:
+    count = _count(info)
+    default = default_part_size(info.size)
+    if count == 1:  # every size that is large enough gives the same part
+        return next((size for size in (default, _MOST) if size >= info.size), default)
     try:
-        headers = call(Request("HeadObject", side.bucket(role), one.key, "partNumber=1"), side.settings).headers
+        headers = call(Request("HeadObject", side.bucket(role), info.key, "partNumber=1"), side.settings).headers
     except StorageError as error:
-        if error.code in _NO_SUCH_QUESTION or isinstance(error, FileNotFoundError):
-            return own  # rclone tells of an object that has gone
+        if means(error.code or "", "no part number", "no object"):  # rclone reports an object that is missing
+            return default
         raise
-    return usable(headers, one.size, count)
-
-
-#: How a store refuses a HEAD of a part. There is no body, and so no code but the status.
-_NO_SUCH_QUESTION = {"400", "416", "501"}
+    return usable(headers, info.size, count)
 
 
 def usable(headers: Mapping[str, str], size: int, count: int) -> int:
-    """The size of the parts of an object of `size` bytes in `count` parts, by the headers of its first.
+    """Return the part size of an object of `size` bytes in `count` parts, by the headers of its first part.
 
-    That of this library's own uploads where the store does not say, or rclone cannot send such parts.
+    That is the library's default if the headers do not tell, or rclone cannot send such parts.
     """
     for text in (headers.get("content-length", ""), headers.get(PART_SIZE, "")):
-        found = int(text) if text.isdecimal() else 0
-        if _LEAST <= found <= _MOST and -(-size // found) == count:
-            return found
-    return own_part_size(size)
+        part_size = int(text) if text.isdecimal() else 0
+        if _LEAST <= part_size <= _MOST and -(-size // part_size) == count:
+            return part_size
+    return default_part_size(size)
 
 
-def _count(one: ObjectInfo) -> int:
-    found = _OF_PARTS.fullmatch(one.etag)
-    return int(found[1]) if found else 0
+def _count(info: ObjectInfo) -> int:
+    match = _ETAG_OF_PARTS.fullmatch(info.etag)
+    return int(match[1]) if match else 0

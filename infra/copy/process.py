@@ -1,4 +1,4 @@
-"""Running rclone: its log is read as it comes, and it ends when this process does, however that ends."""
+"""Run rclone, read its log, and end it when this process ends."""
 
 from __future__ import annotations
 
@@ -17,69 +17,69 @@ from infra.copy.keys import listed
 from infra.copy.progress import Progress
 from infra.copy.side import Side
 
-#: Seconds in which rclone discards the parts of uploads that it gives up.
+#: Seconds in which rclone aborts its unfinished uploads.
 _TO_END = 15.0
-#: Seconds without any movement until somebody looks whether the stores are there: rclone tries for very long.
+#: Seconds without progress until the stores are checked: rclone itself retries for a long time.
 _STALLED = 20.0
-#: Failures that are kept; the others are alike.
+#: The number of failures that are kept.
 _MOST = 1000
-#: What makes the same refusal another text for every object.
-_OWN = re.compile(r"(RequestID|HostID): [^,]*, ")
+#: The parts of a message that differ for every object.
+_IDS = re.compile(r"(RequestID|HostID): [^,]*, ")
 
 
 @dataclass
 class Outcome:
-    """What came of one run."""
+    """The result of a run."""
 
     code: int = 0
-    #: By key, as `keys.listed` writes it.
+    #: Messages by object key, as `keys.listed` spells it.
     failures: dict[str, str] = field(default_factory=dict)
-    #: What was said of no object in particular.
-    said: str = ""
+    #: The last message about no object in particular.
+    message: str = ""
     output: str = ""
 
 
 class Log:
-    """What rclone says, line by line."""
+    """The log of rclone, line by line."""
 
-    def __init__(self, progress: Progress, sides: Iterable[Side], look: Callable[[], object]) -> None:
+    def __init__(self, progress: Progress, sides: Iterable[Side], check_stores: Callable[[], object]) -> None:
         self.outcome = Outcome()
         self._progress = progress
         self._secrets = [secret for side in sides for secret in _secrets(side)]
-        self._look = look
-        self._moved: object = None
-        self._at = time.monotonic()
+        self._check_stores = check_stores
+        self._counts: object = None
+        self._changed = time.monotonic()
 
     def line(self, text: str) -> None:
-        """Take in a line of the log.
+        """Read a line of the log.
 
         Raises:
-            UnreachableError: nothing moves, and a store does not answer.
+            StorageError: there is no progress, and a store does not respond.
         """
         try:
             entry: dict[str, Any] = json.loads(text)
-        except ValueError:  # before the log is set up, and from a crash, of which the first line says most
-            self.outcome.said = self.outcome.said or self._masked(text)
+        except ValueError:  # from before the log is set up, or from a crash, of which the first line tells most
+            self.outcome.message = self.outcome.message or self._masked(text)
             return
         if "stats" in entry:
             self._stats(entry["stats"])
         elif entry.get("level") in {"error", "critical", "fatal", "emergency"}:
-            self._failure(str(entry.get("object", "")), _OWN.sub("", self._masked(str(entry.get("msg", "")))))
+            self._failure(str(entry.get("object", "")), _IDS.sub("", self._masked(str(entry.get("msg", "")))))
 
     def _failure(self, name: str, message: str) -> None:
         if not name:
-            self.outcome.said = message
+            self.outcome.message = message
         elif len(self.outcome.failures) < _MOST:
             self.outcome.failures[name] = message
 
     def _stats(self, stats: Mapping[str, Any]) -> None:
         self._progress.at(stats.get("transfers", 0) + stats.get("checks", 0), stats.get("bytes", 0))
-        moved = [stats.get(name) for name in ("bytes", "transfers", "checks", "listed")]
-        if moved != self._moved:
-            self._moved, self._at = moved, time.monotonic()
-        elif time.monotonic() - self._at > _STALLED:
-            self._look()
-            self._at = time.monotonic()
+        counts = [stats.get(name) for name in ("bytes", "transfers", "checks", "listed")]
+        if counts != self._counts:
+            self._counts, self._changed = counts, time.monotonic()
+        elif time.monotonic() - self._changed > _STALLED:
+            self._check_stores()
+            self._changed = time.monotonic()
 
     def _masked(self, text: str) -> str:
         for secret in self._secrets:
@@ -88,12 +88,12 @@ class Log:
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str], keys: Iterable[str], log: Log) -> Outcome:
-    """Run rclone on these keys to its end.
+    """Run rclone on these object keys, and wait for its end.
 
-    After an interruption, or any other exception, it has ended too, and has discarded the parts of the uploads
-    that it was at. If this process is killed, rclone dies of its next line, which has no reader any more.
+    An interruption, or any other exception, ends rclone first, which aborts its unfinished uploads. If this
+    process is killed, rclone ends at its next line of output, because the pipe is closed.
     """
-    # Files without a name: nothing is left of them after whatever end.
+    # Files without a name: no end of this process leaves them behind.
     with TemporaryFile() as names, TemporaryFile() as output:
         names.writelines(f"{listed(key)}\n".encode() for key in keys)
         names.seek(0)
@@ -105,7 +105,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], keys: Iterable[str
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # a Ctrl-C is for this process, which passes it on
+            start_new_session=True,  # Ctrl-C reaches only this process, which passes it on
         )
         with process:
             try:
@@ -130,8 +130,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
     try:
         with suppress(subprocess.TimeoutExpired):
-            # Reads on: it could not end while nobody takes what it says.
-            process.communicate(timeout=_TO_END)
+            process.communicate(timeout=_TO_END)  # reads on: a full pipe would keep rclone from ending
     finally:
         if process.poll() is None:
             process.kill()
@@ -139,4 +138,5 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _secrets(side: Side) -> list[str]:
     settings = side.settings
-    return [one for one in (settings.secret_access_key, settings.session_token, settings.access_key_id) if one]
+    values = (settings.secret_access_key, settings.session_token, settings.access_key_id)
+    return [value for value in values if value]

@@ -1,4 +1,4 @@
-"""What a copy tells: sentences for people, one object for machines. Of keys, the first few."""
+"""Describe a copy: lines for people, one object for programs, both with only the first object keys."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from infra.copy.plan import Plan
 from infra.copy.progress import size
 from infra.copy.side import Side
 
-#: Keys, and reasons, that are shown to people, and to machines.
+#: The numbers of keys, and of reasons, that are shown to people and to programs.
 _FEW, _SOME = 3, 20
 
 
 def planned(plan: Plan, source: Side, target: Side) -> Iterator[str]:
-    """The lines about one bucket before the copy."""
+    """Yield the lines about one bucket before the copy."""
     yield f"{plan.role}: {plan.source} of {source.environment} -> {plan.target} of {target.environment}"
     yield f"  to copy: {amount(plan.missing)}"
     yield f"  there already, the same by MD5: {amount(plan.same)}"
@@ -25,12 +25,12 @@ def planned(plan: Plan, source: Side, target: Side) -> Iterator[str]:
         yield f"  other content under the same key: {differing(plan)}"
     for problem, keys in _by_reason(plan.left_out).items():
         yield f"  left out: {_objects(len(keys))} whose keys {problem}: {few(keys)}"
-    if plan.only_there:
-        yield f"  only at {target.environment}, left alone: {_objects(len(plan.only_there))}"
+    if plan.only_at_target:
+        yield f"  only at {target.environment}, left alone: {_objects(len(plan.only_at_target))}"
 
 
 def done(result: Result, target: Side) -> Iterator[str]:
-    """The lines about one bucket after the copy."""
+    """Yield the lines about one bucket after the copy."""
     plan = result.plan
     copied = (
         f"{_objects(result.copied)}, {size(result.copied_bytes)} copied" if result.copied else "nothing to copy"
@@ -47,11 +47,11 @@ def done(result: Result, target: Side) -> Iterator[str]:
 
 
 def problems(result: Result, target: Side) -> Iterator[str]:
-    """What is not as it should be after the copy, a clause each."""
+    """Yield a clause for each failure of the copy."""
     role = result.plan.role
     reasons = list(_by_reason(result.failed).items())
-    for why, keys in reasons[:_FEW]:
-        yield f"{role}: {_objects(len(keys))}: {why}: {few(keys)}"
+    for reason, keys in reasons[:_FEW]:
+        yield f"{role}: {_objects(len(keys))}: {reason}: {few(keys)}"
     if others := sum(len(keys) for _, keys in reasons[_FEW:]):
         yield f"{role}: {_objects(others)} for {len(reasons) - _FEW} other reasons"
     if result.gone:
@@ -60,31 +60,31 @@ def problems(result: Result, target: Side) -> Iterator[str]:
 
 
 def left_out(plan: Plan) -> Iterator[str]:
-    """What of the source is not copied at all, a clause for each reason."""
-    for why, keys in _by_reason(plan.left_out).items():
-        yield f"{plan.role}: {_objects(len(keys))} left out, whose keys {why}: {few(keys)}"
+    """Yield a clause for each reason why objects of the source are not copied."""
+    for reason, keys in _by_reason(plan.left_out).items():
+        yield f"{plan.role}: {_objects(len(keys))} left out, whose keys {reason}: {few(keys)}"
 
 
 def differing(plan: Plan) -> str:
-    """What has other content at the target."""
-    return f"{amount(plan.differing)}: {few(one.key for one in plan.differing)}"
+    """Return the number, size and first keys of the objects with other content at the target."""
+    return f"{amount(plan.differing)}: {few(info.key for info in plan.differing)}"
 
 
 def as_dict(plan: Plan, result: Result | None) -> dict[str, object]:
-    """For ``--json``."""
-    found: dict[str, object] = {
+    """Return what ``--json`` prints of one bucket."""
+    values: dict[str, object] = {
         "source": plan.source,
         "target": plan.target,
         "to_copy": _numbers(plan.missing),
         "same": _numbers([*plan.same, *plan.same_by_bytes]),
         "unsure": _numbers(plan.unsure),
-        "differing": _numbers(plan.differing) | {"first": [one.key for one in plan.differing[:_SOME]]},
+        "differing": _numbers(plan.differing) | {"first": [info.key for info in plan.differing[:_SOME]]},
         "left_out": {"objects": len(plan.left_out), "first": _first(plan.left_out)},
-        "only_at_target": len(plan.only_there),
-        "same_time_on_both_sides": plan.twins,
+        "only_at_target": len(plan.only_at_target),
+        "same_time_on_both_sides": plan.equal_times,
     }
     if result is not None:
-        found |= {
+        values |= {
             "copied": {"objects": result.copied, "bytes": result.copied_bytes},
             "verified": {"md5": result.by_md5, "bytes": result.by_bytes},
             "failed": {"objects": len(result.failed), "first": _first(result.failed)},
@@ -92,11 +92,11 @@ def as_dict(plan: Plan, result: Result | None) -> dict[str, object]:
             "new_at_target": {"objects": len(result.new), "first": result.new[:_SOME]},
             "notices": list(dict.fromkeys(result.notices)),
         }
-    return found
+    return values
 
 
 def few(keys: Iterable[str]) -> str:
-    """The first keys, quoted, so that no key can say something else."""
+    """Return the first keys, quoted, so that no key can be taken for a part of the message."""
     shown = list(keys)
     return ", ".join(map(repr, shown[:_FEW])) + (", ..." if len(shown) > _FEW else "")
 
@@ -106,19 +106,19 @@ def _first(reasons: Mapping[str, str]) -> dict[str, str]:
 
 
 def _by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    keys: dict[str, list[str]] = {}
     for key, reason in reasons.items():
-        found.setdefault(reason, []).append(key)
-    return found
+        keys.setdefault(reason, []).append(key)
+    return keys
 
 
 def _numbers(objects: Sequence[ObjectInfo]) -> dict[str, object]:
-    return {"objects": len(objects), "bytes": sum(one.size for one in objects)}
+    return {"objects": len(objects), "bytes": sum(info.size for info in objects)}
 
 
 def amount(objects: Sequence[ObjectInfo]) -> str:
-    """How many they are, and how large in all."""
-    return f"{_objects(len(objects))}, {size(sum(one.size for one in objects))}"
+    """Return the number and the total size of objects."""
+    return f"{_objects(len(objects))}, {size(sum(info.size for info in objects))}"
 
 
 def _objects(count: int) -> str:

@@ -1,1 +1,1 @@
-"""The smallest policy for whoever deploys an environment on AWS, generated from the program itself."""
+"""The least-privilege AWS policy for the deployment of an environment, generated from its program."""

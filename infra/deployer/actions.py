@@ -1,8 +1,8 @@
-"""What the provider does to a resource of each type, as IAM actions.
+"""The IAM actions that the provider needs for a resource of each type.
 
 The calls are those of terraform-provider-aws 6 (internal/service/{s3,iam,kms}), which pulumi-aws 7 bridges; the
 names of their actions are in https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html.
-A type that the program uses and that has no row is an error: whoever adds a resource adds its row.
+A resource type without a row is an error: a new resource in the program needs a new row.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Actions:
-    """The actions that one resource type takes."""
+    """The actions that one resource type needs."""
 
-    #: What the actions are on: ``bucket``, ``user``, ``role`` or ``key``.
+    #: The kind of resource in the ARN: ``bucket``, ``user``, ``role`` or ``key``.
     on: str
-    #: To create, read and update it.
+    #: To create, read and update the resource.
     deploy: tuple[str, ...]
-    #: To delete it, which happens to buckets and what guards them in disposable environments only.
+    #: To delete the resource. Buckets and their protection are deleted in disposable environments only.
     delete: tuple[str, ...] = ()
-    #: If it has tags.
+    #: To change its tags.
     tags: tuple[str, ...] = ()
 
 
-#: Every read of a bucket reads all of this, whatever the program says of it.
+#: The provider reads all of this of every bucket, also what the program does not configure.
 _READ_BUCKET = (
     "s3:ListBucket",  # HeadBucket
     "s3:ListTagsForResource",
@@ -43,6 +43,12 @@ _READ_BUCKET = (
     "s3:GetReplicationConfiguration",
 )
 
+
+def _setting(name: str, *delete: str) -> Actions:
+    """Return the actions of a resource that is one setting of a bucket."""
+    return Actions("bucket", (f"s3:Get{name}", f"s3:Put{name}"), delete)
+
+
 ACTIONS: Mapping[str, Actions] = {
     "aws:s3/bucket:Bucket": Actions(
         "bucket",
@@ -50,27 +56,15 @@ ACTIONS: Mapping[str, Actions] = {
         ("s3:DeleteBucket", "s3:ListBucketVersions"),
         ("s3:TagResource", "s3:UntagResource"),
     ),
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": Actions(
-        "bucket", ("s3:GetBucketOwnershipControls", "s3:PutBucketOwnershipControls")
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _setting("BucketOwnershipControls"),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _setting("BucketPublicAccessBlock"),
+    "aws:s3/bucketPolicy:BucketPolicy": _setting("BucketPolicy", "s3:DeleteBucketPolicy"),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _setting(
+        "EncryptionConfiguration"
     ),
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": Actions(
-        "bucket", ("s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock")
-    ),
-    "aws:s3/bucketPolicy:BucketPolicy": Actions(
-        "bucket", ("s3:GetBucketPolicy", "s3:PutBucketPolicy"), ("s3:DeleteBucketPolicy",)
-    ),
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": Actions(
-        "bucket", ("s3:GetEncryptionConfiguration", "s3:PutEncryptionConfiguration")
-    ),
-    "aws:s3/bucketVersioning:BucketVersioning": Actions(
-        "bucket", ("s3:GetBucketVersioning", "s3:PutBucketVersioning")
-    ),
-    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Actions(
-        "bucket", ("s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration")
-    ),
-    "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": Actions(
-        "bucket", ("s3:GetBucketCORS", "s3:PutBucketCORS")
-    ),
+    "aws:s3/bucketVersioning:BucketVersioning": _setting("BucketVersioning"),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _setting("LifecycleConfiguration"),
+    "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": _setting("BucketCORS"),
     "aws:kms/key:Key": Actions(
         "key",
         (
@@ -112,12 +106,12 @@ ACTIONS: Mapping[str, Actions] = {
     ),
 }
 
-#: Emptying a bucket before it is deleted.
+#: To empty a bucket before it is deleted.
 EMPTY_BUCKET = ("s3:DeleteObject", "s3:DeleteObjectVersion")
-#: AWS names a key only once it exists, so that its creation is on every key
+#: A KMS key has no ARN before it exists, so the permission to create one is for all keys
 #: (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awskeymanagementservice.html).
 CREATE_KEY = "kms:CreateKey"
-#: What makes or widens an identity, and so must not go without the boundary that the environment asks for.
+#: Creates an identity or extends its permissions: allowed only with the environment's permissions boundary.
 BOUNDED = frozenset({"iam:CreateUser", "iam:PutUserPolicy", "iam:CreateRole", "iam:PutRolePolicy"})
-#: What sets the boundary.
+#: Sets the permissions boundary.
 SET_BOUNDARY = {"user": "iam:PutUserPermissionsBoundary", "role": "iam:PutRolePermissionsBoundary"}

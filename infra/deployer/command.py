@@ -1,4 +1,4 @@
-"""`python -m infra deployer`: what the credentials of a deployment to AWS must be allowed."""
+"""`python -m infra deployer`: the permissions that the deployment of an environment on AWS needs."""
 
 from __future__ import annotations
 
@@ -7,33 +7,39 @@ from importlib import import_module
 
 import click
 
-from infra import config as configuration
+from infra.config.load import load_environment
 from infra.deployer.policy import policy
 from infra.errors import UsageError
 from infra.policies import length
+from infra.targets.registry import TARGETS
 
-#: Characters that AWS takes in a managed policy, white space not counted
+#: The characters that a managed policy of AWS may have, without white space
 #: (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
-_MOST = 6144
+_MAXIMUM = 6144
 
 
 @click.command()
 @click.argument("environment")
-@click.option("--account", default="*", help="The id of the AWS account; without it, names count in any account.")
+@click.option(
+    "--account", default="*", help="The ID of the AWS account; by default, the policy is valid in any account."
+)
 def deployer(environment: str, account: str) -> None:
-    """Print the smallest AWS policy with which the environment can be deployed.
+    """Print the least-privilege AWS policy for the deployment of the environment.
 
-    Generated from the environment's own program, which is run here without any cloud. For the other clouds,
-    docs/deployers.md says it.
+    Generated from the environment's own program, which is run without AWS. For the other clouds, see
+    docs/deployers.md.
     """
-    config = configuration.load(environment)
-    if config.target != "aws":
+    config = load_environment(environment)
+    if not TARGETS[config.target].has_aws_iam:
         raise UsageError(
-            f"{environment} is on target {config.target}: docs/deployers.md says what its deployment takes"
+            f"{environment} is on target {config.target}: see docs/deployers.md for the permissions to deploy it"
         )
-    # Loaded here: this needs Pulumi and its SDK of AWS, which the other commands do not.
-    resources = import_module("infra.targets._record").resources(config)
+    # Imported here, because no other command needs Pulumi and its AWS provider.
+    resources = import_module("infra.deployer.record").resources(config)
     document = policy(config, resources, account)
     click.echo(json.dumps(document, indent=2))
-    if (long := length(document)) > _MOST:
-        click.echo(f"this has {long} characters, and a managed policy may have {_MOST}: split it in two", err=True)
+    if (characters := length(document)) > _MAXIMUM:
+        click.echo(
+            f"this policy has {characters} characters, and a managed policy may have {_MAXIMUM}: split it in two",
+            err=True,
+        )

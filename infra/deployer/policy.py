@@ -1,4 +1,4 @@
-"""From the resources of a program to the policy that deploying them takes. Pure functions."""
+"""The policy that the deployment of a program's resources needs. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.config import EnvironmentConfig
+from infra.config.environment import EnvironmentConfig
 from infra.deployer.actions import ACTIONS, BOUNDED, CREATE_KEY, EMPTY_BUCKET, SET_BOUNDARY, Actions
 from infra.errors import InfraError
-from infra.policies import Policy, partition_of
+from infra.policies import Policy, allow
+from infra.targets.aws.partition import partition_of
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of the program."""
+    """A resource of the program."""
 
     type: str
     name: str
@@ -22,36 +23,39 @@ class Resource:
 
 
 def policy(config: EnvironmentConfig, resources: Iterable[Resource], account: str = "*") -> Policy:
-    """The smallest policy with which these resources can be previewed, deployed, refreshed and destroyed.
+    """Return the least-privilege policy to preview, deploy, refresh and destroy these resources.
 
     Args:
         config: the environment.
-        resources: what its program consists of.
-        account: the id of the account, to name users, roles and keys exactly; ``*`` for any.
+        resources: the resources of its program.
+        account: the ID of the account, for exact ARNs; ``*`` for any.
+
+    Raises:
+        InfraError: a resource type has no row in `infra.deployer.actions`.
     """
-    made = [one for one in resources if not one.type.startswith("pulumi:")]
-    rows = {one.type: _row(one.type) for one in made}
-    arns = _arns(config, made, account)
+    resources = [resource for resource in resources if not resource.type.startswith(("pulumi:", "mpr-storage:"))]
+    rows = {resource.type: _row(resource.type) for resource in resources}
+    arns = _arns(config, resources, account)
     statements = []
-    for kind, places in arns.items():
+    for kind, kind_arns in arns.items():
         names = _actions(config, [row for row in rows.values() if row.on == kind])
         if kind in SET_BOUNDARY and config.permissions_boundary:
-            bounded = [*sorted(BOUNDED & names), SET_BOUNDARY[kind]]
-            within = {"StringEquals": {"iam:PermissionsBoundary": config.permissions_boundary}}
-            statements.append(_allow(bounded, places) | {"Condition": within})
+            bounded = sorted([*(BOUNDED & names), SET_BOUNDARY[kind]])
+            condition = {"StringEquals": {"iam:PermissionsBoundary": config.permissions_boundary}}
+            statements.append(allow(bounded, kind_arns) | {"Condition": condition})
             names -= BOUNDED
-        statements.append(_allow(names, places))
+        statements.append(allow(sorted(names), kind_arns))
     if "bucket" in arns and config.disposable:
-        statements.append(_allow(EMPTY_BUCKET, [f"{arn}/*" for arn in arns["bucket"]]))
+        statements.append(allow([*EMPTY_BUCKET], [f"{arn}/*" for arn in arns["bucket"]]))
     if "key" in arns:
-        statements.append(_allow([CREATE_KEY], ["*"]))
+        statements.append(allow([CREATE_KEY], ["*"]))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _row(token: str) -> Actions:
-    if token not in ACTIONS:
-        raise InfraError(f"nothing is known of what {token} takes: add its row to infra/deployer/actions.py")
-    return ACTIONS[token]
+def _row(resource_type: str) -> Actions:
+    if resource_type not in ACTIONS:
+        raise InfraError(f"the actions of {resource_type} are not known: add its row to infra/deployer/actions.py")
+    return ACTIONS[resource_type]
 
 
 def _actions(config: EnvironmentConfig, rows: Iterable[Actions]) -> set[str]:
@@ -66,23 +70,20 @@ def _actions(config: EnvironmentConfig, rows: Iterable[Actions]) -> set[str]:
 
 
 def _arns(config: EnvironmentConfig, resources: Iterable[Resource], account: str) -> dict[str, list[str]]:
-    """The ARNs of each kind, as tight as names allow."""
+    """Return the ARNs of each kind of resource, as exact as their names are known."""
     partition = partition_of(config.region)
-    shapes = {
+    # By type: the kind, the start of the ARN, and the property that has the rest of it.
+    formats = {
         "aws:s3/bucket:Bucket": ("bucket", f"arn:{partition}:s3:::", "bucket"),
         "aws:iam/user:User": ("user", f"arn:{partition}:iam::{account}:user/", "name"),
         "aws:iam/role:Role": ("role", f"arn:{partition}:iam::{account}:role/", "name"),
         "aws:kms/key:Key": ("key", f"arn:{partition}:kms:{config.region}:{account}:key/*", ""),
     }
-    found: dict[str, list[str]] = {}
-    for one in resources:
-        if one.type in shapes:
-            kind, start, named = shapes[one.type]
-            # A name that Pulumi generates is the resource's own, a hyphen and seven digits.
-            end = one.inputs.get(named) or f"{one.name}-*" if named else ""
-            found.setdefault(kind, []).append(f"{start}{end}")
-    return {kind: sorted(arns) for kind, arns in found.items()}
-
-
-def _allow(actions: Iterable[str], resources: list[str]) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": sorted(actions), "Resource": resources}
+    arns: dict[str, list[str]] = {}
+    for resource in resources:
+        if resource.type in formats:
+            kind, start, property_ = formats[resource.type]
+            # A generated name is that of the resource, a hyphen and seven digits.
+            end = resource.inputs.get(property_) or f"{resource.name}-*" if property_ else ""
+            arns.setdefault(kind, []).append(f"{start}{end}")
+    return {kind: sorted(kind_arns) for kind, kind_arns in arns.items()}

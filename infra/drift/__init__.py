@@ -1,1 +1,1 @@
-"""What an environment is, against what its stack says. Nothing is ever changed by it."""
+"""The differences between an environment and its stack: `python -m infra drift`, docs/drift.md."""

@@ -1,4 +1,4 @@
-"""`python -m infra drift`: how an environment differs from what its stack says."""
+"""`python -m infra drift`: compare an environment with its stack."""
 
 from __future__ import annotations
 
@@ -10,70 +10,69 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra import config as configuration
 from infra import plan
-from infra.config import EnvironmentConfig
-from infra.drift import cloud, known, store
-from infra.drift.finding import Finding
+from infra.config.environment import EnvironmentConfig
+from infra.config.load import load_environment
+from infra.drift import cloud, deployment, store
+from infra.drift.difference import Difference
 from infra.errors import InfraError
+from infra.targets.registry import TARGETS
 
 
 @click.command()
 @click.argument("environment", default="local")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
 def drift(environment: str, *, as_json: bool) -> None:
     """Compare an environment with what its stack says, and change nothing.
 
-    Bucket settings, policies, keys and env files as they are; each difference with the command that mends it.
-    Exits 1 if there is any.
+    Compares bucket settings, policies, keys and env files, and shows each difference with the command that
+    repairs it. Exits 1 if there is any.
     """
-    config, values = configuration.load(environment), configuration.read_values(environment)
-    findings = compare(config, values)
+    differences = compare(load_environment(environment))
     if as_json:
-        click.echo(json.dumps([one.as_dict() for one in findings]))
-    elif findings:
-        _show(findings)
-    if findings:
-        number = len(findings)
+        click.echo(json.dumps([difference._asdict() for difference in differences]))
+    elif differences:
+        _show(differences)
+    if differences:
+        number = len(differences)
         raise InfraError(f"{number} difference{'s' if number > 1 else ''} in environment {environment}")
     if not as_json:
         click.echo(f"{environment} is as its stack says")
 
 
-def compare(config: EnvironmentConfig, values: dict[str, object]) -> list[Finding]:
-    """Every difference.
+def compare(config: EnvironmentConfig) -> list[Difference]:
+    """Return every difference.
 
     Raises:
         InfraError: nothing is deployed.
-        UsageError: there are no admin keys, or they may not ask.
-        UnreachableError: the store, the cloud or Pulumi's backend does not answer.
+        UsageError: the admin key is missing or lacks a permission.
+        UnreachableError: the store, the cloud or Pulumi's backend does not respond, or Pulumi is not installed.
     """
-    if config.in_cloud:
+    if TARGETS[config.target].is_cloud:
         return cloud.compare(config)
-    made = plan.look(config, values)
-    there = known.of(made)
-    notices = list(made.notices)
-    findings = list(store.compare(made, values, there, notices.append))
-    if there.stack is None and not store.is_deployed(made, findings):
+    planned = plan.look(config)
+    deployed = deployment.find(planned)
+    notices = list(planned.notices)
+    differences = list(store.compare(planned, deployed, notices.append))
+    if deployed.stack is None and not store.is_deployed(planned, differences):
         raise InfraError(
-            f"{config.environment} is not deployed; `{there.repair.deploy}` or `pulumi up -s "
+            f"{config.environment} is not deployed; `{deployed.repair.deploy}` or `pulumi up -s "
             f"{config.environment}` deploys it"
         )
-    for one in notices:
-        click.echo(one, err=True)
-    return findings
+    for notice in notices:
+        click.echo(notice, err=True)
+    return differences
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def _show(differences: Sequence[Difference]) -> None:
     console = Console()
     if not console.is_terminal:
-        for one in findings:
-            click.echo(str(one))
+        click.echo("\n".join(map(str, differences)))
         return
     table = Table(show_lines=True)
     for name in ("what", "wanted", "is", "repair"):
         table.add_column(name, overflow="fold")
-    for one in findings:
-        what = Text.assemble((one.thing, "bold"), "\n", one.property)
-        table.add_row(what, *map(Text, (one.wanted, one.actual, one.repair)))
+    for difference in differences:
+        what = Text.assemble((difference.thing, "bold"), "\n", difference.property)
+        table.add_row(what, *map(Text, (difference.wanted, difference.actual, difference.repair)))
     console.print(table)

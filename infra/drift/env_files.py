@@ -1,4 +1,4 @@
-"""The env files of an identity on a store: against the deployed stack, or without one against the plan."""
+"""Compare the env files of an identity on a store with the deployed stack, or without one with the plan."""
 
 from __future__ import annotations
 
@@ -7,94 +7,76 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.storage.settings import Settings
-from infra.drift.finding import Finding, Repair
-from infra.drift.known import Known
+from infra.config.identities import Identity
+from infra.config.slots import Slots
+from infra.drift.deployment import Deployment
+from infra.drift.difference import Change, Difference, Repair, differences_of
 from infra.env import compare as env
-from infra.env import files, key_note
+from infra.env import files, key_info
 from infra.env.stack import Stack
-from infra.identities import Identity
 from infra.plan import Plan
-from infra.slots import Slots
-from infra.stores.keys import Credentials, is_accepted
-
-#: What has to be moved away before anything writes it again.
-_SOMEBODYS = {"unreadable", "foreign", "edited"}
+from infra.stores.keys import IdentityManager, is_accepted
 
 
 def compare(
-    made: Plan, maker: Credentials, identity: Identity, known: Known, *, broken: bool
-) -> Iterator[Finding]:
-    """The differences of the env file of an identity, and of that of its other slot.
+    plan: Plan, manager: IdentityManager, identity: Identity, deployment: Deployment, *, repaired_first: bool
+) -> Iterator[Difference]:
+    """Yield the differences of an identity's env files.
 
-    Args:
-        made: what there shall be.
-        maker: how its keys are made.
-        identity: whose files.
-        known: what is deployed.
-        broken: the identity or its keys differ themselves: what follows from that is not told again.
+    With `repaired_first`, only their content is compared: the identity or its access keys differ, and the rest
+    follows from that.
     """
-    stack = known.stack or Stack({identity.name: _planned(made, maker, identity)}, None)
-    compared = env.compare(made.config.environment, [identity.name], _alone(stack, identity))
-    found = list(told(compared, known.repair))
-    yield from found
-    if found or broken:
-        return
-    main = files.path(made.config.environment, identity.name)
-    yield from _slots(made.config.slots_of(identity.name), main, known.repair)
-    keys = files.keys(main)
-    if keys and not is_accepted(made.store, keys):
-        yield Finding(
-            thing=f"env file {files.short(main)}",
-            property="key",
-            wanted="one that the store takes",
-            actual=f"{keys.hint}, which it refuses",
-            repair=known.repair.deploy,
-        )
-
-
-def told(compared: Iterable[env.Finding], repair: Repair) -> Iterator[Finding]:
-    """What `infra.env.compare` found, in the words of a drift."""
-    for one in compared:
-        if not one.reasons:
-            continue
-        command = repair.deploy if one.reasons[0] == "undeployed" else repair.write
-        yield Finding(
-            thing=f"env file {one.file}",
-            property=", ".join(one.variables) or "file",
-            wanted="as deployed",
-            actual=", ".join(env.WORDS[reason][0] for reason in one.reasons),
-            repair=f"move it away, then {command}" if one.reasons[0] in _SOMEBODYS else command,
-        )
-
-
-def _alone(stack: Stack, identity: Identity) -> Stack:
-    return replace(stack, settings={name: one for name, one in stack.settings.items() if name == identity.name})
-
-
-def _planned(made: Plan, maker: Credentials, identity: Identity) -> Settings:
-    """The settings that the plan says, with the key in the file: whether that is right is asked of the store."""
-    settings = made.settings(identity)
-    keys = files.keys(files.path(made.config.environment, identity.name))
-    if made.config.credentials == "static":
-        keys = maker.create_key(made.store, identity.name)  # the given one: nothing is made
-    if keys is None:
-        return settings
-    return replace(settings, access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key)
-
-
-def _slots(slots: Slots, main: Path, repair: Repair) -> Iterator[Finding]:
-    """Whether the files hold the keys of the slots that they shall hold."""
-    beside = files.slot_file(main, slots.other)
-    held = key_note.read(main).slot
-    if held != slots.current:
-        sides = main, "key", f"that of slot {slots.current}", f"that of slot {held}"
-    elif slots.rotating and not beside.exists():
-        sides = beside, "file", f"with the key of slot {slots.other}", "missing"
-    elif beside.exists() and not slots.rotating:
-        sides = beside, "file", "none", "left over"
-    else:
-        return
-    file, name, wanted, actual = sides
-    yield Finding(
-        thing=f"env file {files.short(file)}", property=name, wanted=wanted, actual=actual, repair=repair.deploy
+    stack = deployment.stack or Stack({identity.name: _planned(plan, manager, identity)}, None)
+    differences = list(
+        described([env.compare_file(plan.config.environment, identity.name, stack)], deployment.repair)
     )
+    yield from differences
+    if differences or repaired_first:
+        return
+    main, slots = files.path(plan.config.environment, identity.name), plan.config.slots_of(identity.name)
+    secondary = files.slot_file(main, slots.other)
+    for file, changes in ((main, [*_primary(plan, main, slots)]), (secondary, [*_secondary(secondary, slots)])):
+        yield from differences_of(f"env file {files.short(file)}", changes, deployment.repair.deploy)
+        if changes:
+            break  # the same deployment repairs both
+
+
+def described(comparisons: Iterable[env.FileComparison], repair: Repair) -> Iterator[Difference]:
+    """Yield the differences that `infra.env.compare` found."""
+    for comparison in comparisons:
+        if not comparison.reasons:
+            continue
+        command = repair.deploy if comparison.reasons[0] == "undeployed" else repair.write
+        yield Difference(
+            f"env file {comparison.file}",
+            ", ".join(comparison.variables) or "file",
+            "as deployed",
+            comparison.problem,
+            f"move it away, then {command}" if comparison.must_be_moved else command,
+        )
+
+
+def _planned(plan: Plan, manager: IdentityManager, identity: Identity) -> Settings:
+    """Return the settings of the plan with the access key in the env file, which the store then accepts or not."""
+    settings = plan.settings(identity)
+    key = files.access_key(files.path(plan.config.environment, identity.name))
+    if plan.config.credentials == "static":
+        key = manager.create_key(plan.store, identity.name)  # returns the externally managed one
+    if key is None:
+        return settings
+    return replace(settings, access_key_id=key.access_key_id, secret_access_key=key.secret_access_key)
+
+
+def _primary(plan: Plan, file: Path, slots: Slots) -> Iterator[Change]:
+    key, slot = files.access_key(file), key_info.read(file).slot
+    if slot != slots.current:
+        yield Change("key", f"that of slot {slots.current}", f"that of slot {slot}")
+    if key and not is_accepted(plan.store, key):
+        yield Change("key", "one that the store accepts", f"{key.masked}, which it refuses")
+
+
+def _secondary(file: Path, slots: Slots) -> Iterator[Change]:
+    if slots.rotating and not file.exists():
+        yield Change("file", f"with the key of slot {slots.other}", "missing")
+    if file.exists() and not slots.rotating:
+        yield Change("file", "none", "left over")

@@ -1,4 +1,4 @@
-"""How two policies differ: what one allows and the other does not. Pure functions."""
+"""Compare two policies: what one allows and the other does not. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from infra.drift.difference import ABSENT, Change
 from infra.policies import normalised
 
-_PLAIN = {"Action", "Condition", "Effect", "Resource", "Principal"}
+_COMPARED = {"Action", "Condition", "Effect", "Resource", "Principal"}
 
 
 class _Grant(NamedTuple):
@@ -16,36 +17,40 @@ class _Grant(NamedTuple):
 
     effect: str
     resource: str
-    #: Who and when, as JSON; empty: always.
-    rest: str
+    #: Principal and condition, as JSON; empty if the statement has neither.
+    limits: str
     action: str
 
 
-def fewer_and_more(wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> tuple[str, str]:
-    """What a policy lacks and what it has too much, in words; empty: nothing. The order of neither counts."""
+def compare(name: str, wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Change]:
+    """Yield the changes of the property `name`. The order of statements and actions does not matter."""
     of_wanted, of_actual = set(_grants(wanted)), set(_grants(actual))
-    return _told(of_wanted - of_actual), _told(of_actual - of_wanted)
+    if of_wanted - of_actual:
+        yield Change(name, _described(of_wanted - of_actual), ABSENT)
+    if of_actual - of_wanted:
+        yield Change(name, ABSENT, _described(of_actual - of_wanted))
 
 
 def _grants(document: Mapping[str, Any]) -> Iterator[_Grant]:
     statements: Any = normalised(document)
-    for one in statements:
-        if set(one) - _PLAIN or "Action" not in one or "Resource" not in one:
-            yield _Grant("statement", "", "", json.dumps(one, sort_keys=True))  # such as NotAction
+    for statement in statements:
+        if set(statement) - _COMPARED or "Action" not in statement or "Resource" not in statement:
+            yield _Grant("statement", "", "", json.dumps(statement, sort_keys=True))  # such as NotAction
             continue
-        rest = {key: one[key] for key in ("Principal", "Condition") if key in one}
-        for resource in one["Resource"]:
-            for action in one["Action"]:
-                yield _Grant(
-                    one.get("Effect", ""), resource, json.dumps(rest, sort_keys=True) if rest else "", action
-                )
+        limits = {name: statement[name] for name in ("Principal", "Condition") if name in statement}
+        text = json.dumps(limits, sort_keys=True) if limits else ""
+        for resource in statement["Resource"]:
+            for action in statement["Action"]:
+                yield _Grant(statement.get("Effect", ""), resource, text, action)
 
 
-def _told(grants: Iterable[_Grant]) -> str:
-    by_place: dict[tuple[str, str, str], list[str]] = {}
-    for one in sorted(grants):
-        by_place.setdefault(one[:3], []).append(one.action)
+def _described(grants: Iterable[_Grant]) -> str:
+    actions: dict[tuple[str, str, str], list[str]] = {}
+    for grant in sorted(grants):
+        actions.setdefault(grant[:3], []).append(grant.action)
     return "; ".join(
-        " ".join(filter(None, [effect, ", ".join(actions), resource and f"on {resource}", rest and f"if {rest}"]))
-        for (effect, resource, rest), actions in by_place.items()
+        " ".join(
+            filter(None, [effect, ", ".join(names), resource and f"on {resource}", limits and f"if {limits}"])
+        )
+        for (effect, resource, limits), names in actions.items()
     )

@@ -1,92 +1,118 @@
-"""An environment on an S3-compatible store, asked of the store itself."""
+"""Compare an environment on an S3-compatible store with what the store says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from infra.config import BucketConfig, Expiry
-from infra.connection import given_keys
-from infra.drift import env_files, keys, policy
-from infra.drift.finding import Finding, Repair
-from infra.drift.known import Known
+from core.storage._internal import mask
+from infra.config.environment import BucketConfig, Expiry
+from infra.config.identities import ROLES, Identity
+from infra.config.slots import SLOTS
+from infra.drift import env_files, policy
+from infra.drift.deployment import Deployment
+from infra.drift.difference import MISSING, PRESENT, Change, Difference, differences_of
 from infra.env import files
-from infra.identities import ROLES, Identity
 from infra.plan import Plan
 from infra.stores import buckets
-from infra.stores.keys import Credentials, credentials
+from infra.stores.keys import IdentityManager, identity_manager
 from infra.stores.lifecycle import CHANGED
 from infra.stores.settings import ATTRIBUTES, differing
 
-#: Told what could not be compared, a sentence each.
-Notice = Callable[[str], None]
+_GONE = "gone from the store"
+#: The property of an access key that is in no slot: it may have been created to keep access.
+_STRAY = "key in no slot"
+#: By kind of credentials, how to delete such an access key.
+_DELETE_KEY = {
+    "iam": "find out who has it, then `aws iam delete-access-key --user-name {name}`",
+    "minio": "find out who has it, then `mc admin accesskey rm`",
+}
+_DETACH = "take it from the user on the store (`aws iam`): no deployment changes it"
 
-MISSING = "missing"
-_BY_HAND = "take it from the user on the store (`aws iam`): no deployment touches it"
 
+def compare(plan: Plan, deployment: Deployment, notice: Callable[[str], None]) -> Iterator[Difference]:
+    """Yield every difference of the buckets, identities, access keys and env files of an environment.
 
-def compare(made: Plan, values: dict[str, object], known: Known, notice: Notice) -> Iterator[Finding]:
-    """Every difference of the buckets, identities, keys and env files of an environment.
-
-    Raises:
-        UnreachableError: the store does not answer.
-        UsageError: the admin key may not ask it.
+    `notice` is called with a sentence about what could not be compared.
     """
-    for bucket in made.buckets.values():
-        yield from _bucket(made, bucket, known.repair, notice)
-    maker = credentials(made.config.credentials, given_keys(values))
-    for identity in made.config.identities:
-        yield from _identity(made, maker, identity, known)
+    deploy = deployment.repair.deploy
+    for bucket in plan.buckets.values():
+        yield from differences_of(f"bucket {bucket.name}", _bucket(plan, bucket, notice), deploy)
+    manager = identity_manager(plan.config.credentials, plan.config.secrets.external())
+    for identity in plan.config.identities:
+        changes: list[Change] = []
+        if plan.config.credentials != "static":  # what is managed externally cannot be read
+            changes = [*_identity(plan, manager, identity), *_keys(plan, manager, identity, deployment)]
+        if any(change.actual == MISSING for change in changes):  # then its access keys are gone as well
+            changes = [change for change in changes if change.actual != _GONE]
+        yield from differences_of(f"identity {plan.name(identity)}", changes, deploy)
+        broken = any(change.property != _STRAY for change in changes)
+        yield from env_files.compare(plan, manager, identity, deployment, repaired_first=broken)
 
 
-def is_deployed(made: Plan, findings: list[Finding]) -> bool:
-    """Whether there is anything of the environment: a bucket, an identity or an env file."""
-    gone = {one.thing for one in findings if one.actual == MISSING}
-    config = made.config
-    things = [f"bucket {made.buckets[role].name}" for role in ROLES]
+def is_deployed(plan: Plan, differences: list[Difference]) -> bool:
+    """Return whether a bucket, an identity or an env file of the environment exists."""
+    missing = {difference.thing for difference in differences if difference.actual == MISSING}
+    config = plan.config
+    things = [f"bucket {plan.buckets[role].name}" for role in ROLES]
     if config.credentials != "static":
-        things += [f"identity {made.name(one)}" for one in config.identities]
-    return bool(set(things) - gone) or any(files.path(config.environment, name).exists() for name in config.names)
+        things += [f"identity {plan.name(identity)}" for identity in config.identities]
+    return bool(set(things) - missing) or any(
+        files.path(config.environment, name).exists() for name in config.names
+    )
 
 
-def _bucket(made: Plan, wanted: BucketConfig, repair: Repair, notice: Notice) -> Iterator[Finding]:
-    thing = f"bucket {wanted.name}"
-    actual = buckets.read(made.store, wanted.name or "")
+def _bucket(plan: Plan, wanted: BucketConfig, notice: Callable[[str], None]) -> Iterator[Change]:
+    actual = buckets.read(plan.store, wanted.name or "")
     if actual is None:
-        yield Finding(thing=thing, property="bucket", wanted="there", actual=MISSING, repair=repair.deploy)
-        return
-    if actual.versioning is None:
-        notice(f"{thing}: the key {made.store.admin.hint} may not read its settings, so they were not compared")
-        return
-    for name in differing(actual, wanted):
-        sides = (_SHOWN[name](getattr(one, ATTRIBUTES[name])) for one in (wanted, actual))
-        yield Finding(thing=thing, property=name, wanted=next(sides), actual=next(sides), repair=repair.deploy)
+        yield Change("bucket", PRESENT, MISSING)
+    elif actual.versioning is None:
+        key = plan.store.admin.masked
+        notice(f"bucket {wanted.name}: the key {key} may not read its settings, so they were not compared")
+    else:
+        for name in differing(actual, wanted):
+            sides = (_DESCRIBED[name](getattr(bucket, ATTRIBUTES[name])) for bucket in (wanted, actual))
+            yield Change(name, *sides)
 
 
-def _identity(made: Plan, maker: Credentials, identity: Identity, known: Known) -> Iterator[Finding]:
-    found = [*_policy(made, maker, identity, known.repair), *keys.compare(made, maker, identity, known)]
-    if any(one.actual == MISSING for one in found):  # then its keys are gone as well
-        found = [one for one in found if one.actual != keys.GONE]
-    yield from found
-    broken = any(one.property != keys.STRAY for one in found)
-    yield from env_files.compare(made, maker, identity, known, broken=broken)
-
-
-def _policy(made: Plan, maker: Credentials, identity: Identity, repair: Repair) -> Iterator[Finding]:
-    if made.config.credentials == "static":
-        return  # made elsewhere: nothing is known of it
-    name = made.name(identity)
-    thing = f"identity {name}"
-    actual = maker.read_identity(made.store, name)
+def _identity(plan: Plan, manager: IdentityManager, identity: Identity) -> Iterator[Change]:
+    actual = manager.read_identity(plan.store, plan.name(identity))
     if actual is None:
-        yield Finding(thing=thing, property="identity", wanted="there", actual=MISSING, repair=repair.deploy)
+        yield Change("identity", PRESENT, MISSING)
         return
-    fewer, more = policy.fewer_and_more(made.policy(identity), actual)
-    if fewer:
-        yield Finding(thing=thing, property="policy", wanted=fewer, actual="not there", repair=repair.deploy)
-    if more:
-        yield Finding(thing=thing, property="policy", wanted="not there", actual=more, repair=repair.deploy)
-    for one in maker.rights_beside(made.store, name):
-        yield Finding(thing=thing, property="rights", wanted="the policy alone", actual=one, repair=_BY_HAND)
+    yield from policy.compare("policy", plan.policy(identity), actual)
+    for permissions in manager.further_permissions(plan.store, plan.name(identity)):
+        yield Change("rights", "only the policy", permissions, _DETACH)
+
+
+def _keys(plan: Plan, manager: IdentityManager, identity: Identity, deployment: Deployment) -> Iterator[Change]:
+    """Yield access keys that are missing, left over, unknown, or active when they must not be, or the reverse."""
+    name, slots = plan.name(identity), plan.config.slots_of(identity.name)
+    existing = {
+        key_id: _with_status(key_id, active=manager.is_active(plan.store, name, key_id))
+        for key_id in manager.key_ids(plan.store, name)
+    }
+    active = {place.slot: place.active for place in slots.places()}
+    known = {slot: key_id for (owner, slot), key_id in deployment.key_ids.items() if owner == identity.name}
+    for slot in SLOTS:
+        key_id = known.get(slot)
+        if key_id:
+            wanted = _with_status(key_id, active=active[slot]) if slot in active else "none"
+            actual = existing.get(key_id, _GONE if slot in active else "none")
+        else:
+            # Without a stack only env files tell whose a key is. A missing one is reported as a file.
+            wanted, actual = "a key" if slot in active and deployment.stack else "none", "none"
+        if wanted != actual:
+            yield Change(f"key in slot {slot}", wanted, actual)
+    strays = set(existing) - set(known.values())
+    if deployment.stack is None and len(strays) <= len(set(active) - set(known)):
+        return  # probably those of slots whose env files are missing here
+    by_hand = _DELETE_KEY[plan.config.credentials].format(name=name)
+    for key_id in sorted(strays):
+        yield Change(_STRAY, "none", f"{existing[key_id]}, unknown here", by_hand)
+
+
+def _with_status(key_id: str, *, active: bool) -> str:
+    return f"{mask(key_id)}, {'active' if active else 'inactive'}"
 
 
 def _days(days: int | None) -> str:
@@ -96,12 +122,12 @@ def _days(days: int | None) -> str:
 
 
 def _expiries(rules: tuple[Expiry, ...]) -> str:
-    told = sorted(f"{one.prefix or 'everything'} after {_days(one.days)}" for one in rules)
-    return ", ".join(told) or "not set"
+    sentences = sorted(f"{rule.prefix or 'everything'} after {_days(rule.days)}" for rule in rules)
+    return ", ".join(sentences) or "not set"
 
 
-#: How each setting of a bucket is told.
-_SHOWN: dict[str, Callable[..., str]] = {
+#: By setting of a bucket, how its value is described.
+_DESCRIBED: dict[str, Callable[..., str]] = {
     "versioning": lambda on: "on" if on else "off",
     "noncurrentDays": _days,
     "expire": _expiries,

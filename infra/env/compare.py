@@ -1,4 +1,4 @@
-"""How the env files on disk differ from the deployed stack. Findings hold names of variables, never values."""
+"""Compare the env files on disk with the deployed stack. Results hold names of variables, never values."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ from infra.env import files
 from infra.env.stack import Stack
 
 _WRITE = "`python -m infra env {environment} --write` writes it"
-_MOVE = "move it away, then `python -m infra env {environment} --write` writes it"
+_MOVE = f"move it away, then {_WRITE}"
 
-#: What can be wrong with a file: the word for machines, the words for people, and what to do. The first that
-#: is found decides what to do.
-WORDS = {
+#: Why a file differs, in words, and what to do. The first reason of a file decides what to do.
+_REASONS = {
     "undeployed": ("its identity is not deployed", "`pulumi up -s {environment}` deploys it"),
     "missing": ("is missing", _WRITE),
     "unreadable": ("cannot be read", _MOVE),
     "foreign": ("was not made by mpr-storage", _MOVE),
-    "edited": (
-        "was edited by hand",
-        "put the change into Pulumi.{environment}.yaml and deploy, or " + _MOVE,
-    ),
+    "edited": ("was edited by hand", f"put the change into Pulumi.{{environment}}.yaml and deploy, or {_MOVE}"),
     "older": ("is older than the last deployment", _WRITE),
     "rotated": ("holds keys that were replaced", _WRITE),
     "differs": ("differs", _WRITE),
@@ -33,32 +29,41 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """How one env file stands to the stack."""
+class FileComparison:
+    """The result for one env file."""
 
     environment: str
     identity: str
     file: Path
-    #: Words of the table above; none: the file is as deployed.
+    #: Keys of `_REASONS`; empty if the file is as deployed.
     reasons: tuple[str, ...] = ()
     #: Names of the variables that differ.
     variables: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """A sentence that says what to do."""
+        """Return a sentence with what to do."""
         if not self.reasons:
             return f"{self.file}: as deployed"
-        what = ", ".join(WORDS[one][0] for one in self.reasons)
         names = f" ({', '.join(self.variables)})" if self.variables else ""
-        return f"{self.file}: {what}{names}; {self.next_step}"
+        return f"{self.file}: {self.problem}{names}; {self.next_step}"
+
+    @property
+    def problem(self) -> str:
+        """Return the reasons in words."""
+        return ", ".join(_REASONS[reason][0] for reason in self.reasons)
 
     @property
     def next_step(self) -> str | None:
-        """What to do about it."""
-        return WORDS[self.reasons[0]][1].format(environment=self.environment) if self.reasons else None
+        """Return what to do, with the command."""
+        return _REASONS[self.reasons[0]][1].format(environment=self.environment) if self.reasons else None
+
+    @property
+    def must_be_moved(self) -> bool:
+        """Return whether the file must be moved away before another one is written."""
+        return bool(self.reasons) and _REASONS[self.reasons[0]][1].endswith(_MOVE)
 
     def as_dict(self) -> dict[str, object]:
-        """The finding for machines."""
+        """Return what ``--json`` prints."""
         return {
             "identity": self.identity,
             "file": str(self.file),
@@ -69,41 +74,38 @@ class Finding:
         }
 
 
-def compare(environment: str, identities: Iterable[str], stack: Stack) -> Iterator[Finding]:
-    """Compare the env file of each identity: those that are deployed, and those of `identities` besides."""
+def compare(environment: str, identities: Iterable[str], stack: Stack) -> Iterator[FileComparison]:
+    """Compare the env file of each identity that is deployed or in `identities`."""
     for identity in dict.fromkeys([*stack.settings, *identities]):
-        file = files.path(environment, identity)
-        reasons, variables = _differences(file, stack.settings.get(identity), stack.updated)
-        yield Finding(environment, identity, files.short(file), tuple(reasons), tuple(variables))
+        yield compare_file(environment, identity, stack)
+
+
+def compare_file(environment: str, identity: str, stack: Stack) -> FileComparison:
+    """Compare the env file of one identity."""
+    file = files.path(environment, identity)
+    reasons, variables = _differences(file, stack.settings.get(identity), stack.updated)
+    return FileComparison(environment, identity, files.short(file), tuple(reasons), tuple(variables))
 
 
 def _differences(file: Path, deployed: Settings | None, updated: datetime | None) -> tuple[list[str], list[str]]:
+    state = files.state(file)
     if deployed is None:
         return ["undeployed"], []
-    if not file.exists():
-        return ["missing"], []
-    try:
-        as_written = files.is_as_written(file)
-    except OSError:
-        return ["unreadable"], []
-    if as_written is None:
-        return ["foreign"], []
-    reasons = [] if as_written else ["edited"]
+    if state in {"missing", "unreadable", "foreign"}:
+        return [state], []
+    reasons: list[str] = ["edited"] if state == "edited" else []
     variables = _differing(file, deployed)
     if variables:
-        reasons += ["older"] * (updated is not None and _written(file) < updated)
+        written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        reasons += ["older"] * (updated is not None and written < updated)
         reasons += ["rotated"] * ("AWS_ACCESS_KEY_ID" in variables)
     return reasons or ["differs"] * bool(variables), variables
 
 
 def _differing(file: Path, deployed: Settings) -> list[str]:
-    """The names whose values differ, or which only one side has; none when the file makes no sense."""
+    """Return the names of variables that differ or that one side lacks; none if the file is not valid."""
     try:
-        there, wanted = read_env_file(file), deployed.to_env()
+        actual, wanted = read_env_file(file), deployed.to_env()
     except StorageConfigError:
         return []
-    return [name for name in dict.fromkeys([*wanted, *there]) if there.get(name) != wanted.get(name)]
-
-
-def _written(file: Path) -> datetime:
-    return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    return [name for name in dict.fromkeys([*wanted, *actual]) if actual.get(name) != wanted.get(name)]

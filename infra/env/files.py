@@ -1,90 +1,152 @@
-"""Env files on disk: one for each identity, private, whole, and never over somebody's edits.
+"""Env files: one for each identity, private, written atomically, and never over an edit by hand.
 
-A file is written beside its place and renamed into it, so that a reader sees the old one or the new one. Its
-header carries a digest of what follows, so that an edit by hand is seen and not overwritten.
+The header has a digest of what follows, which shows whether a file was edited.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from core.storage import StorageConfigError
-from core.storage._internal import render_env_file
+from core.storage._internal import env_file_permissions, render_env_file
 from core.storage.settings import Settings, read_env_file
-from infra import config, private_file
-from infra.env import key_note
-from infra.env.key_note import KeyNote
+from infra import private_file
+from infra.config import stack_files
+from infra.config.slots import SLOTS, Slot, Slots
+from infra.env import key_info
+from infra.env.key_info import KeyInfo
 from infra.errors import UsageError
-from infra.slots import Slot
-from infra.stores.store import Keys
+from infra.stores.access_key import Keys
 
 _DIGEST = "# digest: "
 _PRIVATE = 0o600
 
+#: `foreign`: without a header of this project. `edited`: the digest in the header is not that of the content.
+State = Literal["missing", "unreadable", "foreign", "edited", "as written"]
+#: Why a file cannot be replaced, by its state.
+_IRREPLACEABLE: Mapping[State, str] = {
+    "unreadable": "cannot read {}: move it away, then run this again",
+    "foreign": "{} was not made by mpr-storage: move it away, then run this again",
+    "edited": "{} was edited by hand: put the change into the stack's configuration, move the file away, "
+    "then run this again",
+}
 
-class Held(NamedTuple):
-    """A key that an env file holds."""
+
+class StoredKey(NamedTuple):
+    """An access key in an env file."""
 
     file: Path
-    keys: Keys
-    note: KeyNote
+    access_key: Keys
+    info: KeyInfo
 
 
 def path(environment: str, identity: str, folder: Path | None = None) -> Path:
-    """``<environment>.env`` for the identity `app`, ``<environment>.<identity>.env`` for any other."""
-    return (folder or config.ENVIRONMENTS) / (
-        f"{environment}.env" if identity == "app" else f"{environment}.{identity}.env"
-    )
+    """Return ``<environment>.env`` for the identity `app`, and ``<environment>.<identity>.env`` for any other."""
+    name = f"{environment}.env" if identity == "app" else f"{environment}.{identity}.env"
+    return (folder or stack_files.ENVIRONMENTS) / name
 
 
 def slot_file(main: Path, slot: Slot) -> Path:
-    """The env file with the key of a slot, beside the identity's own, which has the current one."""
+    """Return the path of the env file that holds the secondary access key, which is in this slot."""
     return main.with_suffix(f".{slot}{main.suffix}")
 
 
-def held(main: Path, slot: Slot) -> Held | None:
-    """The key of a slot, from the env file of the identity that holds it: its own, or that of the slot."""
+def short(file: Path) -> Path:
+    """Return the path relative to the working directory, for messages."""
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+
+
+def load(file: Path, environment: str) -> Settings:
+    """Return the settings in an env file, for a command that uses its access key.
+
+    Raises:
+        UsageError: it is missing, not valid, or not private.
+    """
+    if not file.exists():
+        raise UsageError(
+            f"{short(file)} is missing; create it with `python -m infra up {environment}` or "
+            f"`pulumi up -s {environment}`"
+        )
+    try:
+        settings = Settings.from_env(read_env_file(file))
+    except StorageConfigError as error:
+        raise UsageError(f"{short(file)} cannot be used: {error}") from error
+    require_private(file)
+    return settings
+
+
+def access_key(file: Path) -> Keys | None:
+    """Return the access key in an env file, or None if the file is missing, not valid, or has none.
+
+    Its permissions are not checked: the callers replace the file with a private one, or only compare it.
+    """
+    try:
+        settings = Settings.from_env(read_env_file(file))
+    except StorageConfigError:
+        return None
+    if settings.access_key_id is None or settings.secret_access_key is None:
+        return None
+    return Keys(settings.access_key_id, settings.secret_access_key)
+
+
+def access_key_in(main: Path, slot: Slot) -> StoredKey | None:
+    """Return the access key of a slot, from the identity's env file or from that of the slot."""
     for file in (main, slot_file(main, slot)):
-        found = keys(file)
-        if found and (note := key_note.read(file)).slot == slot:
-            return Held(file, found, note)
+        if (key := access_key(file)) and (info := key_info.read(file)).slot == slot:
+            return StoredKey(file, key, info)
     return None
 
 
-def render(settings: Settings, environment: str, identity: str, key: KeyNote | None = None) -> str:
-    """The text of the env file: the same for the same settings, to the byte."""
+def require_private(file: Path) -> None:
+    """Refuse an env file that another user may read or change, by the rule of `python -m core.storage check`.
+
+    That check only warns about a file of another user, because a container often runs as another user than wrote
+    it. Here it is refused: that user could change where `infra copy` writes.
+
+    Raises:
+        UsageError: with the command that repairs it.
+    """
+    status, message = env_file_permissions(str(short(file)))
+    if status != "ok":
+        raise UsageError(
+            f"{message}; if another user may have read the access key, replace it with `python -m infra rotate`"
+        )
+
+
+def state(file: Path) -> State:
+    """Return whether the file is as this project wrote it."""
+    if not file.exists():
+        return "missing"
+    if not file.is_file():
+        return "unreadable"
+    try:
+        text = file.read_bytes().decode(errors="replace")  # no newline is translated: sh reads them as they are
+    except OSError:
+        return "unreadable"
+    _, mark, rest = text.partition(_DIGEST)
+    digest, _, body = rest.partition("\n")
+    if not mark:
+        return "foreign"
+    return "as written" if digest == _digest(body) else "edited"
+
+
+def render(settings: Settings, environment: str, identity: str, key: KeyInfo | None = None) -> str:
+    """Return the text of an env file: the same bytes for the same settings."""
     body = render_env_file(settings.to_env())
     header = [
         f"Storage of environment {environment}, identity {identity}. Generated by mpr-storage: do not edit.",
-        f"To change it, change {config.stack_file(environment).name} and deploy again.",
+        f"To change it, change {stack_files.path(environment).name} and deploy again.",
         *([str(key)] if key and settings.access_key_id else []),
     ]
     return "".join(f"# {line}\n" for line in header) + f"{_DIGEST}{_digest(body)}\n" + body
 
 
-def read(file: Path) -> Settings | None:
-    """The settings of an env file; None when there is none or it cannot be used."""
-    try:
-        return Settings.from_env(read_env_file(file))
-    except StorageConfigError:
-        return None
-
-
-def keys(file: Path) -> Keys | None:
-    """The keys in an env file, if there are any."""
-    settings = read(file)
-    if settings is None or settings.access_key_id is None or settings.secret_access_key is None:
-        return None
-    return Keys(settings.access_key_id, settings.secret_access_key)
-
-
 def write(file: Path, text: str) -> bool:
-    """Write an env file, mode 0600, atomically and durably; False when it was the same already.
+    """Write an env file atomically, with mode 0600; return whether its content changed.
 
     Raises:
         UsageError: the folder cannot be written, or the file was edited by hand.
@@ -100,73 +162,46 @@ def write(file: Path, text: str) -> bool:
     return True
 
 
+def write_all(environment: str, identity: str, slots: Slots, texts: Mapping[Slot, str]) -> dict[Path, bool]:
+    """Write the texts of an identity's slots to its env files, and remove the files of other slots.
+
+    The identity's own file is written last, so that every access key is in a file at any time: its secret cannot
+    be read again. Return by file whether its content changed.
+    """
+    main = path(environment, identity)
+    wanted = {main if slot == slots.current else slot_file(main, slot): text for slot, text in texts.items()}
+    changed = {file: write(file, wanted[file]) for file in sorted(wanted, key=lambda file: file == main)}
+    for file in (slot_file(main, slot) for slot in SLOTS):
+        if file not in wanted:
+            remove(file)
+    return changed
+
+
 def require_writable(files: Iterable[Path]) -> None:
     """Refuse before anything is created, if one of the files could not be written later.
 
     Raises:
-        UsageError: naming every file, and what to do.
+        UsageError: with each of the files, and what to do.
     """
     problems = [problem for file in files if (problem := _problem(file))]
     if problems:
         raise UsageError("\n".join(problems))
 
 
-def require_private(file: Path) -> None:
-    """Refuse an env file whose secret others may know.
-
-    Raises:
-        UsageError: others may read it, or it is somebody else's; with the command that mends it.
-    """
-    found = file.stat()
-    if found.st_uid not in {os.geteuid(), 0}:
-        raise UsageError(f"{short(file)} belongs to somebody else: `sudo chown {os.geteuid()} {short(file)}`")
-    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError(
-            f"others may read {short(file)}: `chmod 600 {short(file)}`, and if somebody may have read it, replace "
-            "its key with `python -m infra rotate`"
-        )
+def _problem(file: Path) -> str | None:
+    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK | os.X_OK):
+        return f"cannot write {short(file)}: make the folder {short(file.parent)} writable, then run this again"
+    message = _IRREPLACEABLE.get(state(file))
+    return message and message.format(short(file))
 
 
 def remove(file: Path) -> bool:
-    """Remove an env file that this project made; False when there is none, or somebody edited it."""
-    if not file.is_file() or not is_as_written(file):
+    """Remove an env file; return False if there is none, or it is not as this project wrote it."""
+    if state(file) != "as written":
         return False
     file.unlink()
     return True
 
 
-def _problem(file: Path) -> str | None:
-    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK | os.X_OK):
-        return f"cannot write {short(file)}: make the folder {short(file.parent)} writable, then run this again"
-    if not file.exists():
-        return None
-    if not file.is_file() or not os.access(file, os.R_OK):
-        return f"cannot read {short(file)}: move it away, then run this again"
-    as_written = is_as_written(file)
-    if as_written is None:
-        return f"{short(file)} was not made by mpr-storage: move it away, then run this again"
-    if not as_written:
-        return (
-            f"{short(file)} was edited by hand: put the change into the stack's configuration, "
-            "move the file away, then run this again"
-        )
-    return None
-
-
-def is_as_written(file: Path) -> bool | None:
-    """Whether the digest in the header fits what follows; None when there is no such header."""
-    text = file.read_bytes().decode(errors="replace")  # no newline is translated: sh reads them as they are
-    _, mark, rest = text.partition(_DIGEST)
-    if not mark:
-        return None
-    recorded, _, body = rest.partition("\n")
-    return recorded == _digest(body)
-
-
 def _digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:16]
-
-
-def short(file: Path) -> Path:
-    """The path as seen from here, for messages."""
-    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file

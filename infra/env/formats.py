@@ -1,8 +1,7 @@
-"""The formats that `python -m infra env --format` writes: a row and a pure function each.
+"""The formats of `python -m infra env --format`: a row and a pure function each.
 
-No format escapes anything: `render` lets through only values made of the characters that mean nothing to any
-reader (`render_env_file`), which also covers INI, YAML, JSON and SQL strings. The one character among them that
-GitHub reads otherwise is seen to in `masks`.
+No format escapes anything: `render` refuses values with characters that are special in any of them
+(`render_env_file`), in strings of INI, YAML, JSON and SQL too. Only GitHub's percent sign is escaped, in `masks`.
 """
 
 from __future__ import annotations
@@ -18,137 +17,127 @@ import yaml
 from core.storage._internal import render_env_file
 from core.storage.settings import Settings
 from infra.env import files, options
-from infra.env.subject import Subject
+from infra.env.identity_settings import IdentitySettings
+from infra.targets.registry import TARGETS
 
-#: The one format that goes where GitHub says, and not to stdout.
+#: The format that is appended to the file that GITHUB_ENV names.
 GITHUB_ACTIONS = "github-actions"
 
-#: By the end of the endpoint's host name (https://rclone.org/s3/#s3-provider). AWS is where there is no endpoint.
-_RCLONE_PROVIDERS = (
-    (".amazonaws.com", "AWS"),
-    (".amazonaws.com.cn", "AWS"),
-    ("storage.googleapis.com", "GCS"),
-    (".r2.cloudflarestorage.com", "Cloudflare"),
-)
 
-
-def render(name: str, subject: Subject) -> str:
-    """The text of the format `name`, ending in a newline.
+def render(name: str, identity: IdentitySettings) -> str:
+    """Return the settings in the format `name`.
 
     Raises:
-        StorageConfigError: a value holds a character that readers take differently. The message names the
-            variable and never shows the value.
+        StorageConfigError: a value has a special character. The message has the variable's name, never its value.
     """
-    render_env_file(subject.settings.to_env())
-    return FORMATS[name](subject)
+    render_env_file(identity.settings.to_env())
+    return FORMATS[name](identity)
 
 
 def masks(settings: Settings) -> str:
-    """What hides the keys in the log of a job: one workflow command for each.
+    """Return the workflow commands that hide the credentials in the log of a GitHub job.
 
-    GitHub decodes %25, %0D and %0A in the data of a command, so a percent sign is written as the first
+    GitHub decodes %25, %0D and %0A in the data of a command, so a percent sign is written as %25
     (https://docs.github.com/actions/reference/workflow-commands-for-github-actions#masking-a-value-in-a-log).
     """
-    keys = (settings.access_key_id, settings.secret_access_key, settings.session_token)
-    return "".join(f"::add-mask::{one.replace('%', '%25')}\n" for one in keys if one)
+    credentials = (settings.access_key_id, settings.secret_access_key, settings.session_token)
+    return _lines(f"::add-mask::{value.replace('%', '%25')}" for value in credentials if value)
 
 
-def _env_file_of(subject: Subject) -> str:
-    return files.render(subject.settings, subject.environment, subject.identity)
+def _env_file_of(identity: IdentitySettings) -> str:
+    return files.render(identity.settings, identity.environment, identity.identity)
 
 
-def _shell(subject: Subject) -> str:
-    return _lines(f"export {name}={shlex.quote(value)}" for name, value in subject.settings.to_env().items())
+def _shell(identity: IdentitySettings) -> str:
+    return _lines(f"export {name}={shlex.quote(value)}" for name, value in identity.settings.to_env().items())
 
 
-def _json(subject: Subject) -> str:
-    return json.dumps(subject.settings.to_env(), indent=2) + "\n"
+def _json(identity: IdentitySettings) -> str:
+    return json.dumps(identity.settings.to_env(), indent=2) + "\n"
 
 
-def _github_actions(subject: Subject) -> str:
-    """No comment: the runner would take it for a variable, or refuse the file."""
-    return _lines(f"{name}={value}" for name, value in subject.settings.to_env().items())
+def _github_actions(identity: IdentitySettings) -> str:
+    """Return the variables without a comment, which the runner would refuse or take for a variable."""
+    return _lines(f"{name}={value}" for name, value in identity.settings.to_env().items())
 
 
-def _kubernetes(subject: Subject) -> str:
-    """A Secret for `envFrom`. Under ``data``: a key that is gone from ``stringData`` stays in the cluster.
+def _kubernetes(identity: IdentitySettings) -> str:
+    """Return a Secret for `envFrom`.
 
-    Its name is a DNS subdomain (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).
+    It uses ``data``, because entries removed from ``stringData`` stay in the cluster. Its name is a DNS subdomain
+    (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).
     """
-    variables = subject.settings.to_env().items()
+    variables = identity.settings.to_env().items()
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": re.sub("[^a-z0-9]+", "-", f"mpr-storage-{subject.label}".lower())},
+        "metadata": {"name": re.sub("[^a-z0-9]+", "-", f"mpr-storage-{identity.label}".lower())},
         "type": "Opaque",
         "data": {name: base64.b64encode(value.encode()).decode() for name, value in variables},
     }
     return yaml.safe_dump(secret, sort_keys=False)
 
 
-def rclone_options(subject: Subject) -> dict[str, str]:
-    """A remote of rclone, option by option; also what `python -m infra copy` hands to rclone.
+def rclone_options(identity: IdentitySettings) -> dict[str, str]:
+    """Return the options of an rclone remote; `python -m infra copy` uses them too.
 
-    Without ``no_check_bucket`` rclone would try to make the bucket on each upload.
+    Without ``no_check_bucket`` rclone would try to create the bucket on each upload.
     """
-    settings = subject.settings
+    settings = identity.settings
+    host = (identity.netloc or ".amazonaws.com").partition(":")[0]
     options = {
         "type": "s3",
-        "provider": _rclone_provider(subject),
-        "env_auth": "false" if subject.has_keys else "true",
+        "provider": next(
+            (spec.rclone_provider for spec in TARGETS.values() if host.endswith(spec.hosts)), "Other"
+        ),
+        "env_auth": "false" if identity.has_access_key else "true",
         "access_key_id": settings.access_key_id,
         "secret_access_key": settings.secret_access_key,
         "session_token": settings.session_token,
         "region": settings.region,
         "endpoint": settings.endpoint_url,
-        "force_path_style": "true" if subject.addressing == "path" else "false",
+        "force_path_style": "true" if identity.addressing == "path" else "false",
         "no_check_bucket": "true",
     }
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _rclone(subject: Subject) -> str:
-    return _section(subject.label, **rclone_options(subject))
+def _rclone(identity: IdentitySettings) -> str:
+    return _section(identity.label, **rclone_options(identity))
 
 
-def _rclone_provider(subject: Subject) -> str:
-    if subject.host is None:
-        return "AWS"
-    return next((name for end, name in _RCLONE_PROVIDERS if subject.host.endswith(end)), "Other")
+def _aws_profile(identity: IdentitySettings) -> str:
+    """Return a profile for ``~/.aws/config``.
 
-
-def _aws_profile(subject: Subject) -> str:
-    """A profile of ``~/.aws/config``, which may hold keys as well as ``~/.aws/credentials``.
-
-    The endpoint is that of the service S3 alone: ``endpoint_url`` of the profile itself would send every other
-    service there too (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html).
+    The endpoint is set for S3 alone: ``endpoint_url`` of the profile would be used for every service
+    (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html).
     """
-    settings = subject.settings
+    settings = identity.settings
     checksums = None if settings.dialect.checksums == "when_supported" else settings.dialect.checksums
     profile = _section(
-        f"profile {subject.label}",
+        f"profile {identity.label}",
         aws_access_key_id=settings.access_key_id,
         aws_secret_access_key=settings.secret_access_key,
         aws_session_token=settings.session_token,
         region=settings.region,
         request_checksum_calculation=checksums,
         response_checksum_validation=checksums,
-        s3={"addressing_style": subject.addressing},
-        services=settings.endpoint_url and subject.label,
+        s3={"addressing_style": identity.addressing},
+        services=settings.endpoint_url and identity.label,
     )
     if settings.endpoint_url is None:
         return profile
-    return profile + "\n" + _section(f"services {subject.label}", s3={"endpoint_url": settings.endpoint_url})
+    return profile + "\n" + _section(f"services {identity.label}", s3={"endpoint_url": settings.endpoint_url})
 
 
 def _section(name: str, **values: str | Mapping[str, str] | None) -> str:
-    """A section of an INI file, without the values that there are none of. A mapping is indented below its key."""
+    """Return a section of an INI file without the values that are None; a mapping is indented below its name."""
     lines = [f"[{name}]"]
-    for key, value in values.items():
+    for option, value in values.items():
         if isinstance(value, str):
-            lines.append(f"{key} = {value}")
+            lines.append(f"{option} = {value}")
         elif value:
-            lines += [f"{key} =", *(f"  {inner} = {text}" for inner, text in value.items())]
+            lines += [f"{option} =", *(f"  {suboption} = {text}" for suboption, text in value.items())]
     return _lines(lines)
 
 
@@ -156,8 +145,8 @@ def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-#: dotenv, docker and systemd are one text: env files are written so that all of them read the same.
-FORMATS: Mapping[str, Callable[[Subject], str]] = {
+#: dotenv, docker and systemd are the same text: they read an env file alike.
+FORMATS: Mapping[str, Callable[[IdentitySettings], str]] = {
     "dotenv": _env_file_of,
     "shell": _shell,
     "json": _json,

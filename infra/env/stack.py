@@ -1,74 +1,77 @@
-"""The deployed stack: the settings of each identity, as the Pulumi program exported them."""
+"""The deployed stack: the settings of each identity, from the outputs of the Pulumi program."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from core.storage import StorageConfigError
 from core.storage.settings import Settings
-from infra.env import key_note
-from infra.env.key_note import KeyNote
+from infra.env import key_info
+from infra.env.key_info import KeyInfo
+from infra.env.outputs import IDENTITIES, SLOTS
 from infra.errors import InfraError, UnreachableError
 from infra.local import engine
 from infra.local.engine import Engine
 
-#: The output that says which key is in which env file. No identity can be called so.
-SLOTS = "keySlots"
-
 
 @dataclass(frozen=True)
 class Stack:
-    """What the last update of an environment left."""
+    """The outputs of the last update."""
 
     #: By identity.
     settings: Mapping[str, Settings]
     updated: datetime | None
-    #: The key of each identity.
-    keys: Mapping[str, KeyNote] = field(default_factory=dict)
+    #: The primary access key of each identity.
+    keys: Mapping[str, KeyInfo] = field(default_factory=dict)
 
 
 def read(environment: str) -> Stack:
-    """The deployed stack of an environment. Starts no update and changes nothing.
+    """Return the deployed stack of an environment; changes nothing.
 
     Raises:
-        UnreachableError: there is no Pulumi engine, or its backend does not answer.
-        InfraError: nothing is deployed.
+        UnreachableError: Pulumi is not installed, or its backend does not respond.
+        InfraError: the environment is not deployed.
     """
-    found = engine.find()
-    if found is None:
-        raise UnreachableError(
-            "the deployed stack cannot be read without Pulumi: https://www.pulumi.com/docs/install/"
-        )
-    stack = deployed(found, environment)
+    stack = find(require_engine(), environment)
     if stack is None:
         raise InfraError(f"{environment} is not deployed; `pulumi up -s {environment}` deploys it")
     return stack
 
 
-def deployed(found: Engine, environment: str) -> Stack | None:
-    """The same by this engine; None when nothing is deployed."""
-    left = found.deployed(environment)
-    if left is None or not left.outputs:
+def require_engine() -> Engine:
+    """Return the Pulumi engine, which must be installed."""
+    if pulumi := engine.find():
+        return pulumi
+    raise UnreachableError(
+        "the deployed stack cannot be read without Pulumi: https://www.pulumi.com/docs/install/"
+    )
+
+
+def find(pulumi: Engine, environment: str) -> Stack | None:
+    """Return the deployed stack, or None if the environment is not deployed."""
+    deployed = pulumi.deployed(environment)
+    if deployed is None or not deployed.outputs:
         return None
     try:
-        settings = {name: Settings.from_env(variables) for name, variables in _by_identity(left.outputs).items()}
+        settings = {name: Settings.from_env(env) for name, env in _by_identity(deployed.outputs).items()}
     except StorageConfigError as error:
         raise InfraError(
             f"the outputs of stack {environment} are incomplete ({error}); run `pulumi up -s {environment}` again"
         ) from error
-    return Stack(settings, left.updated, _keys(left.outputs.get(SLOTS)))
+    slots = deployed.outputs.get(SLOTS) or {}  # none: deployed by an earlier version
+    keys = {name: key_info.parse(key["slot"], key.get("made")) for name, key in slots.items() if key}
+    return Stack(settings, deployed.updated, keys)
 
 
-def _by_identity(outputs: Mapping[str, object]) -> dict[str, dict[str, str]]:
-    """The outputs as `infra.program` exports them: `app` flat, each other identity in a mapping of its own."""
+def _by_identity(outputs: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
+    """Return the variables of each identity."""
+    if IDENTITIES in outputs:
+        identities: Mapping[str, Mapping[str, str]] = outputs[IDENTITIES]
+        return identities
+    # Deployed by an earlier version: `app` flat, each other identity in a mapping of its own.
     app = {name: value for name, value in outputs.items() if isinstance(value, str)}
     others = {name: value for name, value in outputs.items() if isinstance(value, dict) and name != SLOTS}
     return ({"app": app} if app else {}) | others
-
-
-def _keys(found: object) -> dict[str, KeyNote]:
-    if not isinstance(found, dict):
-        return {}  # deployed by an earlier version
-    return {name: key_note.of(one.get("slot"), one.get("made")) for name, one in found.items() if one}

@@ -1,4 +1,1 @@
-"""The embedded store: a SeaweedFS that runs on the user's own machine, for environments that need no cloud.
-
-`infra.local.store` starts, finds, stops and removes it; `infra.local.command` is `python -m infra store`.
-"""
+"""Environments on this machine: the embedded store (a SeaweedFS), and the commands `up`, `down` and `store`."""

@@ -6,21 +6,19 @@ import sys
 
 import click
 
-from infra import config as configuration
 from infra import plan
-from infra.config import EMBEDDED, EnvironmentConfig
-from infra.connection import connect, given_keys
+from infra.config import stack_files
+from infra.config.environment import EMBEDDED, EnvironmentConfig
+from infra.config.load import load_environment
+from infra.connection import connect
 from infra.env import files
 from infra.errors import UsageError
 from infra.local import deletion, engine, store
-from infra.local.deletion import Deletion
 from infra.local.engine import Engine
 from infra.local.lifecycle import one_at_a_time, require_engine
-from infra.plan import Plan
 from infra.stores import buckets
-from infra.stores.keys import Credentials, credentials
-
-Values = dict[str, object]
+from infra.stores.keys import identity_manager
+from infra.targets.registry import TARGETS
 
 
 @click.command()
@@ -30,21 +28,21 @@ Values = dict[str, object]
 )
 @click.option("--yes", is_flag=True, help="With --delete: do not ask. For scripts.")
 def down(environment: str, *, delete: bool, yes: bool) -> int:
-    """Stop the embedded store. Buckets, keys and env files stay, and `up` goes on with them.
+    """Stop the embedded store. Buckets, keys and env files stay, and `up` starts it again with them.
 
-    With --delete, say how many objects and bytes will be deleted, ask, and delete them: only in an environment
+    With --delete, print how many objects and bytes will be deleted, ask, and delete them: only in an environment
     that is `disposable: true`, and only buckets that it created. A bucket that existed before stays.
     """
     if yes and not delete:
         raise click.UsageError("--yes answers the question of --delete, and has no meaning without it")
-    config = configuration.load(environment)
-    if not delete:
-        with one_at_a_time():
-            _stop(config)
-        return 0
-    _require_consent(config, yes=yes)
+    config = load_environment(environment)
+    if delete:
+        _require_consent(config, yes=yes)
     with one_at_a_time():
-        return _delete(config, configuration.read_values(environment), yes=yes)
+        if delete:
+            return _delete(config, yes=yes)
+        _stop(config)
+    return 0
 
 
 def _stop(config: EnvironmentConfig) -> None:
@@ -53,7 +51,7 @@ def _stop(config: EnvironmentConfig) -> None:
             f"{config.environment} is not on the embedded store, so there is nothing to stop; nothing was deleted"
         )
     elif store.stop():
-        click.echo("the store is stopped; buckets, keys and env files stay, and `up` goes on with them")
+        click.echo("the store is stopped; buckets, keys and env files stay, and `up` starts it again with them")
     else:
         click.echo("the store was not running; buckets, keys and env files stay")
 
@@ -67,8 +65,8 @@ def _require_consent(config: EnvironmentConfig, *, yes: bool) -> None:
     name = config.environment
     if not config.disposable:
         raise UsageError(
-            f"{name} is not disposable, so nothing was deleted. If everything in its buckets may go, set "
-            f"`mpr-storage:disposable: true` in {files.short(configuration.stack_file(name))}, deploy once, and "
+            f"{name} is not disposable, so nothing was deleted. If everything in its buckets may be deleted, set "
+            f"`mpr-storage:disposable: true` in {files.short(stack_files.path(name))}, deploy once, and "
             "run this again"
         )
     if not yes and not sys.stdin.isatty():
@@ -78,38 +76,41 @@ def _require_consent(config: EnvironmentConfig, *, yes: bool) -> None:
         )
 
 
-def _delete(config: EnvironmentConfig, values: Values, *, yes: bool) -> int:
-    """Delete the environment once the user agrees; return the exit code."""
-    found = engine.find()
-    require_engine(found, config)
+def _delete(config: EnvironmentConfig, *, yes: bool) -> int:
+    """Delete the environment if the user agrees; return the exit code."""
+    pulumi = engine.find()
+    require_engine(pulumi, config)
     if config.endpoint != EMBEDDED:
-        return _ask_and_delete(config, values, found, yes=yes)
+        return _ask_and_delete(config, pulumi, yes=yes)
     was_running = store.find() is not None
     store.start(report=click.echo)
-    deleted = False
+    code = None
     try:
-        code = _ask_and_delete(config, values, found, yes=yes)
-        deleted = code == 0
+        code = _ask_and_delete(config, pulumi, yes=yes)
     finally:
-        if not deleted and not was_running:
-            store.stop()  # started only to count
-    if deleted:
-        _remove_store(config, values)
+        if code != 0 and not was_running:
+            store.stop()  # it was started only to count
+    if code == 0:
+        _remove_store(config)
     return code
 
 
-def _ask_and_delete(config: EnvironmentConfig, values: Values, found: Engine | None, *, yes: bool) -> int:
-    made = None if config.in_cloud else plan.look(config, values)
-    planned = deletion.look(config, made, found)
+def _ask_and_delete(config: EnvironmentConfig, pulumi: Engine | None, *, yes: bool) -> int:
+    on_store = None if TARGETS[config.target].is_cloud else plan.look(config)
+    planned = deletion.look(config, on_store, pulumi)
     for sentence in deletion.sentences(config, planned):
         click.echo(sentence)
     if not yes and not _is_confirmed():
         click.echo("nothing was deleted")
         return UsageError.exit_code
-    if found:
-        found.destroy(config.environment)
-    if made:
-        _delete_rest(made, planned, credentials(config.credentials, given_keys(values)))
+    if pulumi:
+        pulumi.destroy(config.environment)
+    if on_store:  # what `init` created, and what is missing in Pulumi's state
+        manager = identity_manager(config.credentials, config.secrets.external())
+        for identity in config.identities:
+            manager.delete_identity(on_store.store, on_store.name(identity))
+        for bucket in planned.deleted:
+            buckets.delete(on_store.store, bucket, with_content=True)
     for name in config.names:
         files.remove(files.path(config.environment, name))
     click.echo(f"{config.environment} is deleted")
@@ -124,20 +125,13 @@ def _is_confirmed() -> bool:
         raise
 
 
-def _delete_rest(made: Plan, planned: Deletion, maker: Credentials) -> None:
-    """Delete what `init` made, and what Pulumi's state did not hold."""
-    for identity in made.config.identities:
-        maker.delete_identity(made.store, made.name(identity))
-    for bucket in planned.deleted:
-        buckets.delete(made.store, bucket, with_content=True)
-
-
-def _remove_store(config: EnvironmentConfig, values: Values) -> None:
-    """Stop the embedded store; remove its folder too if no bucket is left in it."""
-    left = [bucket["Name"] for bucket in connect(EMBEDDED, config.region, values).s3.list_buckets()["Buckets"]]
-    if left:
+def _remove_store(config: EnvironmentConfig) -> None:
+    """Stop the embedded store; remove its folder as well if it has no other bucket."""
+    admin = connect(EMBEDDED, config.region, config.secrets)
+    others = [bucket["Name"] for bucket in admin.s3.list_buckets()["Buckets"]]
+    if others:
         store.stop()
-        click.echo(f"the store is stopped; it keeps {', '.join(left)}")
+        click.echo(f"the store is stopped; it keeps {', '.join(others)}")
     else:
         store.remove()
-        click.echo("the store held no other bucket and is removed")
+        click.echo("the store has no other bucket and is removed")

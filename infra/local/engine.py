@@ -1,7 +1,7 @@
-"""The Pulumi engine on this machine: found, or installed by Pulumi's own installer, and run.
+"""The Pulumi engine on this machine: found or installed, and run.
 
-Somebody who has a Pulumi backend of his own keeps it. Otherwise state goes to ``.local/pulumi/``, encrypted
-with a passphrase that is made there once.
+A Pulumi backend of the user's own is used. Without one, the state is in ``.local/pulumi/``, encrypted with a
+passphrase that is generated there.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from typing import Any
 import click
 import yaml
 
-from infra import config, private_file
+from infra import private_file
+from infra.config import stack_files
 from infra.errors import InfraError, UnreachableError
-from infra.local._layout import local_folder
+from infra.local.folder import local_folder
 
 _INSTALL_SECONDS = 60
 _RETRY_INSTALL_SECONDS = 24 * 3600
@@ -35,7 +36,7 @@ _INSTALLER = "import sys; from pulumi.automation import PulumiCommand; PulumiCom
 
 @dataclass(frozen=True)
 class Deployed:
-    """What the last update of a stack left. Holds secrets in clear, which its ``repr`` does not show."""
+    """The outputs of a stack, with secrets in plain text, and the time of its last update."""
 
     outputs: Mapping[str, Any] = field(repr=False)
     updated: datetime | None
@@ -43,20 +44,20 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Engine:
-    """A `pulumi` command, and the environment that it runs in."""
+    """The path of the `pulumi` command, and its environment variables."""
 
     command: str
-    environ: Mapping[str, str]
-    #: True: the state is under .local/, and nobody else's.
+    environ: Mapping[str, str] = field(repr=False)
+    #: Whether the state is the one under .local/, which no other machine uses.
     own_state: bool
 
     def up(self, environment: str) -> None:
-        """Bring the stack to what the program says, healing what an interrupted run left."""
+        """Update the stack, after a refresh that finds what an interrupted update left."""
         self._select(environment)
         self._run("up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs", *self._stack(environment))
 
     def destroy(self, environment: str) -> None:
-        """Delete all that is in the stack, and the stack. Nothing happens when there is none."""
+        """Delete the resources of the stack, and the stack; do nothing if there is no such stack."""
         if self._find(environment) is None:
             return
         self._select(environment)
@@ -64,85 +65,84 @@ class Engine:
         self._run("stack", "rm", "--yes", "--preserve-config", "--stack", environment)
 
     def deployed(self, environment: str) -> Deployed | None:
-        """What the last update of the stack left; None when there is no such stack.
+        """Return the outputs of the stack, or None if there is no such stack.
 
         Raises:
-            UnreachableError: the backend does not answer, or its secrets cannot be decrypted.
+            UnreachableError: the backend does not respond, or its secrets cannot be decrypted.
         """
-        found = self._find(environment)
-        if found is None:
+        stack = self._find(environment)
+        if stack is None:
             return None
         outputs = self._read("stack", "output", "--json", "--show-secrets", "--stack", environment)
-        return Deployed(outputs, datetime.fromisoformat(found["lastUpdate"]) if found.get("lastUpdate") else None)
+        return Deployed(outputs, datetime.fromisoformat(stack["lastUpdate"]) if stack.get("lastUpdate") else None)
 
     def preview(self, environment: str) -> dict[str, Any]:
-        """What an update would change, by reality: every resource is read where it is. Changes nothing.
+        """Return the preview of an update that first refreshes every resource. Changes nothing.
 
         Raises:
-            UnreachableError: the backend or a provider does not answer, or refuses.
+            UnreachableError: the backend or a provider does not respond, or refuses.
         """
         if self.own_state:
             _write_settings(environment)
-        found: dict[str, Any] = self._read("preview", "--refresh", "--json", *self._stack(environment))
-        return found
+        preview: dict[str, Any] = self._read("preview", "--refresh", "--json", *self._stack(environment))
+        return preview
 
     def resources(self, environment: str) -> list[dict[str, Any]]:
-        """The resources in the state of a stack, with their secrets in clear.
+        """Return the resources in the state of the stack, with secrets in plain text.
 
         Raises:
-            UnreachableError: the backend does not answer, or its secrets cannot be decrypted.
+            UnreachableError: the backend does not respond, or its secrets cannot be decrypted.
         """
         state = self._read("stack", "export", "--show-secrets", "--stack", environment)
         return list(state["deployment"].get("resources") or [])
 
     def _find(self, environment: str) -> dict[str, Any] | None:
-        """The stack in the list of all."""
-        listed: list[dict[str, Any]] = self._read("stack", "ls", "--json")
-        return next((one for one in listed if one["name"].rpartition("/")[2] == environment), None)
+        stacks: list[dict[str, Any]] = self._read("stack", "ls", "--json")
+        return next((stack for stack in stacks if stack["name"].rpartition("/")[2] == environment), None)
 
     def _read(self, *arguments: str) -> Any:
-        """What a command answers in JSON. Nothing of it is shown: it may hold secrets."""
-        done = subprocess.run(
+        """Run a command and return its JSON output, which may have secrets, so that it is not shown."""
+        result = subprocess.run(
             [self.command, "--non-interactive", *arguments],
-            cwd=config.ROOT,
+            cwd=stack_files.ROOT,
             env=self.environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode:
-            said = " ".join((done.stderr or _errors(done.stdout)).split()) or f"exit code {done.returncode}"
-            raise UnreachableError(f"`pulumi {' '.join(arguments[:2])}` failed: {said}")
-        return json.loads(done.stdout)
+        if result.returncode:
+            message = " ".join((result.stderr or _diagnostics(result.stdout)).split())
+            raise UnreachableError(
+                f"`pulumi {' '.join(arguments[:2])}` failed: {message or f'exit code {result.returncode}'}"
+            )
+        return json.loads(result.stdout)
 
     def _select(self, environment: str) -> None:
-        """Make the stack if there is none, and lift the lock of a run that was killed."""
+        """Create the stack if necessary, and remove the lock of a killed update."""
         if not self.own_state:
             self._run("stack", "select", "--create", environment)
             return
-        _heal(environment)
-        _home().joinpath("Pulumi.yaml").write_text(
-            f"name: {config.NAMESPACE}\nruntime: python\n", encoding="utf-8"
-        )
+        project = f"name: {stack_files.NAMESPACE}\nruntime: python\n"
+        _home().joinpath("Pulumi.yaml").write_text(project, encoding="utf-8")
         self._run("stack", "select", "--create", environment, "--cwd", str(_home()))
         _write_settings(environment)
-        # Only this machine uses this state, and one command at a time: a lock is what a killed run left.
+        # Only one command at a time updates this state, so a lock is that of a killed one.
         if any((_home() / "state" / ".pulumi" / "locks").rglob(f"{environment}/*.json")):
             self._run("cancel", "--yes", "--stack", environment)
 
     def _stack(self, environment: str) -> list[str]:
-        """The arguments that name the stack and its configuration."""
-        here = ["--stack", environment]
-        return [*here, "--config-file", str(_settings_file(environment))] if self.own_state else here
+        """Return the arguments that name the stack and its configuration."""
+        config = ["--config-file", str(_settings_file(environment))] if self.own_state else []
+        return ["--stack", environment, *config]
 
     def _run(self, *arguments: str) -> None:
-        """Run one command to its end. An interruption is handed on, so that Pulumi can save its state."""
+        """Run a command on the terminal. Pass an interruption on and wait, so that Pulumi can save its state."""
         process = subprocess.Popen(
             [self.command, "--non-interactive", *arguments],
-            cwd=config.ROOT,
+            cwd=stack_files.ROOT,
             env=self.environ,
-            start_new_session=True,  # a Ctrl-C comes here alone, and is handed on once
+            start_new_session=True,  # or Ctrl-C would reach it twice, from the terminal too, and end it at once
         )
         interrupted = False
         while True:
@@ -155,68 +155,76 @@ class Engine:
         if interrupted:
             raise KeyboardInterrupt
         if code:
-            raise InfraError(f"pulumi {arguments[0]} failed; what it said is above")
+            raise InfraError(f"pulumi {arguments[0]} failed; its messages are above")
 
 
-def _errors(answer: str) -> str:
-    """The errors that an answer in JSON tells of."""
+def _diagnostics(output: str) -> str:
+    """Return the error messages in the JSON output of a failed command."""
     try:
-        told = json.loads(answer).get("diagnostics") or []
+        diagnostics = json.loads(output).get("diagnostics") or []
     except (ValueError, AttributeError):
         return ""
-    return " ".join(dict.fromkeys(one["message"] for one in told if one.get("severity") == "error"))
+    return " ".join(dict.fromkeys(entry["message"] for entry in diagnostics if entry.get("severity") == "error"))
 
 
 def find() -> Engine | None:
-    """The engine, if `pulumi` is on PATH or was installed under .local/ before."""
+    """Return the engine if `pulumi` is on PATH or was installed under .local/, else None."""
     command = shutil.which("pulumi") or shutil.which("pulumi", path=str(_home() / "bin"))
     return _engine(command) if command else None
 
 
 def install() -> Engine | None:
-    """Install the engine under .local/ by Pulumi's own installer; None if it cannot be had within 60 s.
+    """Install the engine under .local/ with Pulumi's own installer; return None if that fails or takes over 60 s.
 
-    After a failure it is not tried again for a day, so that `make up` stays quick where there is no network.
+    After a failure it is not tried again for a day, so that `make up` stays quick without a network.
     """
-    failed = _home() / "install-failed"
-    if failed.exists() and time.time() - failed.stat().st_mtime < _RETRY_INSTALL_SECONDS:
+    failure = _home() / "install-failed"
+    if failure.exists() and time.time() - failure.stat().st_mtime < _RETRY_INSTALL_SECONDS:
         return None
     _home().mkdir(parents=True, exist_ok=True)
-    if not _installed():
-        failed.touch()
-        return None
-    return find()
-
-
-def _installed() -> bool:
-    """Run the installer, which is a shell script with children of its own, and end them all when time is up."""
     quiet = subprocess.DEVNULL
     command = [sys.executable, "-c", _INSTALLER, str(_home())]
     with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True) as process:
         try:
-            return process.wait(_INSTALL_SECONDS) == 0
+            code = process.wait(_INSTALL_SECONDS)
         except subprocess.TimeoutExpired:
-            return False
+            code = None
         finally:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)  # it is a shell script with processes of its own
+    if code == 0:
+        return find()
+    failure.touch()
+    return None
 
 
 def exports() -> list[str]:
-    """The variables with which somebody uses the state under .local/ himself."""
-    return [f"{name}={value}" for name, value in _own_state().items()]
+    """Return the environment variables with which the user's own `pulumi` uses the state under .local/."""
+    return [f"{name}={value}" for name, value in _own_backend().items()]
 
 
 def _engine(command: str) -> Engine:
-    # The engine's python must be the one that has this project's requirements.
+    # The first python on PATH runs the program, so it must be the one with this project's requirements.
     path = os.pathsep.join([str(Path(sys.executable).parent), str(Path(command).parent), os.environ["PATH"]])
     environ = os.environ | {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     if _has_backend():
         return Engine(command, environ, own_state=False)
-    return Engine(command, environ | _own_state(), own_state=True)
+    _restore_states()
+    return Engine(command, environ | _own_backend(), own_state=True)
 
 
-def _own_state() -> dict[str, str]:
+def _has_backend() -> bool:
+    """Return whether the user has a backend of their own."""
+    if os.environ.get("PULUMI_BACKEND_URL") or os.environ.get("PULUMI_ACCESS_TOKEN"):
+        return True
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    try:
+        return bool(json.loads((home / "credentials.json").read_text()).get("current"))
+    except (OSError, ValueError):
+        return False
+
+
+def _own_backend() -> dict[str, str]:
     state = _home() / "state"
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     passphrase = private_file.write_once(_home() / "passphrase", secrets.token_urlsafe(32))
@@ -227,16 +235,17 @@ def _home() -> Path:
     return local_folder() / "pulumi"
 
 
-def _heal(environment: str) -> None:
-    """Take the backup of a state that was cut off: a machine that loses power while Pulumi writes it leaves that.
+def _restore_states() -> None:
+    """Restore each state under .local/ that is empty or truncated from Pulumi's own backup, one checkpoint older.
 
-    Only in the state under .local/, which nobody else writes. The backup is that of the update before.
+    Pulumi does not sync the file, so a crash of the machine can leave it so. One such file is enough for
+    `pulumi stack ls` to fail for every environment.
     """
-    file = _home() / "state" / ".pulumi" / "stacks" / config.NAMESPACE / f"{environment}.json"
-    backup = file.with_suffix(".json.bak")
-    if file.exists() and not _is_json(file) and _is_json(backup):
-        shutil.copyfile(backup, file)
-        click.echo(f"the state of {environment} was cut off; going on from its backup")
+    for backup in (_home() / "state" / ".pulumi" / "stacks" / stack_files.NAMESPACE).glob("*.json.bak"):
+        state = backup.with_suffix("")
+        if state.exists() and not _is_json(state) and _is_json(backup):
+            shutil.copyfile(backup, state)
+            click.echo(f"the state {state.stem} was incomplete and is restored from its backup", err=True)
 
 
 def _is_json(file: Path) -> bool:
@@ -252,23 +261,12 @@ def _settings_file(environment: str) -> Path:
 
 
 def _write_settings(environment: str) -> None:
-    """The environment's configuration with the salt of this machine's passphrase.
+    """Write the environment's configuration with the salt of this machine's passphrase.
 
-    Pulumi keeps that salt in the stack's file. In the one that is committed it would be a change in every
-    clone, and a wrong passphrase for everybody else.
+    Pulumi keeps the salt in the stack's file. In the committed one it would be a change in every clone, and not
+    match the passphrase of other machines.
     """
     file = _settings_file(environment)
     salt = yaml.safe_load(file.read_text(encoding="utf-8")).get("encryptionsalt")
-    shared = yaml.safe_load(config.stack_file(environment).read_text(encoding="utf-8"))
+    shared = yaml.safe_load(stack_files.path(environment).read_text(encoding="utf-8"))
     private_file.write(file, yaml.safe_dump({"encryptionsalt": salt} | shared))
-
-
-def _has_backend() -> bool:
-    """Whether the user logged in to a backend of his own."""
-    if os.environ.get("PULUMI_BACKEND_URL") or os.environ.get("PULUMI_ACCESS_TOKEN"):
-        return True
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    try:
-        return bool(json.loads((home / "credentials.json").read_text()).get("current"))
-    except (OSError, ValueError):
-        return False

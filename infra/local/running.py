@@ -1,14 +1,17 @@
-"""The embedded store that runs, found. The Pulumi program asks this at every preview, so it imports little."""
+"""Find the running embedded store. The Pulumi program does so at every preview, so this module imports little."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import socket
+from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local import _health, _keys, _ports, _state
-from infra.local._keys import AdminKey
-from infra.local._layout import Layout, local_folder
-from infra.local._state import State
+from infra.local import ports
+from infra.local.folder import StoreFolder
+from infra.stores.access_key import Keys
+
+_TIMEOUT = 2.0  # seconds
+_HEAD = 1024  # bytes that hold the status and the Server header
 
 
 @dataclass(frozen=True)
@@ -16,22 +19,35 @@ class EmbeddedStore:
     """A running store."""
 
     endpoint: str
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
+    admin: Keys
     pid: int
 
 
 def find(root: Path | None = None) -> EmbeddedStore | None:
-    """The store of `root` if its server runs and answers, else None. Takes milliseconds and starts nothing."""
-    layout = Layout(root or local_folder())
-    state = _state.read(layout.state)
-    if state is None or not state.process.is_alive():
-        return None
-    key = _keys.read(layout.admin)
-    return described(state, key) if key is not None and _health.answers(state.s3_port) else None
+    """Return the running store, or None. Takes milliseconds and starts nothing."""
+    folder = StoreFolder(root)
+    server, admin = folder.server(), folder.admin()
+    if server and admin and server.process.is_alive() and responds(server.s3_port):
+        return EmbeddedStore(ports.url(server.s3_port), admin, server.process.pid)
+    return None
 
 
-def described(state: State, key: AdminKey) -> EmbeddedStore:
-    """The server of this record, and its administrator."""
-    endpoint = f"http://{_ports.HOST}:{state.s3_port}"
-    return EmbeddedStore(endpoint, key.access_key_id, key.secret_access_key, state.process.pid)
+def last_endpoint(root: Path | None = None) -> str:
+    """Return the endpoint of the last start, which the next start takes again if its port is free."""
+    server = StoreFolder(root).server()
+    return ports.url(server.s3_port if server else ports.PREFERRED_S3)
+
+
+def responds(port: int) -> bool:
+    """Return whether a SeaweedFS at this port refuses a request without credentials.
+
+    One that lists buckets without credentials has not loaded its users yet. The request is sent over a socket,
+    because the import of an HTTP client takes longer than the response.
+    """
+    try:
+        with socket.create_connection((ports.HOST, port), timeout=_TIMEOUT) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+            head = connection.recv(_HEAD)
+    except OSError:
+        return False
+    return head.split(b" ", 2)[1:2] == [b"403"] and b"SeaweedFS" in head

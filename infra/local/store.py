@@ -1,170 +1,180 @@
-"""The embedded store: started, stopped and removed. Safe to call from several processes at once."""
+"""Start, stop and remove the embedded store. Several processes may do so at once."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from infra.errors import InfraError
-from infra.local import _disk, _health, _keys, _lock, _ports, _process, _server, _state
-from infra.local._keys import AdminKey
-from infra.local._layout import Layout, local_folder
-from infra.local._state import State
-from infra.local.running import EmbeddedStore, described, find
+from infra.local import ports, process, server
+from infra.local.folder import Server, StoreFolder
+from infra.local.lock import exclusive
+from infra.local.running import EmbeddedStore, find, responds
+from infra.stores.access_key import Keys
 
 __all__ = ["EmbeddedStore", "find", "remove", "start", "stop"]
 
-#: Seconds for a graceful end, which takes one to three. Now and then SeaweedFS waits half a minute longer for one
-#: of its own connections, on which nothing was ever sent; by then all that it was given is in its files.
+#: Seconds. SeaweedFS ends in one to three, but at times waits half a minute longer for a connection of its own on
+#: which nothing was sent. By then, all data is in its files.
 _GRACE = 6.0
-#: Lines of the log that a message quotes.
+_START_TIMEOUT = 30.0  # seconds until it responds
+_POLL = 0.05  # seconds
+#: The lines of the log that a message quotes.
 _TAIL = 15
-#: A port can be taken between the moment it was found free and the server's start.
+#: Another program can take a port after it was chosen.
 _ATTEMPTS = 3
 _PORT_TAKEN = "Port allocation failed"
 
+_MEGABYTE = 1_000_000
+#: With less free space, SeaweedFS could fail to write its own metadata.
+_MINIMUM_FREE = 200 * _MEGABYTE
+#: SeaweedFS accepts no objects if a smaller share of the disk is free.
+_RESERVED_SHARE = 0.01
 
-def _silent(_message: str) -> None:
-    """Nobody listens."""
+Report = Callable[[str], None]
 
 
-def start(
-    root: Path | None = None, *, wait: float = 30.0, report: Callable[[str], None] = _silent
-) -> EmbeddedStore:
-    """Start the store whose files are in `root`, or return the one that runs.
+def start(root: Path | None = None, *, report: Report = lambda _message: None) -> EmbeddedStore:
+    """Start the store, or return the running one.
 
     The server is detached: it outlives the caller and its terminal. When this returns, signed requests succeed.
-    Data, users, keys and, as far as they are free, ports are those of the last start. Of two starts at once, one
-    starts the server and both return it. An interrupted start leaves no server behind.
+    Data, users, access keys and, as far as they are free, ports are those of the last start. If two processes
+    start the store at once, one starts the server and both return it. An interrupted start leaves no server.
 
     Args:
-        root: by default the folder `.local` of the project.
-        wait: seconds that the server may take until it answers.
-        report: hears sentences about what happens, such as another port than the usual one.
+        root: the folder that has the store's folder, by default the project's `.local`.
+        report: called with messages, for example if the port is another than before.
 
     Raises:
         UsageError: SeaweedFS is not installed, or the folder cannot be written.
-        InfraError: the disk is full, or the server did not start; the message ends with the end of its log.
+        InfraError: the disk is full, or the server did not start; the message quotes the end of its log.
     """
-    running = find(root)
-    if running is not None:
+    if running := find(root):
         return running
-    layout = Layout(root or local_folder())
-    weed = _server.program()
-    _disk.prepare(layout)
-    with _lock.exclusive(layout.lock):
-        return find(root) or _adopt(layout, wait) or _start(layout, weed, wait, report)
+    folder = StoreFolder(root)
+    weed = server.program()
+    folder.create()
+    with exclusive(folder.lock):
+        return find(root) or _adopt(folder) or _start(folder, weed, report)
 
 
 def stop(root: Path | None = None) -> bool:
-    """Stop the server gracefully, or by force after 6 seconds; the data stays. False if none ran.
-
-    No process but the server itself is ever signalled, whatever the record says.
-    """
-    layout = Layout(root or local_folder())
-    if not layout.lock.exists():
+    """Stop the server gracefully, or by force after 6 seconds. The data stays. Return False if it did not run."""
+    folder = StoreFolder(root)
+    if not folder.lock.exists():
         return False
-    with _lock.exclusive(layout.lock):
-        return _end(_state.read(layout.state))
+    with exclusive(folder.lock):
+        return _end(folder.server())
 
 
 def remove(root: Path | None = None) -> None:
-    """Stop the server and delete its data, users and keys: everything in `root/store`, and nothing else."""
-    layout = Layout(root or local_folder())
-    if not layout.lock.exists():
+    """Stop the server and delete the store's folder with its data, users and access keys."""
+    folder = StoreFolder(root)
+    if not folder.lock.exists():
         return
-    with _lock.exclusive(layout.lock):
-        _end(_state.read(layout.state))
-        shutil.rmtree(layout.folder)
+    with exclusive(folder.lock):
+        _end(folder.server())
+        shutil.rmtree(folder.path)
 
 
-def _adopt(layout: Layout, wait: float) -> EmbeddedStore | None:
-    """The server of a start that was killed while it waited, once it answers."""
-    state = _state.read(layout.state)
-    key = _keys.read(layout.admin)
-    if state is None or key is None:
-        _end(state)  # with its key lost, a server is of no use to anybody
-        return None
-    return _wait_for(layout, state, key, wait) if state.process.is_alive() else None
+def _adopt(folder: StoreFolder) -> EmbeddedStore | None:
+    """Return the server of a start that was killed while it waited."""
+    recorded, admin = folder.server(), folder.admin()
+    if recorded and admin and recorded.process.is_alive():
+        return _wait_for(folder, recorded, admin)
+    _end(recorded)  # if the access key is lost, the server cannot be used
+    return None
 
 
-def _start(layout: Layout, weed: str, wait: float, report: Callable[[str], None]) -> EmbeddedStore:
-    _disk.check_space(layout.folder, report)
-    key = _keys.ensure(layout.admin)
-    _server.write_settings(layout)
+def _start(folder: StoreFolder, weed: str, report: Report) -> EmbeddedStore:
+    folder.create()  # again: while this waited for the lock, another process may have removed the store
+    _check_space(folder.path, report)
+    admin = folder.ensure_admin()
+    server.write_settings(folder)
     for _ in range(_ATTEMPTS - 1):
         try:
-            return _wait_for(layout, _spawn(layout, weed, key, report), key, wait)
+            return _wait_for(folder, _spawn(folder, weed, admin, report), admin)
         except _PortTakenError:
             continue
-    return _wait_for(layout, _spawn(layout, weed, key, report), key, wait)
+    return _wait_for(folder, _spawn(folder, weed, admin, report), admin)
 
 
-def _spawn(layout: Layout, weed: str, key: AdminKey, report: Callable[[str], None]) -> State:
-    if layout.log.exists():
-        layout.log.replace(layout.log.with_name("store.log.old"))
+def _check_space(folder: Path, report: Report) -> None:
+    disk = shutil.disk_usage(folder)
+    if disk.free < _MINIMUM_FREE:
+        raise InfraError(
+            f"only {disk.free // _MEGABYTE} MB are free on the disk of {folder}, and the store needs"
+            f" {_MINIMUM_FREE // _MEGABYTE} MB to start; free some space and start it again"
+        )
+    if disk.free < disk.total * _RESERVED_SHARE:
+        report("less than 1 % of the disk is free: the store can be read, but accepts no new objects")
+
+
+def _spawn(folder: StoreFolder, weed: str, admin: Keys, report: Report) -> Server:
+    if folder.log.exists():
+        folder.log.replace(folder.log.with_name("store.log.old"))
     since = time.time()
     try:
-        ports = _choose_ports(layout, report)
-        process = _process.spawn(
-            _server.command(weed, ports),
-            cwd=layout.config,
-            env=_server.environment(layout, key),
-            log=layout.log,
-            record=lambda process: _state.write(layout.state, State(process, since, ports)),
+        if last := folder.server():
+            server.remove_sockets(last.ports)
+        numbers = ports.choose(last.ports if last else {}, report)
+        started = process.spawn(
+            server.command(weed, numbers),
+            cwd=folder.config,
+            env=server.environment(folder, admin),
+            log=folder.log,
+            record=lambda started: folder.record(Server(started, since, numbers)),
         )
     except OSError as error:
         raise InfraError(f"the store could not be launched: {error}") from error
-    return State(process, since, ports)
-
-
-def _choose_ports(layout: Layout, report: Callable[[str], None]) -> Mapping[str, int]:
-    last = _state.read(layout.state)
-    if last is None:
-        return _ports.choose({}, report)
-    _server.sweep(last.ports)
-    return _ports.choose(last.ports, report)
+    return Server(started, since, numbers)
 
 
 class _PortTakenError(InfraError):
-    """Somebody was faster at one of the ports."""
+    """Another program took one of the ports."""
 
 
-def _wait_for(layout: Layout, state: State, key: AdminKey, wait: float) -> EmbeddedStore:
-    healthy = False
-    try:
-        healthy = _health.wait(state.s3_port, state.process.is_alive, wait)
-        alive = state.process.is_alive()
-    finally:
-        if not healthy:  # an interruption as well: a server that was never reported must not stay
-            _end(state)
-    if not healthy:
-        raise _failure(layout, wait, stopped=alive)
-    return described(state, key)
+def _wait_for(folder: StoreFolder, started: Server, admin: Keys) -> EmbeddedStore:
+    with ExitStack() as cleanup:
+        cleanup.callback(_end, started)  # also after an interruption
+        if _is_ready(started):
+            cleanup.pop_all()
+            return EmbeddedStore(ports.url(started.s3_port), admin, started.process.pid)
+        raise _failure(folder, was_alive=started.process.is_alive())
 
 
-def _failure(layout: Layout, wait: float, *, stopped: bool) -> InfraError:
-    what = f"did not answer within {wait:g} seconds and was stopped" if stopped else "ended as it started"
-    log = layout.log.read_text(encoding="utf-8", errors="replace")
-    tail = "\n".join(f"  {line}" for line in _before_stacks(log).splitlines()[-_TAIL:]) or "  (nothing)"
+def _is_ready(started: Server) -> bool:
+    """Wait until the server responds; return False if its process ended, or the time is over."""
+    deadline = time.monotonic() + _START_TIMEOUT
+    while started.process.is_alive():
+        if responds(started.s3_port):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL)
+    return False
+
+
+def _failure(folder: StoreFolder, *, was_alive: bool) -> InfraError:
+    what = f"did not respond in {_START_TIMEOUT:g} seconds and was stopped" if was_alive else "ended as it started"
+    log = folder.log.read_text(encoding="utf-8", errors="replace")
+    # The cause is above the stacks of Go's goroutines.
+    cause = re.split(r"^goroutine \d", log, maxsplit=1, flags=re.MULTILINE)[0]
+    tail = "\n".join(f"  {line}" for line in cause.splitlines()[-_TAIL:]) or "  (nothing)"
     kind = _PortTakenError if _PORT_TAKEN in log else InfraError
     return kind(
-        f"the store {what}. Its data is kept in {layout.data}. The log {layout.log} ends with:\n{tail}\n"
-        "Mend what it names and run `python -m infra store start` again."
+        f"the store {what}. Its data is kept in {folder.data}. The log {folder.log} ends with:\n{tail}\n"
+        "Solve this problem and run `python -m infra store start` again."
     )
 
 
-def _before_stacks(log: str) -> str:
-    """The log up to where Go lists what each of its threads did: the cause stands above that."""
-    return re.split(r"^goroutine \d", log, maxsplit=1, flags=re.MULTILINE)[0]
-
-
-def _end(state: State | None) -> bool:
-    if state is None:
+def _end(recorded: Server | None) -> bool:
+    if recorded is None:
         return False
-    ended = _process.terminate(state.process, _GRACE)
-    _server.sweep(state.ports)
+    ended = process.terminate(recorded.process, _GRACE)
+    server.remove_sockets(recorded.ports)
     return ended

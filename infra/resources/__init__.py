@@ -1,5 +1,5 @@
 """Pulumi's dynamic providers: thin adapters over `infra.stores`.
 
-Never rename a module or a provider class here: state files hold them by name, and a `pulumi destroy` runs
-what the state says.
+Never rename a module, a provider class or a property here: state files have them by name, and `pulumi destroy`
+imports the class that the state names.
 """

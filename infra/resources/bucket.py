@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from contextlib import suppress
 
+import pulumi
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+
+from infra.errors import UnreachableError
 from infra.resources.provider import Props, StoreProvider, difference, differing, say
 from infra.stores import settings
 
@@ -14,22 +17,29 @@ _CREATED = "created"
 class BucketProvider(StoreProvider):
     """Creates, adopts, reads, updates and deletes a bucket, see `infra.stores.buckets`.
 
-    Output `created` says whether the environment created the bucket. False, or absent in a state that an earlier
-    version wrote: the bucket existed before, or may have, and is never deleted.
+    The output `created` is whether the environment created the bucket. If it is false, or missing in the state of
+    an earlier version, the bucket may have existed before and is never deleted.
     """
 
+    def check(self, olds: Props, news: Props) -> CheckResult:
+        """Announce that an existing bucket is adopted, which a preview shows as a creation."""
+        if not olds:
+            with suppress(UnreachableError):  # a preview works without the store, and an update fails by itself
+                self._announce_adoption(news)
+        return CheckResult(news, [])
+
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """A new name is a new bucket; everything else is changed in place."""
+        """Return the differences: a new name replaces the bucket, everything else is updated."""
         changed = differing(olds, news, *settings.ATTRIBUTES, "endpoint", "region", "disposable")
         return difference(changed, differing(olds, news, "name"))
 
     def create(self, props: Props) -> CreateResult:
-        """Create the bucket, or adopt the one that is there."""
+        """Create the bucket, or adopt an existing one."""
         return CreateResult(props["name"], props | {_CREATED: self._ensure(props)})
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """The bucket as it is, so that a refresh shows what was changed behind Pulumi's back."""
-        from infra.stores import buckets  # noqa: PLC0415  # boto3 only once something is to be done
+        """Return the actual settings of the bucket, so that a refresh shows changes that Pulumi did not make."""
+        from infra.stores import buckets  # noqa: PLC0415  # imports boto3, which a diff does not need
 
         bucket = buckets.read(self.store(props), props["name"])
         if bucket is None:
@@ -37,43 +47,43 @@ class BucketProvider(StoreProvider):
         others = {name: value for name, value in props.items() if name not in settings.ATTRIBUTES}
         actual = others | settings.to_props(bucket)
         if "versioning" not in props:
-            del actual["versioning"]  # left to the store, so not a difference
+            del actual["versioning"]  # not configured, so not a difference
         return ReadResult(id_, actual, {name: value for name, value in actual.items() if name != _CREATED})
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        """Change what differs, in place."""
+        """Change the settings that differ."""
         created: bool | None = self._ensure(news)
         if not created and olds["endpoint"] == news["endpoint"]:
             created = olds.get(_CREATED)
         return UpdateResult(news | {_CREATED: created})
 
     def delete(self, _id: str, props: Props) -> None:
-        """Delete the bucket that the environment created; keep one that existed before, and say so.
+        """Delete a bucket that the environment created; keep one that existed before, and say so.
 
-        What is in it is deleted only if the environment was disposable when it was last deployed.
+        Its objects are deleted only if the environment was disposable when it was last deployed.
         """
-        from infra.stores import buckets, origin  # noqa: PLC0415
+        from infra.stores import buckets, contents, origin  # noqa: PLC0415
 
         store, name, environment = self.store(props), props["name"], props.get("environment")
         if props.get(_CREATED) or (environment and origin.is_created_by(store, name, environment)):
             buckets.delete(store, name, with_content=props["disposable"])
-        else:
-            self._keep(props)
+        elif (counted := contents.count(store, name)) is not None:
+            say(origin.kept(name, counted, is_known=props.get(_CREATED) is not None))
 
     def _ensure(self, props: Props) -> bool:
-        """Ensure the bucket; return whether this environment created it, now or earlier."""
+        """Create or update the bucket; return whether this environment created it, now or earlier."""
         from infra.stores import buckets, origin  # noqa: PLC0415
 
         store, environment = self.store(props), props["environment"]
         ensured = buckets.ensure(store, settings.from_props(props), environment)
         return ensured.created or origin.is_created_by(store, props["name"], environment)
 
-    def _keep(self, props: Props) -> None:
-        from infra.stores import contents, origin  # noqa: PLC0415
+    def _announce_adoption(self, props: Props) -> None:
+        from infra.stores import buckets, origin  # noqa: PLC0415
 
-        held = contents.count(self.store(props), props["name"])
-        if held is not None:
-            say(origin.kept(props["name"], held, is_known=props.get(_CREATED) is not None))
+        store, name = self.store(props), props["name"]
+        if buckets.read(store, name) and not origin.is_created_by(store, name, props["environment"]):
+            say(f"bucket {name} exists: it is adopted with its objects, and never deleted with this environment")
 
 
 class Bucket(Resource, module="storage", name="Bucket"):
@@ -82,6 +92,6 @@ class Bucket(Resource, module="storage", name="Bucket"):
     name: pulumi.Output[str]
 
     def __init__(self, name: str, props: Props, opts: pulumi.ResourceOptions | None = None) -> None:
-        keep = not props["disposable"]
+        keep = not props["disposable"] or None  # None: as the parent is
         guarded = pulumi.ResourceOptions(protect=keep, retain_on_delete=keep)
         super().__init__(BucketProvider(), name, props, pulumi.ResourceOptions.merge(guarded, opts))

@@ -1,4 +1,4 @@
-"""The identity resource: who may do what."""
+"""The identity resource: a set of permissions."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ class IdentityProvider(StoreProvider):
     """Creates, adopts, reads, updates and deletes an identity, see `infra.stores.keys`."""
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """A new name or way of making keys is a new identity; the policy is changed in place."""
+        """Return the differences: a new name or kind of credentials replaces the identity, a policy is updated."""
         changed = differing(olds, news, "endpoint", "region")
         if normalised(olds["policy"]) != normalised(news["policy"]):
             changed.append("policy")
         return difference(changed, differing(olds, news, "name", "credentials"))
 
     def create(self, props: Props) -> CreateResult:
-        """Create the identity, or adopt the one that is there and give it this policy."""
+        """Create the identity, or adopt an existing one, with this policy."""
         self._ensure(props)
         return CreateResult(props["name"], props)
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """The identity with the policy that is in force."""
+        """Return the identity with its actual policy."""
         if props["credentials"] == "static":
-            return ReadResult(id_, props, props)  # made elsewhere: nothing is known of it
-        policy = self.maker(props).read_identity(self.store(props), props["name"])
+            return ReadResult(id_, props, props)  # managed elsewhere: its policy is not known
+        policy = self.manager(props).read_identity(self.store(props), props["name"])
         if policy is None:
             return ReadResult(None, {})
         unchanged = normalised(policy) == normalised(props["policy"])
@@ -36,16 +36,16 @@ class IdentityProvider(StoreProvider):
         return ReadResult(id_, actual, actual)
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
-        """Give the identity this policy."""
+        """Replace the policy of the identity."""
         self._ensure(news)
         return UpdateResult(news)
 
     def delete(self, _id: str, props: Props) -> None:
-        """Delete the identity with its keys."""
-        self.maker(props).delete_identity(self.store(props), props["name"])
+        """Delete the identity with its access keys."""
+        self.manager(props).delete_identity(self.store(props), props["name"])
 
     def _ensure(self, props: Props) -> None:
-        self.maker(props).ensure_identity(self.store(props), props["name"], props["policy"])
+        self.manager(props).ensure_identity(self.store(props), props["name"], props["policy"])
 
 
 class Identity(Resource, module="storage", name="Identity"):

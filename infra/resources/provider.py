@@ -1,21 +1,23 @@
-"""What the dynamic providers share: the stack's secrets, and the store that a resource lives on.
+"""What the dynamic providers share: the stack's secrets, and the store of a resource.
 
-A provider runs in a process of its own, which serves all resources of a stack. It gets the decrypted stack
-configuration once, in `configure`, so that no admin key becomes part of a resource and so of the state.
+A provider runs in a process of its own, for all resources of a stack. It gets the decrypted stack configuration
+once, in `configure`, so that no admin key becomes a property of a resource and part of the state.
 """
 
 from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import ConfigureRequest, DiffResult, ResourceProvider
 
+from infra.config.secrets import Secrets
+from infra.errors import InfraError
+
 if TYPE_CHECKING:
-    from infra.stores.keys import Credentials
+    from infra.stores.keys import IdentityManager
     from infra.stores.store import Store
 
 _SECRETS = ("adminAccessKeyId", "adminSecretAccessKey", "keys")
@@ -24,36 +26,35 @@ Props = dict[str, Any]
 
 
 class StoreProvider(ResourceProvider):
-    """A provider of something that lives on a store; its resources have `endpoint` and `region`."""
+    """A provider of resources on a store, which have the properties `endpoint` and `region`."""
 
-    # What is pickled is the name of the class: nothing secret, and the same for ever.
+    # Only the name of the class is pickled, which is no secret and never changes.
     serialize_as_secret_always = False
 
-    values: Mapping[str, object]
+    secrets: Secrets
 
     def configure(self, req: ConfigureRequest) -> None:
         """Keep the stack's secrets for this process."""
-        self.values = {name: value for name in _SECRETS if (value := req.config.get(name))}
+        self.secrets = Secrets({name: value for name in _SECRETS if (value := req.config.get(name))})
         _show_sentences()
 
     def store(self, props: Props) -> Store:
-        """The store that a resource with these properties lives on."""
-        from infra.connection import connect  # noqa: PLC0415  # boto3 only once something is to be done
+        """Return the store of a resource with these properties."""
+        from infra.connection import connect  # noqa: PLC0415  # imports boto3, which a diff does not need
 
-        return connect(props["endpoint"], props["region"], self.values)
+        return connect(props["endpoint"], props["region"], self.secrets)
 
-    def maker(self, props: Props) -> Credentials:
-        """How this resource's identity and keys are made."""
-        from infra.connection import given_keys  # noqa: PLC0415
-        from infra.stores.keys import credentials  # noqa: PLC0415
+    def manager(self, props: Props) -> IdentityManager:
+        """Return the manager for the kind of credentials of a resource."""
+        from infra.stores.keys import identity_manager  # noqa: PLC0415  # imports boto3, which a diff does not need
 
-        return credentials(props["credentials"], given_keys(self.values))
+        return identity_manager(props["credentials"], self.secrets.external())
 
 
 def _show_sentences() -> None:
-    """Have Pulumi's provider process show our errors as their sentence.
+    """Make Pulumi's provider process show the errors of `infra` as their message.
 
-    It answers every exception with its whole traceback, and offers no way to say less.
+    By default, it shows the traceback of every exception, and has no setting for that.
     """
     process = sys.modules["__main__"]
     if getattr(process, "traceback", None) is traceback:
@@ -61,22 +62,20 @@ def _show_sentences() -> None:
 
 
 def _format_error() -> str:
-    from infra.errors import InfraError  # noqa: PLC0415  # only a failure needs it
-
     error = sys.exception()
     return str(error) if isinstance(error, InfraError) else traceback.format_exc()
 
 
 def say(sentence: str) -> None:
-    """Show a sentence in the output of `pulumi`: the engine shows what a provider writes to stderr."""
+    """Show a sentence in the output of `pulumi`, which includes the stderr of a provider."""
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201  # `pulumi.log` has no engine in this process
 
 
 def difference(changed: list[str], replaces: list[str]) -> DiffResult:
-    """What an update would do: change these in place, or replace for those (the new one is made first)."""
+    """Return which properties an update changes, and which replace the resource: the new one is created first."""
     return DiffResult(changes=bool(changed or replaces), replaces=replaces, delete_before_replace=False)
 
 
 def differing(olds: Props, news: Props, *names: str) -> list[str]:
-    """Which of the named properties differ."""
+    """Return which of the named properties differ."""
     return [name for name in names if olds.get(name) != news.get(name)]

@@ -1,1 +1,1 @@
-"""Rotating keys without a failed request: `python -m infra rotate`, docs/operating.md."""
+"""The rotation of access keys without a failed request: `python -m infra rotate`, docs/rotation.md."""

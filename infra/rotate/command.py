@@ -1,44 +1,42 @@
-"""`python -m infra rotate`: keys replaced step by step, without a failed request."""
+"""`python -m infra rotate`: replace access keys step by step, without a failed request."""
 
 from __future__ import annotations
 
 import json
 import re
 from datetime import timedelta
-from typing import Any
 
 import click
 
-from infra import moments
-from infra.config import EnvironmentConfig
-from infra.env import files, key_note
-from infra.rotate import guards, walk
-from infra.rotate.used import last_used
-from infra.slots import STEPS, Step
+from infra import timestamps
+from infra.config.environment import EnvironmentConfig
+from infra.config.slots import STEPS, Step
+from infra.env import files, key_info
+from infra.local.folder import local_folder
+from infra.local.lock import exclusive
+from infra.rotate import guards, rotation
 
 _DURATION = re.compile(r"(\d{1,6})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
-class _Duration(click.ParamType[timedelta]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        found = _DURATION.fullmatch(str(value))
-        if found is None:
-            self.fail(f"{value} is no duration such as 30m, 24h or 7d", param, ctx)
-        return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+def _duration(text: str) -> timedelta:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text} is not a duration such as 30m, 24h or 7d")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
 @click.command()
 @click.argument("environment", default="local")
 @click.argument("identities", nargs=-1)
 @click.option("--to", type=click.Choice(STEPS), help="Take every step up to this one.")
-@click.option("--abort", is_flag=True, help="Take the last step back.")
-@click.option("--status", is_flag=True, help="Show where each identity stands; changes nothing.")
+@click.option("--abort", is_flag=True, help="Undo the last step.")
+@click.option("--status", is_flag=True, help="Show the state of each identity's rotation; changes nothing.")
 @click.option(
     "--soak",
-    type=_Duration(),
+    type=_duration,
+    metavar="DURATION",
     default="24h",
     show_default=True,
     help="For how long the old key must not have been used before it is deleted.",
@@ -54,47 +52,49 @@ def rotate(
     soak: timedelta,
     as_json: bool,
 ) -> None:
-    """Replace keys step by step, without a failed request.
+    """Replace access keys step by step, without a failed request.
 
-    Takes the next step of the IDENTITIES, of all if none is named: start (a second key, proven), switch (the env
-    files hold it), retire (the old key is switched off), finish (it is deleted). Each step is a change of the
-    stack's file and a deployment, so that everybody's `pulumi up` goes on from there; commit the file.
+    Takes the next step of the IDENTITIES, or of all: start (create a second key and check it), switch (write it
+    to the env files), retire (deactivate the old key), finish (delete it). Each step changes the stack's file and
+    deploys it. Commit the file: then every `pulumi up` keeps the state of the rotation.
     """
     if [to is not None, abort, status].count(True) > 1:
         raise click.UsageError("say one of --to, --abort and --status")
     if as_json and not status:
         raise click.UsageError("--json goes with --status")
     if status:
-        config, names = walk.load(environment, identities)
-        _show([_row(config, name) for name in names], as_json=as_json)
+        config, names = rotation.load(environment, identities)
+        _show([_status(config, name) for name in names], as_json=as_json)
         return
-    with walk.alone(environment):
+    local_folder().mkdir(mode=0o700, exist_ok=True)
+    busy = f"another rotation of {environment} is running; run this again when it has ended"
+    with exclusive(local_folder() / f"rotate-{environment}.lock", busy=busy):
         if abort:
-            walk.back(environment, identities, click.echo)
+            rotation.undo_step(environment, identities, click.echo)
         else:
-            walk.forward(environment, identities, to, soak, click.echo)
-    config, names = walk.load(environment, identities)
+            rotation.take_steps(environment, identities, to, soak, click.echo)
+    config, names = rotation.load(environment, identities)
     for name in names:
-        click.echo(f"{name}: next is {walk.next_step(config, name)}")
+        click.echo(f"{name}: next is {rotation.next_step(config, name)}")
 
 
-def _row(config: EnvironmentConfig, identity: str) -> dict[str, object]:
-    """Where an identity stands. No secret, and no id as a whole."""
+def _status(config: EnvironmentConfig, identity: str) -> dict[str, object]:
+    """Return the state of an identity's rotation, with masked access key IDs."""
     slots, main = config.slots_of(identity), files.path(config.environment, identity)
-    current, old = guards.held(config, identity), guards.held(config, identity, other=True)
-    note = key_note.read(main) if main.is_file() else None
-    used = last_used(config, old.access_key_id) if old else None
+    primary, secondary = (files.access_key_in(main, slot) for slot in (slots.current, slots.other))
+    info = key_info.read(main) if main.is_file() else None
+    used = guards.last_used(config, secondary.access_key) if secondary else None
     return {
         "identity": identity,
         "slot": slots.current,
-        "key": current.hint if current else None,
-        "made": moments.written(note.made) if note and note.made else None,
-        "age_days": note.days if note else None,
-        "other_key": old.hint if old else None,
-        "other_last_used": moments.written(used) if used else None,
+        "key": primary.access_key.masked if primary else None,
+        "made": timestamps.to_text(info.created) if info and info.created else None,
+        "age_days": info.age_days if info else None,
+        "other_key": secondary.access_key.masked if secondary else None,
+        "other_last_used": timestamps.to_text(used) if used else None,
         "step": slots.step,
-        "since": moments.written(slots.since) if slots.since else None,
-        "next": walk.next_step(config, identity),
+        "since": timestamps.to_text(slots.since) if slots.since else None,
+        "next": rotation.next_step(config, identity),
     }
 
 
@@ -103,10 +103,10 @@ def _show(rows: list[dict[str, object]], *, as_json: bool) -> None:
         click.echo(json.dumps(rows))
         return
     for row in rows:
-        made = row["made"] or "nobody knows when"
-        click.echo(f"{row['identity']}: key {row['key'] or 'unknown here'} in slot {row['slot']}, made {made}")
+        created = f"created {row['made']}" if row["made"] else "creation time unknown"
+        click.echo(f"{row['identity']}: key {row['key'] or 'not in an env file'} in slot {row['slot']}, {created}")
         if row["step"]:
             used = f", last used {row['other_last_used']}" if row["other_last_used"] else ""
-            other = row["other_key"] or "unknown here"
+            other = row["other_key"] or "not in an env file"
             click.echo(f"  {row['step']} at {row['since']}; the other key: {other}{used}")
         click.echo(f"  next: {row['next']}")

@@ -1,101 +1,101 @@
-"""What must hold before a step of a rotation: the new key is proven, the old one is out of use."""
+"""The conditions of rotation steps: the new access key passes the access check, the old one is no longer used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from infra import config as configuration
-from infra import moments
-from infra.check.command import told
+from infra import timestamps
+from infra.check.command import described
 from infra.check.runner import run
-from infra.config import EnvironmentConfig
+from infra.config.environment import EnvironmentConfig
+from infra.config.slots import Step
 from infra.env import files
 from infra.errors import InfraError
-from infra.rotate.used import last_used
-from infra.slots import Step
-from infra.stores.store import Keys
+from infra.stores.access_key import Keys
+from infra.targets.registry import TARGETS
 
-#: Told of what happens, a sentence each.
+#: Prints a sentence about what happens.
 Say = Callable[[str], None]
 
 
-def held(config: EnvironmentConfig, identity: str, *, other: bool = False) -> Keys | None:
-    """The key in an identity's env file, or in that of its other slot."""
-    slots = config.slots_of(identity)
-    found = files.held(files.path(config.environment, identity), slots.other if other else slots.current)
-    return found and found.keys
+def check_before(step: Step, config: EnvironmentConfig, names: list[str], soak: timedelta, say: Say) -> None:
+    """Check the condition of a step that is about to be taken.
 
-
-def before(step: Step, config: EnvironmentConfig, names: list[str], soak: timedelta, say: Say) -> None:
-    """What must hold before a step."""
+    Raises:
+        InfraError: it does not hold.
+    """
     if step == "switch":
-        prove(config, names)
+        check_secondary_keys(config, names, new=True)
+    if step not in {"retire", "finish"}:
+        return
     for name in names:
-        old = held(config, name, other=True)
-        used = last_used(config, old.access_key_id) if old and step in {"retire", "finish"} else None
-        if step == "retire" and used and used > (config.slots_of(name).since or used):
-            moment = moments.written(used)
-            say(f"{name}: the old key was used after the switch, at {moment}: somebody still has it")
+        slots = config.slots_of(name)
+        old = files.access_key_in(files.path(config.environment, name), slots.other)
+        used = last_used(config, old.access_key) if old else None
         if step == "finish":
             _require_unused(config, name, used, soak)
+        elif used and used > (slots.since or used):
+            say(
+                f"{name}: a program still uses the old key; it did at {timestamps.to_text(used)}, after the switch"
+            )
 
 
-def prove(config: EnvironmentConfig, names: list[str]) -> None:
-    """Try the new key, before the env file holds it.
+def check_secondary_keys(config: EnvironmentConfig, names: list[str], *, new: bool) -> None:
+    """Run the access check with the secondary access keys: new ones, or old ones that were activated again.
 
     Raises:
-        InfraError: it may not do what it must, or may do what it must not.
+        InfraError: an identity has other permissions than it must have.
     """
-    then = (
-        ", so nothing was switched: the env file holds the old one. Mend that and run this again, or take it back "
-        "with --abort"
+    key = "the new key" if new else "the old key, which is active again,"
+    consequence = (
+        ", so nothing was switched: the env file holds the old one. Repair that and run this again, or undo the "
+        "rotation with --abort"
+        if new
+        else "; run this without --abort to deactivate it, then repair that"
     )
-    _try_other_slot(config, names, "the new key", then)
-
-
-def prove_again(config: EnvironmentConfig, names: list[str]) -> None:
-    """Try the old key, after it was switched on again.
-
-    Raises:
-        InfraError: it may not do what it must, or may do what it must not.
-    """
-    then = "; run this without --abort to switch it off, then mend that"
-    _try_other_slot(config, names, "the old key, which is switched on again,", then)
-
-
-def _try_other_slot(config: EnvironmentConfig, names: list[str], key: str, then: str) -> None:
-    """Try the key in the other slot, by the access check; `then` ends the sentence if it fails."""
-    beside = {
+    env_files = {
         name: files.slot_file(files.path(config.environment, name), config.slots_of(name).other) for name in names
     }
     try:
-        findings = list(run(config, configuration.read_values(config.environment), beside))
+        findings = list(run(config, env_files))
     except InfraError as error:
-        raise type(error)(f"{key} could not be proven ({error}){then}") from error
-    if surprises := [one for one in findings if one.surprise]:
-        raise InfraError(f"{key} failed the access check ({'; '.join(map(told, surprises))}){then}")
+        raise type(error)(f"{key} could not be checked ({error}){consequence}") from error
+    if failed := [finding for finding in findings if finding.failed]:
+        raise InfraError(f"{key} failed the access check ({described(failed)}){consequence}")
 
 
 def _require_unused(config: EnvironmentConfig, name: str, used: datetime | None, soak: timedelta) -> None:
-    """Refuse to delete the old key of an identity while it may be in use.
-
-    Raises:
-        InfraError: it was used lately, or if nobody can tell, the last step was taken lately.
-    """
+    """Refuse to delete an access key that was used, or if that is unknown, replaced within `soak`."""
     now = datetime.now(UTC)
+    hours = f"{soak.total_seconds() / 3600:g} hours"
     if used and now - used < soak:
         raise InfraError(
-            f"the old key of {name} was used at {moments.written(used)}: find out what still has it, and finish "
-            f"when it was not used for {_hours(soak)}, or at once with `--soak 0`"
+            f"the old key of {name} was used at {timestamps.to_text(used)}: find the program that uses it, and "
+            f"finish when it was not used for {hours}, or at once with `--soak 0`"
         )
     since = config.slots_of(name).since
     if not used and since and now - since < soak:
         raise InfraError(
-            f"the old key of {name} may still be in use: finish from {moments.written(since + soak)} on, "
-            f"{_hours(soak)} after the last step, or at once with `--soak 0`"
+            f"the old key of {name} may still be in use: finish from {timestamps.to_text(since + soak)} on, "
+            f"{hours} after the last step, or at once with `--soak 0`"
         )
 
 
-def _hours(soak: timedelta) -> str:
-    return f"{soak.total_seconds() / 3600:g} hours"
+def last_used(config: EnvironmentConfig, access_key: Keys) -> datetime | None:
+    """Return when AWS last saw the access key, to within minutes; None if it was not used, or that is unknown.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html
+    """
+    if not TARGETS[config.target].has_aws_iam:
+        return None
+    import boto3  # noqa: PLC0415  # only AWS needs it
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        iam = boto3.session.Session().client("iam", region_name=config.region)
+        response = iam.get_access_key_last_used(AccessKeyId=access_key.access_key_id)
+    except (BotoCoreError, ClientError):
+        return None  # a rotation does not need this permission: without it, the time since the last step counts
+    used = response["AccessKeyLastUsed"].get("LastUsedDate")
+    return used.astimezone(UTC) if used else None

@@ -1,22 +1,21 @@
-"""Writing where identities stand into the stack's file, with everything else in it left as it is."""
+"""Write the slots of identities to the stack's file, with everything else in it unchanged."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 
-from infra import config as configuration
 from infra import private_file
-from infra.config import NAMESPACE
+from infra.config import stack_files
+from infra.config.slots import Slots
+from infra.config.stack_files import NAMESPACE
 from infra.errors import UsageError
-from infra.slots import Slots
 
 _KEY = f"{NAMESPACE}:slots"
 
 
 def write_slots(environment: str, changed: Mapping[str, Slots]) -> None:
-    """Write the slots of these identities, atomically. Comments and the order of the rest stay.
+    """Write the slots of these identities atomically, and keep comments and the order of the rest.
 
     Raises:
         UsageError: the file cannot be written.
@@ -25,27 +24,23 @@ def write_slots(environment: str, changed: Mapping[str, Slots]) -> None:
 
     yaml = YAML()
     yaml.preserve_quotes = True
-    yaml.width = 4096  # no line is broken that was not
+    yaml.width = 4096  # breaks no line
     yaml.indent(mapping=2, sequence=4, offset=2)
-    path = configuration.stack_file(environment)
+    path = stack_files.path(environment)
     content = yaml.load(path.read_text(encoding="utf-8"))
     slots = content["config"].setdefault(_KEY, {})
-    for name, one in changed.items():
-        if one == Slots():
+    for name, state in changed.items():
+        if state == Slots():
             slots.pop(name, None)
         else:
-            slots[name] = one.to_config()
+            slots[name] = state.to_config()
     if not slots:
         del content["config"][_KEY]
     text = io.StringIO()
     yaml.dump(content, text)
-    _replace(path, text.getvalue())
-
-
-def _replace(path: Path, text: str) -> None:
     mode = path.stat().st_mode
     try:
-        private_file.write(path, text)
-        path.chmod(mode)  # it is committed, and no secret
+        private_file.write(path, text.getvalue())
+        path.chmod(mode)  # it is committed, and holds no secret
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; nothing was changed") from error

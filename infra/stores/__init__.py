@@ -1,4 +1,4 @@
-"""Buckets and identities on a running S3-compatible store: plain functions, no Pulumi.
+"""Buckets and identities of a running S3-compatible store, in plain functions without Pulumi.
 
-The dynamic providers (`infra.resources`) and the initialiser (`infra.init`) both call these.
+The dynamic providers (`infra.resources`) and `infra init` call the same functions.
 """

@@ -1,7 +1,7 @@
-"""A bucket on a store: ensure, read, delete.
+"""Create, read and delete a bucket of a store.
 
-`ensure` creates what is missing, adopts what exists and touches only what differs, so that a second call
-changes nothing. What the configuration leaves open is left as the store has it.
+`ensure` creates or adopts a bucket and changes only the settings that differ, so a second call changes nothing. A
+setting that the configuration does not have is left as it is.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from infra.config import BucketConfig
+from infra.config.environment import BucketConfig
 from infra.errors import InfraError, UsageError
 from infra.stores import lifecycle, origin
+from infra.stores.codes import Suppress, means
 from infra.stores.empty import delete_everything, is_empty
 from infra.stores.settings import differing
-from infra.stores.store import DENIED_CODES, GONE, Store, code_of, explained
+from infra.stores.store import Store, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CORS_ID = "mpr-storage"
-#: What browsers need to show frames and to upload straight to the bucket, multipart included.
+#: What browsers need to show frames and to upload to the bucket, also in parts.
 _CORS_RULE: dict[str, Any] = {
     "ID": _CORS_ID,
     "AllowedMethods": ["GET", "HEAD", "PUT"],
@@ -35,135 +36,119 @@ _CORS_RULE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Ensured:
-    """What `ensure` did: whether it created the bucket, and which settings it changed."""
+    """Whether `ensure` created the bucket, and the settings that it changed."""
 
     created: bool
     changed: tuple[str, ...]
 
 
 def ensure(store: Store, wanted: BucketConfig, environment: str | None = None) -> Ensured:
-    """Make the bucket as `wanted`: create it or adopt the one that is there. Idempotent.
+    """Create the bucket or adopt an existing one, and give it the wanted settings. Idempotent.
 
     Args:
-        store: the store it is on.
-        wanted: its name and settings.
-        environment: recorded on the bucket if it is created here, see `infra.stores.origin`.
+        store: the store.
+        wanted: the name and settings of the bucket.
+        environment: recorded on the bucket if this call creates it, see `infra.stores.origin`.
 
     Raises:
-        UsageError: the name belongs to somebody else.
-        InfraError: the store refused; what it did before that stays, and a second call goes on.
+        UsageError: the bucket belongs to another account.
+        InfraError: the store refused a request; the changes before it stay, and a second call makes the others.
     """
     name = _name(wanted)
     with explained(store, f"bucket {name}"):
         created = _create(store.s3, name, store.region)
         if created and environment:
             origin.record(store, name, environment)
-        actual = _read(store.s3, name)
-        changed = differing(actual, wanted)
+        changed = differing(_read(store.s3, name), wanted)
         for setting in changed:
             _APPLY[setting](store.s3, name, wanted)
     return Ensured(created, tuple(changed))
 
 
 def read(store: Store, name: str) -> BucketConfig | None:
-    """The bucket as it is, or None when there is none. Only what this project manages is read."""
-    with explained(store, f"reading bucket {name}"):
-        try:
-            return _read(store.s3, name)
-        except ClientError as error:
-            if code_of(error) in GONE:
-                return None
-            raise
+    """Return the bucket with the settings that this project manages, or None if it does not exist."""
+    with explained(store, f"reading bucket {name}"), Suppress("no bucket"):
+        return _read(store.s3, name)
+    return None
 
 
 def delete(store: Store, name: str, *, with_content: bool) -> None:
-    """Delete the bucket. Nothing happens when it is gone already.
+    """Delete the bucket; do nothing if it does not exist.
 
     Args:
-        store: the store it is on.
-        name: the bucket.
+        store: the store.
+        name: the name of the bucket.
         with_content: also delete every object, version and unfinished upload in it.
 
     Raises:
-        InfraError: it is not empty and `with_content` is false. Looked up here and not left to the store:
-            SeaweedFS 4.48 deletes a bucket with all that is in it.
+        InfraError: the bucket is not empty and `with_content` is false.
     """
-    with explained(store, f"deleting bucket {name}"):
-        try:
-            if with_content:
-                delete_everything(store.s3, name)
-            elif not is_empty(store.s3, name):
-                raise InfraError(
-                    f"bucket {name} is not empty, so it was not deleted; empty it, or set "
-                    "mpr-storage:disposable to true and deploy once before you destroy"
-                )
-            store.s3.delete_bucket(Bucket=name)
-        except ClientError as error:
-            if code_of(error) not in GONE:
-                raise
+    with explained(store, f"deleting bucket {name}"), Suppress("no bucket"):
+        if with_content:
+            delete_everything(store.s3, name)
+        elif not is_empty(store.s3, name):  # SeaweedFS 4.48 would delete it with its content
+            raise InfraError(
+                f"bucket {name} is not empty, so it was not deleted; empty it, or set "
+                "mpr-storage:disposable to true and deploy once before you destroy"
+            )
+        store.s3.delete_bucket(Bucket=name)
 
 
 def _create(s3: S3Client, name: str, region: str) -> bool:
-    if _exists(s3, name):
-        return False  # asked first, because whoever brings keys of his own may have no right to create
-    where: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    if _exists(s3, name):  # checked first, because externally managed keys may not be allowed to create buckets
+        return False
+    location: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
-        s3.create_bucket(Bucket=name, **where)
+        s3.create_bucket(Bucket=name, **location)
     except ClientError as error:
-        if code_of(error) == "BucketAlreadyOwnedByYou":
+        if means(error, "own bucket"):
             return False
-        if code_of(error) == "BucketAlreadyExists":
-            raise UsageError(f"bucket {name} belongs to somebody else; choose another name") from error
+        if means(error, "bucket of another account"):
+            raise UsageError(f"bucket {name} belongs to another account; choose another name") from error
         raise
     return True
 
 
 def _exists(s3: S3Client, name: str) -> bool:
-    try:
+    with Suppress("no bucket"):
         s3.list_objects_v2(Bucket=name, MaxKeys=1)
-    except ClientError as error:
-        if code_of(error) in GONE:
-            return False
-        raise
-    return True
+        return True
+    return False
 
 
 def _read(s3: S3Client, name: str) -> BucketConfig:
-    try:
+    with Suppress("access denied"):  # externally managed keys may not be allowed to read settings
         return _settings(s3, name)
-    except ClientError as error:
-        if code_of(error) in DENIED_CODES:
-            return BucketConfig(name=name)  # given keys may use the bucket and no more: nothing is known of it
-        raise
+    return BucketConfig(name=name)
 
 
 def _settings(s3: S3Client, name: str) -> BucketConfig:
     status = s3.get_bucket_versioning(Bucket=name).get("Status")
-    ours = [rule for rule in _cors_rules(s3, name) if rule.get("ID") == _CORS_ID]
-    origins = (origin for rule in ours for origin in (*rule["AllowedOrigins"], *_changed(rule)))
+    own = [rule for rule in _cors_rules(s3, name) if rule.get("ID") == _CORS_ID]
+    origins = (origin for rule in own for origin in (*rule["AllowedOrigins"], *_changed(rule)))
     base = BucketConfig(name=name, versioning=status == "Enabled", cors_origins=tuple(origins))
     return lifecycle.settings(_lifecycle_rules(s3, name), base)
 
 
 def _changed(rule: Mapping[str, Any]) -> list[str]:
-    """A word that is no origin, if our rule allows something else than we write: then it is written anew."""
-    others = {key: sorted(value) if isinstance(value, list) else value for key, value in rule.items()}
-    wanted = {key: sorted(value) if isinstance(value, list) else value for key, value in _CORS_RULE.items()}
-    return [] if others | {"AllowedOrigins": None} == wanted | {"AllowedOrigins": None} else ["(changed by hand)"]
+    """Return a text that equals no origin if the rule differs from `_CORS_RULE`, so that it is written again."""
+    actual, wanted = (
+        {key: sorted(value) if isinstance(value, list) else value for key, value in one.items()}
+        for one in ({**rule, "AllowedOrigins": None}, {**_CORS_RULE, "AllowedOrigins": None})
+    )
+    return [] if actual == wanted else ["(changed by hand)"]
 
 
 def _lifecycle_rules(s3: S3Client, name: str) -> list[Any]:
-    try:
+    with Suppress("no configuration", "not supported"):
         return list(s3.get_bucket_lifecycle_configuration(Bucket=name).get("Rules", []))
-    except ClientError as error:
-        return _none_if(error, "NoSuchLifecycleConfiguration", "NotImplemented")
+    return []
 
 
 def _cors_rules(s3: S3Client, name: str) -> list[Any]:
-    try:
+    with Suppress("no configuration", "not supported"):
         return list(s3.get_bucket_cors(Bucket=name).get("CORSRules", []))
-    except ClientError as error:
-        return _none_if(error, "NoSuchCORSConfiguration", "NotImplemented")
+    return []
 
 
 def _set_versioning(s3: S3Client, name: str, wanted: BucketConfig) -> None:
@@ -196,12 +181,6 @@ _APPLY = {
     "abortMultipartDays": _set_lifecycle,
     "corsOrigins": _set_cors,
 }
-
-
-def _none_if(error: ClientError, *codes: str) -> list[Any]:
-    if code_of(error) in codes:
-        return []
-    raise error
 
 
 def _name(wanted: BucketConfig) -> str:

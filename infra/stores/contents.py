@@ -1,13 +1,12 @@
-"""Count what a bucket holds, so that it can be said before it is deleted."""
+"""Count the content of a bucket, to report it before it is deleted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from infra.stores.store import DENIED_CODES, GONE, Store, code_of, explained
+from infra.stores.codes import Suppress
+from infra.stores.store import Store, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,32 +38,27 @@ class Contents:
 
 
 def count(store: Store, bucket: str) -> Contents | None:
-    """Count all versions of all objects, and the unfinished uploads; None if there is no such bucket.
+    """Count all versions of all objects, and the unfinished uploads; return None if the bucket does not exist.
 
     Raises:
-        InfraError: the store refused, or did not answer.
+        InfraError: the store refused the request, or did not respond.
     """
-    with explained(store, f"counting the objects of bucket {bucket}"):
-        try:
-            return count_with(store.s3, bucket)
-        except ClientError as error:
-            if code_of(error) in GONE:
-                return None
-            raise
+    with explained(store, f"counting the objects of bucket {bucket}"), Suppress("no bucket"):
+        return count_with(store.s3, bucket)
+    return None
 
 
 def count_with(s3: S3Client, bucket: str) -> Contents:
-    """Count with any client: what its access key may not list is None.
+    """Count with any client; what its access key may not list is None.
 
     Raises:
-        ClientError: the store refused; also if the access key may not list the objects.
+        ClientError: the store refused the request, also if the access key may not list the objects.
     """
-    older: int | None
-    try:
+    objects, size = 0, 0
+    older: int | None = None
+    with Suppress("access denied"):
         objects, older, size = _versions(s3, bucket)
-    except ClientError as error:
-        objects, older, size = 0, _none_of(error), 0
-    if not (objects or older):  # no versions can be listed, or the store lists objects alone
+    if not (objects or older):  # the store has no versions, or its listing of versions holds no objects
         objects, size = _current_objects(s3, bucket)
     return Contents(objects, older, _uploads(s3, bucket), size)
 
@@ -72,12 +66,13 @@ def count_with(s3: S3Client, bucket: str) -> Contents:
 def _versions(s3: S3Client, bucket: str) -> tuple[int, int, int]:
     """Return the numbers of objects and of older versions, and the bytes of both."""
     objects = older = size = 0
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        versions = page.get("Versions", [])
-        current = sum(bool(version.get("IsLatest")) for version in versions)
-        objects += current
-        older += len(versions) - current + len(page.get("DeleteMarkers", []))
-        size += sum(version.get("Size", 0) for version in versions)
+    with Suppress("not supported"):
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            versions = page.get("Versions", [])
+            current = sum(bool(version.get("IsLatest")) for version in versions)
+            objects += current
+            older += len(versions) - current + len(page.get("DeleteMarkers", []))
+            size += sum(version.get("Size", 0) for version in versions)
     return objects, older, size
 
 
@@ -92,24 +87,12 @@ def _current_objects(s3: S3Client, bucket: str) -> tuple[int, int]:
 
 
 def _uploads(s3: S3Client, bucket: str) -> int | None:
-    try:
-        pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
-        return sum(len(page.get("Uploads", [])) for page in pages)
-    except ClientError as error:
-        return _none_of(error)
-
-
-def _none_of(error: ClientError) -> int | None:
-    """Return 0 for what a store does not have, None for what this access key may not list.
-
-    Raises:
-        ClientError: the request failed for another reason.
-    """
-    if code_of(error) == "NotImplemented":
+    with Suppress("access denied"):
+        with Suppress("not supported"):
+            pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+            return sum(len(page.get("Uploads", [])) for page in pages)
         return 0
-    if code_of(error) in DENIED_CODES:
-        return None
-    raise error
+    return None
 
 
 def _number(count: int, noun: str) -> str:

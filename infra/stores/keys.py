@@ -1,7 +1,6 @@
-"""How identities and their keys are made: one protocol, one module for each kind of credentials.
+"""Identities and access keys of a store: one protocol, one module for each kind of credentials.
 
-`iam` speaks the AWS IAM API (SeaweedFS, Ceph), `minio` MinIO's admin API, `static` takes keys that somebody
-else made.
+`iam` uses the AWS IAM API (SeaweedFS, Ceph), `minio` MinIO's admin API, and `static` externally managed keys.
 """
 
 from __future__ import annotations
@@ -15,108 +14,113 @@ from typing import Protocol, cast
 from core.storage._internal import mask
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy
-from infra.stores.store import WRONG_KEY, Keys, Store, code_of, explained, s3_client
+from infra.stores.access_key import Keys
+from infra.stores.codes import means
+from infra.stores.store import Store, explained, s3_client
 
 #: AWS and MinIO's console allow two keys at a time, so that keys rotate with an overlap.
 SLOTS = 2
-_USABLE_WITHIN = 10.0  # seconds until a store must know a key that it made
+_USABLE_WITHIN = 10.0  # seconds until a store must accept a new access key
 
 
-class Credentials(Protocol):
-    """What a kind of credentials can do. Every function is idempotent but `create_key`."""
+class IdentityManager(Protocol):
+    """What creates, reads and deletes identities and access keys. Every method is idempotent but `create_key`."""
 
     def ensure_identity(self, store: Store, identity: str, policy: Policy) -> None:
-        """Make the identity with exactly this policy, or adopt it and give it this policy."""
+        """Create the identity with exactly this policy, or adopt it and give it this policy."""
 
     def read_identity(self, store: Store, identity: str) -> Policy | None:
-        """The identity's policy as it is; None when there is no such identity."""
+        """Return the identity's policy, or None if the identity does not exist."""
 
-    def rights_beside(self, store: Store, identity: str) -> list[str]:
-        """What else gives the identity rights, each by its name: somebody added it by hand."""
+    def further_permissions(self, store: Store, identity: str) -> list[str]:
+        """Return the names of other policies and groups that give the identity permissions."""
 
     def delete_identity(self, store: Store, identity: str) -> None:
-        """Delete the identity with its keys."""
+        """Delete the identity with its access keys."""
 
     def key_ids(self, store: Store, identity: str) -> list[str]:
-        """The ids of the identity's keys."""
+        """Return the IDs of the identity's access keys."""
 
     def create_key(self, store: Store, identity: str) -> Keys:
-        """Make a new key. Its secret cannot be read again."""
+        """Create an access key, whose secret cannot be read again."""
 
     def is_active(self, store: Store, identity: str, access_key_id: str) -> bool:
-        """Whether the key is there and switched on."""
+        """Return whether the access key exists and is active."""
 
     def set_active(self, store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
-        """Switch a key on or off; one that is off is refused at once, and kept."""
+        """Activate or deactivate an access key; the store refuses an inactive one at once, and keeps it."""
 
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
-        """Delete a key; it stops working at once."""
+        """Delete an access key, which the store refuses at once."""
 
 
-def credentials(kind: str, given: Mapping[str, Keys]) -> Credentials:
-    """The functions for one kind of credentials; `given` are the keys that `static` hands out."""
+def identity_manager(kind: str, external: Mapping[str, Keys]) -> IdentityManager:
+    """Return what manages identities for a kind of credentials; `external` are the externally managed keys."""
     if kind == "static":
         from infra.stores.static import StaticCredentials  # noqa: PLC0415  # the others need not load it
 
-        return StaticCredentials(given)
-    return cast("Credentials", import_module(f"infra.stores.{kind}"))
+        return StaticCredentials(external)
+    return cast("IdentityManager", import_module(f"infra.stores.{kind}"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """The slot that a key is for."""
+class SlotState:
+    """The wanted state of a slot."""
 
-    #: Whether the key shall work.
+    #: Whether its access key is active.
     active: bool = True
-    #: The id of the key in the other slot, if there is one.
-    beside: str | None = None
-    #: Whether keys that nobody holds may be deleted.
+    #: The ID of the access key in the other slot, if there is one.
+    other_key_id: str | None = None
+    #: Whether access keys that are in no slot may be deleted.
     disposable: bool
 
 
 def ensure_key(
-    maker: Credentials, store: Store, identity: str, known: Keys | None, place: Place
+    manager: IdentityManager, store: Store, identity: str, known: Keys | None, slot: SlotState
 ) -> tuple[Keys, bool]:
-    """A key of the identity for one of its slots, and whether it was made anew. Adopts `known` if it still works.
+    """Return the access key for a slot, and whether it is new. Adopts `known` if the store still accepts it.
 
-    A key whose secret nobody has is of no use. In a disposable environment such keys are deleted; otherwise
-    somebody may hold the secret elsewhere, so they stay, and when both places are taken this refuses.
+    An access key without its secret is of no use. A disposable environment deletes such keys. Another one keeps
+    them, because they may be in use elsewhere.
+
+    Raises:
+        UsageError: the identity has as many access keys as it may have, and none can be adopted or deleted.
     """
-    there = maker.key_ids(store, identity)
-    if known and known.access_key_id in there and _is_as_wanted(maker, store, identity, known, place):
+    existing = manager.key_ids(store, identity)
+    if known and known.access_key_id in existing and _is_as_wanted(manager, store, identity, known, slot):
         return known, False
-    if place.disposable:
-        for stale in there:
-            if stale != place.beside:
-                maker.delete_key(store, identity, stale)
-    elif len(there) >= SLOTS:
+    if slot.disposable:
+        for access_key_id in existing:
+            if access_key_id != slot.other_key_id:
+                manager.delete_key(store, identity, access_key_id)
+    elif len(existing) >= SLOTS:
         raise UsageError(
-            f"{identity} has {len(there)} keys already ({', '.join(map(mask, there))}) and none "
+            f"{identity} has {len(existing)} keys already ({', '.join(map(mask, existing))}) and none "
             "of them is in the env file; delete one that is not in use, then run this again"
         )
-    keys = maker.create_key(store, identity)
+    keys = manager.create_key(store, identity)
     _wait_until_accepted(store, keys)
-    if not place.active:
-        maker.set_active(store, identity, keys.access_key_id, active=False)
+    if not slot.active:
+        manager.set_active(store, identity, keys.access_key_id, active=False)
     return keys, True
 
 
-def _is_as_wanted(maker: Credentials, store: Store, identity: str, known: Keys, place: Place) -> bool:
-    """Whether the key works, or is switched off as it shall be. It is switched on and off as needed."""
-    if maker.is_active(store, identity, known.access_key_id) != place.active:
-        maker.set_active(store, identity, known.access_key_id, active=place.active)
-    return not place.active or is_accepted(store, known)
+def _is_as_wanted(manager: IdentityManager, store: Store, identity: str, known: Keys, slot: SlotState) -> bool:
+    """Activate or deactivate the access key as wanted; return False if it is active and the store refuses it."""
+    if manager.is_active(store, identity, known.access_key_id) != slot.active:
+        manager.set_active(store, identity, known.access_key_id, active=slot.active)
+    return not slot.active or is_accepted(store, known)
 
 
 def is_accepted(store: Store, keys: Keys) -> bool:
-    """Whether the store takes a request signed with these keys (it may still deny it)."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415
+    """Return whether the store accepts this access key, which may lack the permission for the request."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415  # 0.1 s
 
     with explained(store, "trying a key"):
         try:
             s3_client(store, keys).list_buckets()
         except ClientError as error:
-            return code_of(error) not in WRONG_KEY
+            return not means(error, "wrong access key")
     return True
 
 
@@ -125,7 +129,7 @@ def _wait_until_accepted(store: Store, keys: Keys) -> None:
     while not is_accepted(store, keys):
         if time.monotonic() > deadline:
             raise InfraError(
-                f"the key {keys.hint} is not accepted by {store.endpoint} after 10 s; look whether it exists, "
-                "then run this again"
+                f"the key {keys.masked} is not accepted by {store.endpoint} after {_USABLE_WITHIN:g} s; check "
+                "whether it exists, then run this again"
             )
         time.sleep(0.05)

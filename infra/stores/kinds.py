@@ -1,18 +1,39 @@
-"""What each kind of store can and cannot do, as a table.
+"""The kinds of stores: one row holds all that is known of a product.
 
-Adding a kind is adding a row. A store that is in no row is taken to follow AWS; what it cannot do shows when
-it is asked.
+A store that matches no row counts as `GENERIC`, which follows AWS. `infra.stores.codes` looks up error codes in
+all rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from infra.config import BucketConfig, EnvironmentConfig
+from infra.config.environment import BucketConfig, EnvironmentConfig
+from infra.config.identities import ROLES, Role
 from infra.errors import UsageError
-from infra.identities import ROLES, Role
 from infra.stores.settings import ATTRIBUTES
+
+#: What an error code says.
+Meaning = Literal[
+    "wrong access key",  # the store does not know it, or the secret access key is wrong
+    "access denied",
+    "no bucket",
+    "no object",
+    "no configuration",  # the bucket has no rules for its lifecycle or for CORS
+    "no identity",
+    "no access key",
+    "no part number",  # HEAD has no parameter partNumber
+    "own bucket",
+    "bucket of another account",
+    "not supported",
+    "no batch deletion",  # the store has no DeleteObjects, or refuses its form (boto3#2293)
+    "malformed policy",  # the store has read it, so the access key may change it
+    "clock skew",
+    "other region",
+    "starting",  # the server accepts connections, but no requests yet
+]
 
 
 @dataclass(frozen=True)
@@ -20,25 +41,58 @@ class Kind:
     """One kind of store."""
 
     name: str
-    #: How its Server header starts.
+    #: The start of its Server header.
     server: str
-    #: Policy actions that it knows under another name.
+    #: The URL of its documentation, for messages about what it does not support.
+    documentation: str = ""
+    #: Its names of policy actions, by those of AWS.
     rename: Mapping[str, str] = field(default_factory=dict)
-    #: Settings of a bucket that it cannot honour, each with what to do instead.
+    #: The settings of a bucket that it does not support, each with what to use instead.
     unsupported: Mapping[str, str] = field(default_factory=dict)
-    #: What its users must know who hold identities to prefixes.
+    #: A notice for environments whose identities have prefixes.
     prefixes: str = ""
-    #: Beside an object ``a`` it lists no ``a/b``, though it takes both and gives them back.
+    #: Whether it stores both ``a`` and ``a/b``, but lists only ``a``.
     hides_below_objects: bool = False
+    #: Its error codes that AWS does not have, by meaning, separated by spaces.
+    codes: Mapping[Meaning, str] = field(default_factory=dict)
 
 
-GENERIC = Kind("this store", "")
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and
+#: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html. A number is the status of a response
+#: without a body, as to HEAD.
+GENERIC = Kind(
+    "this store",
+    "",
+    codes={
+        # Unauthorized: Cloudflare R2. InvalidSecurity: Google Cloud Storage.
+        "wrong access key": (
+            "InvalidAccessKeyId SignatureDoesNotMatch InvalidClientTokenId Unauthorized InvalidSecurity"
+        ),
+        "access denied": "AccessDenied AllAccessDisabled AccessForbidden Forbidden UnauthorizedAccess 403",
+        "no bucket": "NoSuchBucket 404",
+        "no object": "NoSuchKey 404",
+        "no configuration": "NoSuchLifecycleConfiguration NoSuchCORSConfiguration",
+        "no identity": "NoSuchEntity",
+        "no access key": "NoSuchEntity",
+        "no part number": "400 416 501",
+        "own bucket": "BucketAlreadyOwnedByYou",
+        "bucket of another account": "BucketAlreadyExists",
+        "not supported": "NotImplemented InvalidAction",
+        "no batch deletion": "InvalidArgument InvalidRequest MissingContentMD5",
+        "malformed policy": "MalformedPolicy MalformedPolicyDocument",
+        "clock skew": "RequestTimeTooSkewed RequestExpired",
+        "other region": "AuthorizationHeaderMalformed InvalidRegion PermanentRedirect",
+        "starting": "ServiceUnavailable",
+    },
+)
 KINDS = (
     Kind(
         "SeaweedFS",
         "SeaweedFS",
-        # 4.48 refuses the AWS names of these two ("not a valid action"). Uploads it lists to whoever has PutObject
-        # on the bucket itself, which has it on every object anyway: identities held to prefixes get neither.
+        documentation="https://github.com/seaweedfs/seaweedfs/wiki/Amazon-S3-API",
+        # 4.48 refuses AWS' names of these two ("not a valid action"). s3:PutObject on the bucket includes the
+        # listing of its uploads and gives no more, because an identity with `write` has it on every object. No
+        # identity with prefixes gets either.
         rename={
             "s3:ListBucketMultipartUploads": "s3:PutObject",
             "s3:ListMultipartUploadParts": "s3:ListParts",
@@ -48,56 +102,66 @@ KINDS = (
     Kind(
         "MinIO",
         "MinIO",
+        documentation="https://github.com/minio/minio/tree/master/docs",
         unsupported={
             "corsOrigins": "MinIO has one CORS setting for the whole server, MINIO_API_CORS_ALLOW_ORIGIN",
             "abortMultipartDays": "MinIO deletes the parts of stale uploads by itself after 24 hours",
         },
         hides_below_objects=True,
+        codes={
+            "starting": "XMinioServerNotInitialized",
+            "no identity": "XMinioAdminNoSuchPolicy",
+            "no access key": "XMinioInvalidIAMCredentials",
+        },
     ),
     Kind(
         "Versity S3 Gateway",
         "VERSITYGW",
+        documentation="https://github.com/versity/versitygw/wiki",
         unsupported=dict.fromkeys(
             ("noncurrentDays", "expire", "abortMultipartDays"),
             "it has no lifecycle rules (1.8); delete what is old from its folder by a timer of the system",
         ),
+        codes={"wrong access key": "XAdminUserNotFound"},
+    ),
+    Kind(
+        "Ceph",
+        "Ceph Object Gateway",  # since Reef (ceph#50510); rgw_service_provider_name may change it
+        documentation="https://docs.ceph.com/en/latest/radosgw/s3/",
+        codes={"not supported": "MethodNotAllowed"},
     ),
 )
 
-#: Days until the parts of an unfinished upload go, where the store can and nothing else was asked for.
+#: Days after which the parts of an unfinished upload are deleted, unless the configuration says otherwise.
 ABORT_MULTIPART_DAYS = 7
 
 
 def named(server: str) -> Kind:
-    """The kind of a store by the Server header of its answers."""
+    """Return the kind of a store by the Server header of its responses."""
     return next((kind for kind in KINDS if server.startswith(kind.server)), GENERIC)
 
 
 def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, BucketConfig], list[str]]:
-    """The settings of both buckets as this kind of store can have them.
-
-    Also a notice for each setting that it cannot have, and what stands in its place.
+    """Return the settings of both buckets on this kind of store, and a notice for each that it does not support.
 
     Raises:
-        UsageError: a setting was asked for that this kind cannot honour, with what to do instead.
+        UsageError: the configuration has a setting that this kind does not support.
     """
     problems = [
-        f"buckets.{role}.{name}: not supported by {kind.name}; {instead}"
+        f"buckets.{role}.{name}: not supported by {kind.name}; {instead} ({kind.documentation})"
         for role in ROLES
         for name, instead in kind.unsupported.items()
         if getattr(config.bucket(role), ATTRIBUTES[name])
     ]
     if problems:
         raise UsageError("\n".join(problems))
-    notices = [
+    buckets = {role: config.bucket(role) for role in ROLES}
+    # Externally managed keys may lack the permission to change a bucket.
+    if "abortMultipartDays" not in kind.unsupported and config.credentials != "static":
+        buckets = {
+            role: replace(bucket, abort_multipart_days=bucket.abort_multipart_days or ABORT_MULTIPART_DAYS)
+            for role, bucket in buckets.items()
+        }
+    return buckets, [
         f"{name}: not supported by {kind.name}, skipped: {instead}" for name, instead in kind.unsupported.items()
     ]
-    if (
-        "abortMultipartDays" in kind.unsupported or config.credentials == "static"
-    ):  # given keys may not change a bucket
-        return {role: config.bucket(role) for role in ROLES}, notices
-    return {role: _with_default(config.bucket(role)) for role in ROLES}, notices
-
-
-def _with_default(bucket: BucketConfig) -> BucketConfig:
-    return replace(bucket, abort_multipart_days=bucket.abort_multipart_days or ABORT_MULTIPART_DAYS)

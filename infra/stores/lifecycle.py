@@ -1,7 +1,7 @@
-"""Lifecycle rules: a bucket's expiry settings as S3 rules and back.
+"""Convert the expiry settings of a bucket to lifecycle rules of S3 and back.
 
-Only rules whose id starts with ``mpr-`` are ours. Others, made by hand or by another tool, are kept as they
-are, although S3 can only replace all rules of a bucket at once.
+This project's rules have IDs that start with ``mpr-``. S3 replaces all rules of a bucket at once, so the others
+are written back as they are.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from infra.config import BucketConfig, Expiry
+from infra.config.environment import BucketConfig, Expiry
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleUnionTypeDef
 
-_OURS = "mpr-"
+_OWN = "mpr-"
 _NONCURRENT = "mpr-noncurrent"
 _ABORT = "mpr-abort-multipart"
 _EXPIRE = "mpr-expire-"
-#: Days of a rule of ours that somebody changed otherwise: never what is wanted, so that it is written anew.
+#: The days of an own rule that was changed by hand: never a wanted number, so that the rule is written again.
 CHANGED = 0
 
 
-def rules(wanted: BucketConfig, there: Iterable[LifecycleRuleOutputTypeDef]) -> list[LifecycleRuleUnionTypeDef]:
-    """All rules that the bucket shall have: those of others as they are, and ours."""
-    result: list[Any] = [rule for rule in there if not rule.get("ID", "").startswith(_OURS)]
-    result += [_rule(_EXPIRE + one.prefix, one.prefix, Expiration={"Days": one.days}) for one in wanted.expire]
+def rules(wanted: BucketConfig, existing: Iterable[LifecycleRuleOutputTypeDef]) -> list[LifecycleRuleUnionTypeDef]:
+    """Return all rules for the bucket: the existing ones of others, and those for the wanted settings."""
+    result: list[Any] = [rule for rule in existing if not rule.get("ID", "").startswith(_OWN)]
+    result += [
+        _rule(_EXPIRE + expiry.prefix, expiry.prefix, Expiration={"Days": expiry.days}) for expiry in wanted.expire
+    ]
     if wanted.noncurrent_days:
         action = {"NoncurrentDays": wanted.noncurrent_days}
         result.append(_rule(_NONCURRENT, "", NoncurrentVersionExpiration=action))
@@ -36,19 +38,19 @@ def rules(wanted: BucketConfig, there: Iterable[LifecycleRuleOutputTypeDef]) -> 
     return result
 
 
-def settings(there: Iterable[LifecycleRuleOutputTypeDef], base: BucketConfig) -> BucketConfig:
-    """`base` with the expiry settings that our rules among those `there` amount to."""
-    ours = {rule["ID"]: rule for rule in there if rule.get("ID", "").startswith(_OURS) and _enabled(rule)}
+def settings(existing: Iterable[LifecycleRuleOutputTypeDef], base: BucketConfig) -> BucketConfig:
+    """Return `base` with the expiry settings of this project's rules among the existing ones."""
+    own = {rule["ID"]: rule for rule in existing if rule.get("ID", "").startswith(_OWN) and _enabled(rule)}
     expire = [
         Expiry(prefix=_prefix(rule), days=_days(rule, _prefix(rule), "Expiration", "Days"))
-        for name, rule in ours.items()
+        for name, rule in own.items()
         if name.startswith(_EXPIRE)
     ]
     return replace(
         base,
-        expire=tuple(sorted(expire, key=lambda one: one.prefix)),
-        noncurrent_days=_value(ours, _NONCURRENT, "NoncurrentVersionExpiration", "NoncurrentDays"),
-        abort_multipart_days=_value(ours, _ABORT, "AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
+        expire=tuple(sorted(expire, key=lambda expiry: expiry.prefix)),
+        noncurrent_days=_value(own, _NONCURRENT, "NoncurrentVersionExpiration", "NoncurrentDays"),
+        abort_multipart_days=_value(own, _ABORT, "AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
     )
 
 
@@ -56,12 +58,12 @@ def _rule(name: str, prefix: str, **action: Mapping[str, int]) -> dict[str, obje
     return {"ID": name, "Status": "Enabled", "Filter": {"Prefix": prefix}, **action}
 
 
-def _value(ours: Mapping[str, Any], name: str, action: str, key: str) -> int | None:
-    return _days(ours[name], "", action, key) if name in ours else None
+def _value(own: Mapping[str, Any], name: str, action: str, key: str) -> int | None:
+    return _days(own[name], "", action, key) if name in own else None
 
 
 def _days(rule: Mapping[str, Any], prefix: str, action: str, key: str) -> int:
-    """The days of one of our rules, if it is as we write it."""
+    """Return the days of an own rule, or `CHANGED` if it has more than `_rule` gives it."""
     days: int = rule.get(action, {}).get(key, CHANGED)
     others = set(rule) - {"ID", "Status", "Filter", "Prefix", action}
     narrowed = set(rule.get("Filter", {})) - {"Prefix"}

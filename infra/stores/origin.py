@@ -1,8 +1,8 @@
-"""Which environment created a bucket, recorded in a tag of the bucket.
+"""Record in a tag of a bucket which environment created it.
 
-A bucket that existed before its environment is never deleted. Pulumi's state records who created a bucket; the
-tag does where there is no state (`infra init`), and where the state was lost. The value is the name of the
-environment, so that an environment which adopts another one's bucket does not delete it either.
+A bucket that existed before its environment is never deleted. Pulumi's state records which one created a bucket,
+and the tag does so without a state (`infra init`, or a lost state). Its value is the name of the environment, so
+that an environment that adopts the bucket of another one does not delete it either.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ TAG = "mpr-storage-environment"
 def record(store: Store, bucket: str, environment: str) -> None:
     """Record that the environment created this bucket, which is new and has no other tags.
 
-    A store without bucket tags (Garage, R2), or whose key may not set them, records nothing.
+    Does nothing on a store without bucket tags (Garage, R2), or with an access key that may not set them.
     """
     try:
         store.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": TAG, "Value": environment}]})
     except ClientError:
-        return  # then the bucket counts as one that existed before: it is kept
+        return  # the bucket then counts as one that existed before, and is kept
 
 
 def is_created_by(store: Store, bucket: str, environment: str) -> bool:
@@ -39,12 +39,12 @@ def is_created_by(store: Store, bucket: str, environment: str) -> bool:
 
 
 def kept(bucket: str, contents: Contents, *, is_known: bool) -> str:
-    """Return the sentence about a bucket that is not deleted.
+    """Return the message about a bucket that is not deleted.
 
     Args:
         bucket: its name.
-        contents: what it holds.
-        is_known: False if nothing records who created it: an earlier version made it, or the store has no tags.
+        contents: its content.
+        is_known: False if nothing records what created it: an earlier version did, or the store has no tags.
     """
     if is_known:
         return f"bucket {bucket} was there before this environment and holds {contents}: it stays"

@@ -1,4 +1,4 @@
-"""A bucket's settings compared, and as plain properties for Pulumi. No store is asked here."""
+"""Compare the settings of buckets, and convert them to Pulumi properties and back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infra.config import BucketConfig
+    from infra.config.environment import BucketConfig
 
-#: The settings of a bucket, by the names that users write.
+#: The attributes of `BucketConfig`, by the names in the configuration.
 ATTRIBUTES = {
     "versioning": "versioning",
     "noncurrentDays": "noncurrent_days",
@@ -19,7 +19,7 @@ ATTRIBUTES = {
 
 
 def differing(actual: BucketConfig, wanted: BucketConfig) -> list[str]:
-    """The settings in which a bucket differs from what is wanted, by the names that users write."""
+    """Return the names of the settings in which a bucket differs from the wanted one."""
     return [
         name
         for name, attribute in ATTRIBUTES.items()
@@ -28,24 +28,25 @@ def differing(actual: BucketConfig, wanted: BucketConfig) -> list[str]:
 
 
 def to_props(bucket: BucketConfig) -> dict[str, Any]:
-    """The bucket as Pulumi properties, the same for the same bucket; what is not set is left out."""
+    """Return the bucket as Pulumi properties, always in the same order, without settings that have no value."""
     values = {name: getattr(bucket, attribute) for name, attribute in ATTRIBUTES.items()}
     values["expire"] = [
-        {"prefix": one.prefix, "days": one.days} for one in sorted(bucket.expire, key=lambda one: one.prefix)
+        {"prefix": expiry.prefix, "days": expiry.days}
+        for expiry in sorted(bucket.expire, key=lambda expiry: expiry.prefix)
     ]
     values["corsOrigins"] = sorted(bucket.cors_origins)
     return {"name": bucket.name} | {name: value for name, value in values.items() if value not in (None, [])}
 
 
 def from_props(props: Mapping[str, Any]) -> BucketConfig:
-    """The bucket of Pulumi properties, whose numbers all come as floats."""
-    from infra.config import BucketConfig, Expiry  # noqa: PLC0415  # comparing properties needs neither
+    """Return the bucket of Pulumi properties, in which every number is a float."""
+    from infra.config.environment import BucketConfig, Expiry  # noqa: PLC0415  # comparing properties needs neither
 
     return BucketConfig(
         name=props["name"],
         versioning=props.get("versioning"),
         noncurrent_days=_whole(props.get("noncurrentDays")),
-        expire=tuple(Expiry(prefix=one["prefix"], days=int(one["days"])) for one in props.get("expire", ())),
+        expire=tuple(Expiry(prefix=rule["prefix"], days=int(rule["days"])) for rule in props.get("expire", ())),
         abort_multipart_days=_whole(props.get("abortMultipartDays")),
         cors_origins=tuple(props.get("corsOrigins", ())),
     )

@@ -1,4 +1,4 @@
-"""Keys that somebody else made: handed through, never created, changed or deleted."""
+"""Externally managed keys: returned as configured, never created, changed or deleted."""
 
 from __future__ import annotations
 
@@ -7,57 +7,60 @@ from dataclasses import dataclass
 
 from infra.errors import UsageError
 from infra.policies import Policy
-from infra.stores.store import Keys, Store
+from infra.stores.access_key import Keys
+from infra.stores.store import Store
+
+# ruff: noqa: ARG002  # the arguments of the protocol `IdentityManager`
 
 
 @dataclass(frozen=True)
 class StaticCredentials:
-    """The given keys by identity. What they may do is decided where they were made; `check` shows it."""
+    """Externally managed keys by identity. Their issuer decides what they may do; `infra check` shows it."""
 
-    given: Mapping[str, Keys]
+    external: Mapping[str, Keys]
 
     def ensure_identity(self, store: Store, identity: str, policy: Policy) -> None:
-        """Nothing: the identity is made elsewhere."""
+        """Do nothing: the identity is managed elsewhere."""
 
-    def read_identity(self, store: Store, identity: str) -> Policy | None:  # noqa: ARG002
-        """Nothing is known of it."""
+    def read_identity(self, store: Store, identity: str) -> Policy | None:
+        """Return an empty policy: the identity's own is not known."""
         return {}
 
-    def rights_beside(self, store: Store, identity: str) -> list[str]:  # noqa: ARG002
-        """Nothing is known of it."""
+    def further_permissions(self, store: Store, identity: str) -> list[str]:
+        """Return nothing: the permissions are not known."""
         return []
 
     def delete_identity(self, store: Store, identity: str) -> None:
-        """Nothing: the identity stays where it was made."""
+        """Do nothing: the identity is managed elsewhere."""
 
-    def key_ids(self, store: Store, identity: str) -> list[str]:  # noqa: ARG002
-        """The id of the given key."""
+    def key_ids(self, store: Store, identity: str) -> list[str]:
+        """Return the ID of the configured access key."""
         return [self.of(identity).access_key_id]
 
-    def create_key(self, store: Store, identity: str) -> Keys:  # noqa: ARG002
-        """The given key."""
+    def create_key(self, store: Store, identity: str) -> Keys:
+        """Return the configured access key."""
         return self.of(identity)
 
-    def is_active(self, store: Store, identity: str, access_key_id: str) -> bool:  # noqa: ARG002
-        """Whether it works is decided where it was made."""
+    def is_active(self, store: Store, identity: str, access_key_id: str) -> bool:
+        """Return True: whether the access key is active is not known."""
         return True
 
     def set_active(self, store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
-        """Nothing: the key stays as it was made."""
+        """Do nothing: the access key is managed elsewhere."""
 
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
-        """Nothing: the key stays where it was made."""
+        """Do nothing: the access key is managed elsewhere."""
 
     def of(self, identity: str) -> Keys:
-        """The key that was given for an identity, by its name with or without that of the environment.
+        """Return the access key of an identity, by its name with or without that of the environment.
 
         Raises:
-            UsageError: none was.
+            UsageError: none is configured.
         """
         name = identity.rsplit("-", 1)[-1]
-        if name not in self.given:
+        if name not in self.external:
             raise UsageError(
                 f"no keys for identity {name}: set MPR_{name.upper()}_ACCESS_KEY_ID and "
                 f"MPR_{name.upper()}_SECRET_ACCESS_KEY, or the secret mpr-storage:keys"
             )
-        return self.given[name]
+        return self.external[name]

@@ -1,62 +1,54 @@
-"""A store with its administrator's keys, and the clients that speak to it.
+"""A store with its administrator's access key, and its clients.
 
-Clients are made once for each store and process: the first costs about 0.1 s of JSON models, and Pulumi's
-provider process serves every resource of a stack.
+Clients are created once for each store and process: the first takes about 0.1 s, and Pulumi's provider process
+serves every resource of a stack.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
-from core.storage._internal import mask
 from core.storage.settings import Settings
 from infra.errors import InfraError, UnreachableError, UsageError
+from infra.stores.access_key import Keys
+from infra.stores.codes import code_of, means
+from infra.stores.kinds import Meaning
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from minio import MinioAdmin
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-#: Codes that say a key is wrong: S3's, IAM's, and that of the Versity S3 Gateway.
-WRONG_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId", "XAdminUserNotFound"}
-#: The same of the administrator's. SeaweedFS' IAM API says Unknown for a bad signature.
-_BAD_KEYS = WRONG_KEY | {"Unknown"}
-DENIED_CODES = {"AccessDenied", "403", "AccessForbidden"}
-#: Codes that say that there is no such bucket.
-GONE = {"NoSuchBucket", "404"}
-_SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
-_OTHER_REGION = {"AuthorizationHeaderMalformed", "InvalidRegion"}
-#: What a server says that listens already and is not ready yet.
-_STARTING = {"XMinioServerNotInitialized", "ServiceUnavailable"}
-#: Answers to a request of the administrator's that prove the key: no error, or a right that is missing.
-ACCEPTED_CODES = {"", *DENIED_CODES}
-
-
-@dataclass(frozen=True)
-class Keys:
-    """An access key: its id and its secret."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    #: Of temporary keys only.
-    session_token: str | None = field(default=None, repr=False)
-
-    @property
-    def hint(self) -> str:
-        """As much of the id as may be shown."""
-        return mask(self.access_key_id)
+#: The errors for the administrator's requests, by what the store's error code means.
+_REFUSALS: tuple[tuple[Meaning, type[InfraError], str], ...] = (
+    (
+        "wrong access key",
+        UsageError,
+        (
+            "the store at {endpoint} does not accept the admin key {key} ({code}); check MPR_ADMIN_ACCESS_KEY_ID "
+            "and MPR_ADMIN_SECRET_ACCESS_KEY, or the stack's admin settings"
+        ),
+    ),
+    (
+        "clock skew",
+        UsageError,
+        "this machine's clock differs too much from that of {endpoint}; set the clock right",
+    ),
+    ("other region", UsageError, "{endpoint} is not in region {region} ({message}); set mpr-storage:region"),
+    ("starting", UnreachableError, "{endpoint} is not ready yet ({code}); try again in a moment"),
+    ("access denied", UsageError, "the admin key {key} may not do this at {endpoint}"),
+)
 
 
 @dataclass(frozen=True)
 class Store:
-    """Where a store is and who administers it. Immutable and hashable; clients are shared by equal stores."""
+    """The address of a store and its administrator's access key. Equal stores share their clients."""
 
     endpoint: str
     region: str
@@ -77,22 +69,25 @@ class Store:
         """A client of MinIO's own admin API."""
         return _minio(self)
 
-
-def s3_client(store: Store, keys: Keys) -> S3Client:
-    """An S3 client of this store with any keys; the same one for the same arguments."""
-    return get_s3_client(
-        Settings(
-            endpoint_url=store.endpoint,
-            region=store.region,
+    def settings(self, keys: Keys) -> Settings:
+        """Return the settings of a client with this access key."""
+        return Settings(
+            endpoint_url=self.endpoint,
+            region=self.region,
             access_key_id=keys.access_key_id,
             secret_access_key=keys.secret_access_key,
+            session_token=keys.session_token,
         )
-    )
+
+
+def s3_client(store: Store, keys: Keys) -> S3Client:
+    """Return the S3 client of this store for any access key."""
+    return get_s3_client(store.settings(keys))
 
 
 @lru_cache
 def _iam(store: Store) -> IAMClient:
-    import boto3  # noqa: PLC0415  # 0.15 s that an update without a change need not pay
+    import boto3  # noqa: PLC0415  # 0.15 s that an update without a change does not need
     from botocore.config import Config  # noqa: PLC0415
 
     return boto3.session.Session().client(
@@ -106,7 +101,7 @@ def _iam(store: Store) -> IAMClient:
             connect_timeout=5,
             read_timeout=20,
             retries={"mode": "standard", "max_attempts": 3},
-            parameter_validation=False,  # it knows AWS's key ids only, which have 16 characters or more
+            parameter_validation=False,  # it accepts only access key IDs of 16 characters or more, as on AWS
         ),
     )
 
@@ -127,7 +122,7 @@ def _minio(store: Store) -> MinioAdmin:
 
 @contextmanager
 def explained(store: Store, doing: str) -> Iterator[None]:
-    """Turn what boto3 raises while `doing` something into a sentence that says what to do next."""
+    """Raise botocore's errors as an `InfraError` that says what failed, as `doing`, and what to do next."""
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004, PLC0415
 
     try:
@@ -136,33 +131,16 @@ def explained(store: Store, doing: str) -> Iterator[None]:
         message = error.response.get("Error", {}).get("Message", "")
         raise refusal(store, doing, code_of(error), message) from error
     except (ConnectionError, HTTPClientError) as error:
-        raise UnreachableError(f"{doing}: no useful answer from {store.endpoint} ({error})") from error
-
-
-def code_of(error: ClientError) -> str:
-    """The code of a refusal."""
-    # SeaweedFS' IAM API answers some with the code at the top, or with none.
-    answer: Any = error.response
-    return str(answer.get("Error", answer).get("Code", "Unknown"))
+        raise UnreachableError(f"{doing}: no useful response from {store.endpoint} ({error})") from error
 
 
 def refusal(store: Store, doing: str, code: str, message: str) -> InfraError:
-    """The error for a refusal by the store, with what to do about it."""
-    if code in _BAD_KEYS:
-        return UsageError(
-            f"{doing}: the store at {store.endpoint} does not accept the admin key {store.admin.hint} ({code}); "
-            "check MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY, or the stack's admin settings"
-        )
-    if code in _SKEWED:
-        return UsageError(
-            f"{doing}: this machine's clock differs too much from that of {store.endpoint}; set the clock right"
-        )
-    if code in _OTHER_REGION:
-        return UsageError(
-            f"{doing}: {store.endpoint} is not in region {store.region} ({message}); set mpr-storage:region"
-        )
-    if code in _STARTING:
-        return UnreachableError(f"{doing}: {store.endpoint} is not ready yet ({code}); try again in a moment")
-    if code in DENIED_CODES:
-        return UsageError(f"{doing}: the admin key {store.admin.hint} may not do this at {store.endpoint}")
-    return InfraError(f"{doing}: {store.endpoint} answered {code}: {message}")
+    """Return the error for an error response to the administrator's request."""
+    kind, sentence = next(
+        ((kind, sentence) for meaning, kind, sentence in _REFUSALS if means(code, meaning)),
+        (InfraError, "{endpoint} responded {code}: {message}"),
+    )
+    sentence = sentence.format(
+        endpoint=store.endpoint, key=store.admin.masked, region=store.region, code=code, message=message
+    )
+    return kind(f"{doing}: {sentence}")

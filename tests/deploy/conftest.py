@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.stores.store import Keys, Store
+from infra.stores.access_key import Keys
+from infra.stores.store import Store
 from tests import conftest as shared
 from tests.conftest import REPO
 

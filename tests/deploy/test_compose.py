@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.stores.store import Keys, Store
+from infra.stores.access_key import Keys
+from infra.stores.store import Store
 from tests.conftest import REPO, executable, free_ports, stop, wait_for
 from tests.deploy.conftest import DEPLOY, Image, named
 from tests.infra.conftest import admin_variables

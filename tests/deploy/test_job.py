@@ -17,8 +17,9 @@ import pytest
 
 from core.storage.settings import Settings
 from infra.stores import minio as identities
+from infra.stores.access_key import Keys
 from infra.stores.keys import is_accepted
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.conftest import REPO
 from tests.deploy.conftest import IDENTITIES, KUBERNETES, Image, named
 from tests.infra.conftest import remove_bucket

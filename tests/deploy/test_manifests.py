@@ -9,7 +9,7 @@ import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
 import yaml
 
-from infra import config as configuration
+from infra.config.load import load_environment
 from tests.conftest import REPO
 from tests.deploy.conftest import DEPLOY, IDENTITIES, KUBERNETES, STORES, containers, manifests, named, pods
 
@@ -123,7 +123,7 @@ def test_a_key_would_be_seen(text):
 
 
 def test_the_job_asks_for_each_identity_of_the_configuration():
-    config = configuration.load("minio")
+    config = load_environment("minio")
     assert config.names == IDENTITIES
     job = named("minio", "Job", "minio-init")["spec"]["template"]["spec"]["containers"][0]
     assert {one["name"]: one["valueFrom"]["secretKeyRef"] for one in job["env"]} == {

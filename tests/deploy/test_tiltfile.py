@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra import config as configuration
+from infra.config.load import load_environment
 from tests.conftest import REPO
 from tests.deploy.conftest import STORES, containers, manifests, named
 
@@ -90,7 +90,7 @@ def test_what_is_forwarded_is_where_the_environment_is(store):
     service = named(store, "Service", store)["spec"]
     forwarded = [arguments[0] for arguments, _ in arguments_of(calls, "port_forward")]
     assert {one["port"] for one in service["ports"]} <= set(forwarded)
-    endpoint = configuration.load(store).endpoint
+    endpoint = load_environment(store).endpoint
     assert endpoint == f"http://localhost:{service['ports'][0]['port']}"
     secrets = next(
         arguments[1] for arguments, _ in arguments_of(calls, "local_resource") if arguments[0] == "secrets"

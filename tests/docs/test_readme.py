@@ -6,16 +6,19 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from infra import cli
-from infra import config as configuration
+from infra.config import stack_files, stack_yaml
+from infra.config.load import load_environment
 from infra.local import engine, running, store
 from infra.local.running import EmbeddedStore
 from infra.stores.kinds import KINDS, bucket_settings
 from infra.stores.store import Store
+from infra.targets.registry import TARGETS
 from tests.conftest import REPO
 from tests.docs._blocks import blocks, commands, matches
 from tests.infra.conftest import Environment, Server, fresh, remove_environment
@@ -31,12 +34,11 @@ KIND_OF_CREDENTIALS = {"iam": "SeaweedFS", "minio": "MinIO"}
 @pytest.fixture
 def local_environment(seaweed_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Deploy the committed environment `local` to the SeaweedFS of the tests instead of a new embedded one."""
-    monkeypatch.setattr(configuration, "ROOT", tmp_path)
-    monkeypatch.setattr(configuration, "ENVIRONMENTS", tmp_path / "environments")
+    monkeypatch.setattr(stack_files, "ROOT", tmp_path)
+    monkeypatch.setattr(stack_files, "ENVIRONMENTS", tmp_path / "environments")
     (tmp_path / "environments").mkdir()
     shutil.copy(REPO / "environments/Pulumi.local.yaml", tmp_path / "environments")
-    admin = seaweed_store.admin
-    embedded = EmbeddedStore(seaweed_store.endpoint, admin.access_key_id, admin.secret_access_key, pid=0)
+    embedded = EmbeddedStore(seaweed_store.endpoint, seaweed_store.admin, pid=0)
     monkeypatch.setattr(store, "start", lambda **_: embedded)
     monkeypatch.setattr(running, "find", lambda: embedded)
     monkeypatch.setattr(engine, "find", lambda: None)
@@ -44,7 +46,7 @@ def local_environment(seaweed_store: Store, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("COLUMNS", "120")
     yield
     remove_environment(
-        Environment("local", Server(seaweed_store, "iam"), tmp_path, configuration.read_values("local"))
+        Environment("local", Server(seaweed_store, "iam"), tmp_path, dict(stack_yaml.read("local").values))
     )
 
 
@@ -66,8 +68,8 @@ def test_the_readme_shows_configurations():
 )
 def test_the_store_kind_that_a_configuration_of_the_readme_names_supports_every_setting_in_it(block, environments):
     (environments / "Pulumi.studio.yaml").write_text(block, encoding="utf-8")
-    config = configuration.load("studio")
-    if not config.in_cloud:
+    config = load_environment("studio")
+    if not TARGETS[config.target].is_cloud:
         kind = next(kind for kind in KINDS if kind.name == KIND_OF_CREDENTIALS[config.credentials])
         bucket_settings(config, kind)
 
@@ -76,8 +78,8 @@ def test_the_store_kind_that_a_configuration_of_the_readme_names_supports_every_
 @pytest.mark.parametrize("block", [block for block in CONFIGURATIONS if "credentials: minio" in block])
 def test_minio_accepts_the_configuration_of_the_readme_that_names_it(block, environments, minio_environment):
     (environments / "Pulumi.studio.yaml").write_text(block, encoding="utf-8")
-    values = configuration.read_values("studio") | {"endpoint": minio_environment.store.endpoint}
-    for bucket in values["buckets"].values():  # type: ignore[attr-defined]  # a mapping, as the test above holds
+    values: dict[str, Any] = {**stack_yaml.read("studio").values} | {"endpoint": minio_environment.store.endpoint}
+    for bucket in values["buckets"].values():
         bucket["name"] = fresh()
     minio_environment.values.clear()
     minio_environment.values.update(values)

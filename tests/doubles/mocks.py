@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,10 @@ class Monitor(MockMonitor):
         self.config = config
         self.preview = preview
         self.requests: list[Any] = []
+        #: By URN, every request: those for component resources and explicit providers, too.
+        self.registrations: dict[str, Any] = {}
+        #: By URN, the outputs that component resources register, as they were sent.
+        self.registered_outputs: dict[str, Any] = {}
         self._connected: dict[str, Resources] = {}
 
     # --- providers ---------------------------------------------------------------------------------------
@@ -103,7 +107,10 @@ class Monitor(MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  # gRPC's name
         urn = self.make_urn(request.parent, request.type, request.name)
-        if request.type == _STACK or not request.custom:
+        if request.type == _STACK:
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        self.registrations[urn] = request
+        if not request.custom:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         if request.type.startswith(_PROVIDER):
             return self._register_provider(request, urn)
@@ -115,6 +122,10 @@ class Monitor(MockMonitor):
         return resource_pb2.RegisterResourceResponse(
             urn=urn, id=identifier, object=encode(entry.outputs, secrets), result=resource_pb2.SUCCESS
         )
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        self.registered_outputs[request.urn] = request.outputs
+        return super().RegisterResourceOutputs(request)
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         _, provider = self._provider(request, request.tok)
@@ -245,7 +256,7 @@ class Deployed:
     monitor: Monitor
     #: Each export: its value, and whether it is secret.
     exports: dict[str, tuple[Any, bool]] = field(default_factory=dict)
-    #: The same for the leaves of exports that are mappings.
+    #: The same for the leaves of exports that are mappings; `app.name` is a leaf of a mapping in a mapping.
     nested: dict[str, dict[str, tuple[Any, bool]]] = field(default_factory=dict)
 
     @property
@@ -320,8 +331,16 @@ async def _deploy(
     for name, value in root.outputs.items():
         deployed.exports[name] = await resolved(value)
         if isinstance(value, dict):
-            deployed.nested[name] = {key: await resolved(one) for key, one in value.items()}
+            deployed.nested[name] = {path: await resolved(leaf) for path, leaf in _leaves(value)}
     return deployed
+
+
+def _leaves(value: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    for key, leaf in value.items():
+        if isinstance(leaf, dict):
+            yield from _leaves(leaf, f"{start}{key}.")
+        else:
+            yield f"{start}{key}", leaf
 
 
 async def resolved(value: Any) -> tuple[Any, bool]:

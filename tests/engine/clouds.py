@@ -16,9 +16,10 @@ from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client, list_objects, temporary_download, upload_file
 from core.storage.settings import Settings, read_env_file
-from infra import config as configuration
 from infra.check import runner, settle
-from infra.identities import RIGHTS
+from infra.config import stack_files
+from infra.config.identities import RIGHTS
+from infra.config.load import load_environment
 from tests.conftest import Store
 from tests.doubles.fixtures import Account
 from tests.engine.support import Project, Stack
@@ -168,11 +169,11 @@ def using(stack: CloudStack, identity: str) -> Iterator[None]:
 def proven(stack: CloudStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m infra check`, but for the way to the double."""
     monkeypatch.setattr(settle, "_PAUSE", 0.01)
-    monkeypatch.setattr(configuration, "ENVIRONMENTS", stack.project.environments)
-    monkeypatch.setattr(runner, "_settings", lambda _, file: stack.of_file(file))
-    findings = list(runner.run(configuration.load(stack.name), {}))
+    monkeypatch.setattr(stack_files, "ENVIRONMENTS", stack.project.environments)
+    monkeypatch.setattr(runner, "with_keys", lambda settings, _: replace(settings, endpoint_url=stack.endpoint))
+    findings = list(runner.run(load_environment(stack.name)))
     assert {one.identity for one in findings} == set(ALL)
-    assert [str(one) for one in findings if one.surprise] == []
+    assert [str(one) for one in findings if one.failed] == []
 
 
 def accepted(settings: Settings, stack: CloudStack) -> bool:

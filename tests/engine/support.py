@@ -20,7 +20,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from core.storage.settings import read_env_file
-from infra.env.stack import SLOTS
+from infra.env.outputs import IDENTITIES, SLOTS
 from infra.errors import InfraError
 from tests.botocore_models import share_models
 from tests.conftest import REPO, Store
@@ -309,8 +309,8 @@ class Stack:
         return outputs
 
     def variables(self) -> dict[str, Any]:
-        """The outputs but for the one that says which key is where."""
-        return {name: value for name, value in self.outputs().items() if name != SLOTS}
+        """The outputs but for those about all identities."""
+        return {name: value for name, value in self.outputs().items() if name not in {IDENTITIES, SLOTS}}
 
     def key_ids(self, identity: str = "app") -> list[str]:
         try:

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from infra.features import TARGETS as FEATURES
+from infra.targets.registry import TARGETS as SPECS
 from tests.doubles.fixtures import AwsServer
 from tests.doubles.provider import HELD
 from tests.engine.clouds import KEY_TYPES, ORIGINS, TARGETS, Make, accepted, proven, works
@@ -70,7 +70,7 @@ def test_keys_rotate_by_plain_updates(make: Make, tmp_path):
     stack = make("aws", "aws-turn", disposable=True)
     stack.up()
     old = stack.settings()
-    assert FEATURES["aws"].switches_off
+    assert SPECS["aws"].deactivates_keys
     for step in (
         {"current": "a", "step": "start"},
         {"current": "b", "step": "switch"},

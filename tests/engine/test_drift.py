@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.storage.settings import read_env_file
-from infra.features import TARGETS
+from infra.targets.registry import TARGETS
 from tests.conftest import Store
 from tests.doubles.fixtures import AwsServer
 from tests.engine.clouds import Clouds, CloudStack
@@ -31,13 +31,19 @@ class Cloud:
 
 CLOUDS = {
     "aws": Cloud(
-        ("BucketLifecycleConfiguration mpr-{}-in", "resource"), [("UserPolicy app", "policy")], "AccessKey app-a"
+        ("BucketLifecycleConfiguration mpr-aws-drift-in-lifecycle", "resource"),
+        [("UserPolicy mpr-aws-drift-app-policy", "policy")],
+        "AccessKey mpr-aws-drift-app-a",
     ),
     "gcp": Cloud(
-        ("Bucket mpr-{}-in", "lifecycleRules"), [("BucketIAMMember app-in", "resource")], "HmacKey app-a"
+        ("Bucket mpr-gcp-drift-in", "lifecycleRules"),
+        [("BucketIAMMember mpr-gcp-drift-app-in", "resource")],
+        "HmacKey mpr-gcp-drift-app-a",
     ),
     "r2": Cloud(
-        ("R2BucketLifecycle mpr-{}-in", "rules"), [("AccountToken app-a", "policies")], "AccountToken app-a"
+        ("R2BucketLifecycle mpr-r2-drift-in-lifecycle", "rules"),
+        [("AccountToken mpr-r2-drift-app-a", "policies")],
+        "AccountToken mpr-r2-drift-app-a",
     ),
 }
 
@@ -97,21 +103,19 @@ def test_changed_settings_rights_and_keys_of_a_cloud_are_found_and_repaired(on_c
     cloud = CLOUDS[target]
     stack.s3.delete_bucket_lifecycle(Bucket=stack.bucket("in"))
     CHANGES[target](stack)
-    if TARGETS[target].switches_off:
+    if TARGETS[target].deactivates_keys:
         switch_off(stack, stack.env()["AWS_ACCESS_KEY_ID"])
 
     found = {(one["thing"], one["property"]): one for one in findings(stack)}
-    thing, name = cloud.lifecycle
-    lifecycle = (thing.format(stack.name), name)
     assert {one["repair"] for one in found.values()} == {f"pulumi up -s {stack.name} --refresh"}
-    others = {key: one for key, one in found.items() if key not in {lifecycle, *cloud.rights}}
+    others = {key: one for key, one in found.items() if key not in {cloud.lifecycle, *cloud.rights}}
     assert len(found) - len(others) == 1 + len(cloud.rights)
     assert [(key[0], one["wanted"].lower(), one["actual"].lower()) for key, one in others.items()] == [
         (cloud.key, "active", "inactive")
-    ] * TARGETS[target].switches_off
+    ] * TARGETS[target].deactivates_keys
     if target == "aws":  # a policy is compared by its actions
-        policy = found["UserPolicy app", "policy"]
-        assert (policy["wanted"], policy["actual"]) == ("not there", "Allow s3:* on *")
+        policy = found[cloud.rights[0]]
+        assert (policy["wanted"], policy["actual"]) == ("absent", "Allow s3:* on *")
 
     stack.up("--refresh")
     stack.learn_secrets()

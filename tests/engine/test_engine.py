@@ -23,12 +23,12 @@ from tests.engine.support import EXPIRE, Life, Project, Stack, readable
 
 
 def test_a_preview_announces_everything_and_does_nothing(life: Life):
-    assert "9 to create" in life.preview.output
+    assert "15 to create" in life.preview.output
     assert life.after_preview == set()
 
 
 def test_up_makes_buckets_identities_and_env_files(life: Life):
-    assert "9 created" in life.up.output
+    assert "15 created" in life.up.output
     assert life.stack.left() == {
         *("engine-life-in", "engine-life-out"),
         *("mpr-life-app", "mpr-life-ingest", "mpr-life-viewer"),
@@ -55,6 +55,7 @@ def test_the_env_files_are_private_and_the_library_works_from_them(
 
 def test_the_exports_equal_the_env_files(life: Life):
     outputs = life.stack.outputs()
+    assert outputs.pop("identities") == {name: life.stack.env(name) for name in ("app", "ingest", "viewer")}
     for identity in ("ingest", "viewer"):
         assert outputs.pop(identity) == life.stack.env(identity)
     assert {name: one["slot"] for name, one in outputs.pop("keySlots").items()} == dict.fromkeys(
@@ -86,19 +87,19 @@ def test_no_secret_is_in_the_state_or_in_what_is_shown(life: Life, project: Proj
 
 def test_a_second_up_leaves_every_resource_and_env_file_unchanged(life: Life):
     before = {one: life.stack.env_file(one).stat().st_mtime_ns for one in ("app", "viewer")}
-    assert "9 unchanged" in life.stack.up().output
+    assert "15 unchanged" in life.stack.up().output
     assert {one: life.stack.env_file(one).stat().st_mtime_ns for one in ("app", "viewer")} == before
 
 
 def test_a_preview_and_a_refresh_of_what_is_deployed_find_no_difference(life: Life):
-    assert "9 unchanged" in life.stack.do("refresh", "--yes", "--skip-preview", "--expect-no-changes").output
+    assert "15 unchanged" in life.stack.do("refresh", "--yes", "--skip-preview", "--expect-no-changes").output
     life.stack.do("preview", "--expect-no-changes")
 
 
 def test_a_missing_env_file_is_written_again_although_nothing_changed(life: Life):
     before = life.stack.env_file("viewer").read_bytes()
     life.stack.env_file("viewer").unlink()
-    assert "9 unchanged" in life.stack.up().output
+    assert "15 unchanged" in life.stack.up().output
     assert life.stack.env_file("viewer").read_bytes() == before
     assert life.stack.env_file("viewer").stat().st_mode & 0o777 == 0o600
 
@@ -130,7 +131,7 @@ def test_up_adopts_what_the_initialiser_made(project: Project):
     assert done.ok, done.output
     before = stack.env_file().read_bytes()
     project.s3.put_object(Bucket=stack.bucket("in"), Key="precious.mp4", Body=b"x")
-    assert "5 created" in stack.up().output
+    assert "9 created" in stack.up().output
     assert stack.env_file().read_bytes() == before
     assert stack.key_ids() == [stack.env()["AWS_ACCESS_KEY_ID"]]
     assert project.s3.get_object(Bucket=stack.bucket("in"), Key="precious.mp4")["Body"].read() == b"x"
@@ -178,7 +179,7 @@ def test_a_disposable_environment_is_replaced_shrunk_and_destroyed_without_a_tra
     stack.configure(buckets=names, identities=["app"])
     said = stack.up().output
     assert "1 replaced" in said
-    assert "2 deleted" in said  # the identity that is no longer asked for, and its key
+    assert "3 deleted" in said  # the component of the identity that is no longer asked for, its user and its key
     assert not {stack.user("viewer"), "gone.viewer.env"} & stack.left()
     assert {"engine-gone-new", stack.bucket("out")} <= stack.left()
     assert stack.bucket("in") not in stack.left()
@@ -283,7 +284,7 @@ def whole(stack: Stack) -> bool:
 
 def test_an_interrupted_up_is_completed_by_the_next(project: Project):
     stack = project.stack("interrupted", {"disposable": True})
-    said = stack.interrupt(signal.SIGINT, "Bucket", "creating")
+    said = stack.interrupt(signal.SIGINT, "storage:Bucket", "creating")
     assert "Traceback" not in said
     stack.up()
     assert whole(stack)
@@ -292,7 +293,7 @@ def test_an_interrupted_up_is_completed_by_the_next(project: Project):
 
 def test_a_killed_up_is_completed_by_cancel_and_the_next(project: Project):
     stack = project.stack("killed", {"disposable": True})
-    stack.interrupt(signal.SIGKILL, "Bucket", "creating")
+    stack.interrupt(signal.SIGKILL, "storage:Bucket", "creating")
     stack.project.run(["pulumi", "cancel", "--yes", "killed"], {})
     stack.up("--refresh")
     assert whole(stack)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.local import store
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.conftest import REPO
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def client(clone: Clone) -> S3Client:
     """The administrator of the clone's embedded store."""
     running = store.find(clone.root / ".local")
     assert running
-    return Store(running.endpoint, "us-east-1", Keys(running.access_key_id, running.secret_access_key)).s3
+    return Store(running.endpoint, "us-east-1", running.admin).s3
 
 
 def put(clone: Clone, key: str) -> None:

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from infra.stores.access_key import Keys
 from infra.stores.keys import is_accepted
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.doubles.fixtures import Account
 from tests.engine.clouds import TARGETS, Make, works
 from tests.engine.support import Project, Stack

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from core.storage.settings import Settings
+from infra.stores.access_key import Keys
 from infra.stores.keys import is_accepted
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.engine.support import Project, Ran, Stack
 
 

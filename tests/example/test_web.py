@@ -45,7 +45,7 @@ def signer(url):
 
 
 def key_of(place, identity):
-    keys = files.keys(place.environment.file(identity))
+    keys = files.access_key(place.environment.file(identity))
     assert keys
     return keys.access_key_id
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from infra import private_file
+from infra.config.identities import ROLES
 from infra.env import files
-from infra.identities import ROLES
 from infra.init import initialise
 from infra.stores.empty import delete_everything
 from tests.infra.conftest import Environment, admin_variables, remove_environment, use_folder
@@ -31,7 +31,7 @@ def deployed(environment: Environment) -> Iterator[Environment]:
         with pytest.MonkeyPatch.context() as patch:
             use(environment, patch)
             # MinIO answers some time before it is ready.
-            initialise(environment.config, environment.values, lambda *_: None, wait=30)
+            initialise(environment.config, lambda *_: None, wait=30)
         yield environment
     finally:
         remove_environment(environment)
@@ -64,13 +64,13 @@ def restored(environment: Environment) -> Iterator[None]:
 
 def _delete_other_keys(environment: Environment) -> None:
     """Delete the access keys that no env file holds."""
-    store, maker = environment.store, environment.server.maker
+    store, manager = environment.store, environment.server.manager
     for identity in environment.config.names:
         user = f"mpr-{environment.name}-{identity}"
-        held = files.keys(environment.file(identity))
-        for access_key_id in maker.key_ids(store, user):
+        held = files.access_key(environment.file(identity))
+        for access_key_id in manager.key_ids(store, user):
             if held is None or access_key_id != held.access_key_id:
-                maker.delete_key(store, user, access_key_id)
+                manager.delete_key(store, user, access_key_id)
 
 
 @contextmanager

@@ -19,17 +19,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from infra import config as configuration
 from infra import policies
-from infra.config import EnvironmentConfig
+from infra.config import stack_files
+from infra.config.environment import EnvironmentConfig
+from infra.config.identities import RIGHTS, ROLES, Identity, Role
+from infra.config.load import parse
 from infra.env import files
-from infra.identities import RIGHTS, ROLES, Identity, Role
 from infra.init import initialise
-from infra.local import _ports
+from infra.local import ports
 from infra.policies import Policy
+from infra.stores.access_key import Keys
 from infra.stores.empty import delete_everything
-from infra.stores.keys import Credentials, credentials
-from infra.stores.store import Keys, Store
+from infra.stores.keys import IdentityManager, identity_manager
+from infra.stores.store import Store
 from tests import conftest as shared
 from tests.ports import claimed
 
@@ -52,9 +54,8 @@ def policy_of(name: str, buckets: Mapping[str, str] | Mapping[Role, str], **opti
 def _ports_of_this_worker() -> Iterator[None]:
     """Have embedded stores take ports of this worker alone, so that several workers can start one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_ports, "PREFERRED_S3", claimed()[0])
-        patch.setattr(_ports, "_RANGE", claimed())
-        patch.setattr(_ports, "_ADMIN_RANGE", claimed())
+        patch.setattr(ports, "PREFERRED_S3", claimed()[0])
+        patch.setattr(ports, "_RANGE", claimed())
         yield
 
 
@@ -78,8 +79,8 @@ class Server:
     credentials: str
 
     @property
-    def maker(self) -> Credentials:
-        return credentials(self.credentials, {})
+    def manager(self) -> IdentityManager:
+        return identity_manager(self.credentials, {})
 
 
 @pytest.fixture(params=["seaweed", pytest.param("minio", marks=pytest.mark.minio)])
@@ -128,7 +129,7 @@ def bucket_name(seaweed_store: Store) -> Iterator[str]:
 
 def use_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Have everything read and write `environments/` there."""
-    monkeypatch.setattr(configuration, "ENVIRONMENTS", folder)
+    monkeypatch.setattr(stack_files, "ENVIRONMENTS", folder)
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ class Environment:
 
     @property
     def config(self) -> EnvironmentConfig:
-        return configuration.parse(self.name, self.values, "test")
+        return parse(self.name, self.values, "test")
 
     def file(self, identity: str) -> Path:
         return files.path(self.name, identity, self.folder)
@@ -167,7 +168,7 @@ class Environment:
 
     def initialise(self) -> dict[str, str]:
         done: dict[str, str] = {}
-        initialise(self.config, self.values, done.__setitem__)
+        initialise(self.config, done.__setitem__)
         return done
 
 
@@ -192,7 +193,7 @@ def environment_on(server: Server, folder: Path, **values: Any) -> Environment:
 
 def remove_environment(environment: Environment) -> None:
     for identity in environment.config.names:
-        environment.server.maker.delete_identity(environment.store, f"mpr-{environment.name}-{identity}")
+        environment.server.manager.delete_identity(environment.store, f"mpr-{environment.name}-{identity}")
     for role in ROLES:
         remove_bucket(environment.store.s3, environment.config.bucket(role).name or "")
 

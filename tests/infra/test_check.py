@@ -15,15 +15,16 @@ from rich.console import Console
 
 from core.storage.settings import Settings
 from infra.check import probes
-from infra.check.command import prove, table
-from infra.check.probes import Probe, Subject, attempt
+from infra.check.command import check_access, table
+from infra.check.probes import Probe, Scope, attempt
 from infra.check.runner import Finding, run
+from infra.config.identities import ROLES
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
-from infra.identities import ROLES
 from infra.stores import iam
+from infra.stores.access_key import Keys
 from infra.stores.contact import contact
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.infra.conftest import (
     ALL,
     Environment,
@@ -70,18 +71,16 @@ def probe_buckets(s3: S3Client) -> set[str]:
     return {one["Name"] for one in s3.list_buckets()["Buckets"] if one["Name"].startswith("mpr-probe")}
 
 
-def surprises(environment: Environment) -> set[tuple[str, str, str]]:
-    return {
-        (one.identity, one.where, one.probe) for one in run(environment.config, environment.values) if one.surprise
-    }
+def failures(environment: Environment) -> set[tuple[str, str, str]]:
+    return {(one.identity, one.where, one.probe) for one in run(environment.config) if one.failed}
 
 
 def allow(environment: Environment, *actions: str, identity: str = "viewer", resource: str = "*") -> None:
     """Give an identity more than it must have."""
     names: dict[str, str] = {role: environment.config.bucket(role).name or "" for role in ROLES}
-    document = policy_of(identity, names, rename=contact(environment.store).rename)
+    document = policy_of(identity, names, rename=contact(environment.store, names["in"]).rename)
     document["Statement"].append({"Effect": "Allow", "Action": list(actions), "Resource": [resource]})
-    environment.server.maker.ensure_identity(environment.store, f"mpr-{environment.name}-{identity}", document)
+    environment.server.manager.ensure_identity(environment.store, f"mpr-{environment.name}-{identity}", document)
 
 
 def without_admin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,8 +111,8 @@ class TestOnSeaweed:
             Bucket=f"{seaweed_environment.name}-in", Key="mpr-probe/theirs", Body=b"theirs"
         )
         before = content(seaweed_environment)
-        findings = list(run(seaweed_environment.config, seaweed_environment.values))
-        assert [one for one in findings if one.surprise] == []
+        findings = list(run(seaweed_environment.config))
+        assert [one for one in findings if one.failed] == []
         assert content(seaweed_environment) == before
         allowed = {
             identity: {
@@ -136,15 +135,15 @@ class TestOnSeaweed:
     def test_without_admin_keys_no_bucket_of_another_environment_is_probed(self, pair, monkeypatch):
         pair.initialise()
         without_admin(monkeypatch)
-        findings = list(run(pair.config, {}))
+        findings = list(run(pair.config))
         assert {one.where for one in findings} == {"in", "out", "store"}
-        assert not any(one.surprise for one in findings)
+        assert not any(one.failed for one in findings)
 
     @pytest.mark.flow
     def test_the_check_fails_for_an_identity_with_the_policy_of_another(self, pair, capsys):
         pair.initialise()
         names: dict[str, str] = {role: pair.config.bucket(role).name or "" for role in ROLES}
-        rename = contact(pair.store).rename
+        rename = contact(pair.store, names["in"]).rename
         iam.ensure_identity(
             pair.store,
             f"mpr-{pair.name}-viewer",
@@ -152,7 +151,7 @@ class TestOnSeaweed:
         )
         before = content(pair)
         with pytest.raises(InfraError) as caught:
-            prove(pair.config, pair.values)
+            check_access(pair.config)
         assert caught.value.exit_code == 1
         said = str(caught.value)
         assert said.startswith("6 of 40 access checks failed: viewer, in: put is allowed, must be denied; ")
@@ -167,7 +166,7 @@ class TestOnSeaweed:
         name = f"mpr-{pair.name}-app"
         pair.store.iam.delete_user_policy(UserName=name, PolicyName="mpr-storage")
         rights = ("list", "put", "get", "presign", "multipart", "delete")
-        assert surprises(pair) == {("app", role, one) for role in ROLES for one in rights}
+        assert failures(pair) == {("app", role, one) for role in ROLES for one in rights}
 
     def test_the_check_names_each_permission_that_an_identity_should_not_have(self, pair):
         pair.initialise()
@@ -181,7 +180,7 @@ class TestOnSeaweed:
             ),
         ):
             allow(pair, *actions)
-            assert surprises(pair) == {("viewer", *one) for one in found}
+            assert failures(pair) == {("viewer", *one) for one in found}
         assert content(pair) == before
 
     @pytest.mark.flow
@@ -189,7 +188,7 @@ class TestOnSeaweed:
         pair.initialise()
         allow(pair, "s3:*")
         before = content(pair)
-        found = {(where, probe) for _, where, probe in surprises(pair)}
+        found = {(where, probe) for _, where, probe in failures(pair)}
         assert {("store", "create bucket"), ("other bucket", "put"), ("in", "put"), ("out", "delete")} <= found
         assert content(pair) == before
 
@@ -197,7 +196,7 @@ class TestOnSeaweed:
         pair.initialise()
         allow(pair, "s3:PutObject")
         before = content(pair)
-        assert ("viewer", "in", "put") in surprises(pair)
+        assert ("viewer", "in", "put") in failures(pair)
         assert content(pair) == before
 
     @pytest.mark.flow
@@ -205,7 +204,7 @@ class TestOnSeaweed:
         pair.values["buckets"]["in"]["versioning"] = True
         pair.initialise()
         before = content(pair)
-        assert surprises(pair) == set()
+        assert failures(pair) == set()
         assert content(pair) == before
 
     @pytest.mark.flow
@@ -213,14 +212,14 @@ class TestOnSeaweed:
         pair.initialise()
         before = content(pair)
 
-        def interrupt(subject: Subject) -> None:
-            assert subject.s3.head_object(Bucket=subject.bucket, Key=subject.key)
+        def interrupt(scope: Scope) -> None:
+            assert scope.s3.head_object(Bucket=scope.bucket, Key=scope.key)
             raise KeyboardInterrupt
 
         rows = tuple(replace(one, run=interrupt) if one.name == "get" else one for one in probes.ON_EACH_BUCKET)
         monkeypatch.setattr(probes, "ON_EACH_BUCKET", rows)
         with pytest.raises(KeyboardInterrupt):
-            list(run(pair.config, pair.values))
+            list(run(pair.config))
         assert content(pair) == before
 
     def test_a_deleted_access_key_is_reported_in_one_sentence(self, pair):
@@ -229,7 +228,7 @@ class TestOnSeaweed:
         with pytest.raises(
             InfraError, match=r"the key in the env file of app is not accepted \(InvalidAccessKeyId\)"
         ):
-            prove(pair.config, pair.values)
+            check_access(pair.config)
         assert content(pair)["foreign"] == []
 
     @pytest.mark.flow
@@ -237,7 +236,7 @@ class TestOnSeaweed:
         pair.initialise()
         pair.store.s3.delete_bucket(Bucket=f"{pair.name}-in")
         with pytest.raises(InfraError, match="a bucket of app does not exist; deploy again to create it"):
-            list(run(pair.config, {}))
+            list(run(pair.config))
         pair.store.s3.create_bucket(Bucket=f"{pair.name}-in")
 
     @pytest.mark.parametrize("admin", [True, False])
@@ -250,32 +249,32 @@ class TestOnSeaweed:
         with monkeypatch.context() as patched:
             patched.setattr(botocore.auth, "get_current_datetime", lambda *given: now(*given) + timedelta(hours=1))
             with pytest.raises(InfraError, match=r"this machine's clock differs too much .*; set the clock right"):
-                prove(pair.config, {})
+                check_access(pair.config)
 
     def test_wrong_admin_keys_are_reported_in_one_sentence(self, pair, monkeypatch):
         pair.initialise()
         monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "hush-wrong")
         with pytest.raises(UsageError, match="does not accept the admin key") as caught:
-            prove(pair.config, {})
+            check_access(pair.config)
         assert "hush" not in str(caught.value)
 
     def test_the_json_report_parses_and_holds_no_secret(self, pair, capsys):
         pair.initialise()
-        prove(pair.config, pair.values, as_json=True)
+        check_access(pair.config, as_json=True)
         out, err = capsys.readouterr()
         rows = json.loads(out)
         assert len(rows) == 40
-        assert set(rows[0]) == {"identity", "where", "probe", "expected", "allowed", "error", "surprise"}
+        assert set(rows[0]) == {"identity", "where", "probe", "expected", "allowed", "error", "failed", "surprise"}
         assert err == ""
         for identity in ("app", "viewer"):
-            keys = files.keys(pair.file(identity))
+            keys = files.access_key(pair.file(identity))
             assert keys
             assert keys.secret_access_key not in out
             assert keys.access_key_id not in out
 
     def test_the_table_names_every_probe_and_identity(self, pair, capsys):
         pair.initialise()
-        prove(pair.config, pair.values)
+        check_access(pair.config)
         out = capsys.readouterr().out
         for word in (
             "app",
@@ -288,17 +287,19 @@ class TestOnSeaweed:
         ):
             assert word in out
         for identity in ("app", "viewer"):
-            keys = files.keys(pair.file(identity))
+            keys = files.access_key(pair.file(identity))
             assert keys
             assert keys.access_key_id not in out
 
     def test_a_missing_env_file_is_reported_before_the_first_probe(self, pair, monkeypatch):
         monkeypatch.setattr(probes, "attempt", lambda *_: pytest.fail("tried"))
-        with pytest.raises(UsageError, match=r"\.env is missing; make it with `make up` or `pulumi up -s"):
-            prove(pair.config, pair.values)
+        with pytest.raises(
+            UsageError, match=r"\.env is missing; create it with `python -m infra up .*` or `pulumi up -s"
+        ):
+            check_access(pair.config)
         pair.file("app").write_text("nonsense\n")
         with pytest.raises(UsageError, match=r"\.env cannot be used: .*line 1: expected NAME=value"):
-            prove(pair.config, pair.values)
+            check_access(pair.config)
 
     @pytest.mark.flow
     def test_externally_managed_keys_are_checked_without_admin_keys(self, pair, monkeypatch):
@@ -306,18 +307,18 @@ class TestOnSeaweed:
         without_admin(monkeypatch)
         given = {}
         for identity in ("app", "viewer"):
-            keys = files.keys(pair.file(identity))
+            keys = files.access_key(pair.file(identity))
             assert keys
             given[identity] = {"accessKeyId": keys.access_key_id, "secretAccessKey": keys.secret_access_key}
         static = replace(pair, values=pair.values | {"credentials": "static", "keys": given})
-        assert surprises(static) == set()
+        assert failures(static) == set()
 
 
 @pytest.mark.minio
 def test_every_identity_has_exactly_its_rights_on_minio(minio_environment):
     minio_environment.values["identities"] = ["viewer"]
     minio_environment.initialise()
-    assert surprises(minio_environment) == set()
+    assert failures(minio_environment) == set()
 
 
 @pytest.mark.minio
@@ -325,7 +326,7 @@ def test_the_probes_leave_nothing_behind_on_minio(minio_environment):
     minio_environment.values["identities"] = ["pipeline", "ingest"]
     minio_environment.initialise()
     before = content(minio_environment)
-    assert surprises(minio_environment) == set()
+    assert failures(minio_environment) == set()
     assert content(minio_environment) == before
 
 
@@ -352,8 +353,8 @@ def offline(environments: Any, endpoint: str) -> Environment:
 @pytest.mark.usefixtures("no_backoff")
 def test_a_stopped_store_is_reported_as_unreachable(environments, refusing):
     made = offline(environments, refusing)
-    with pytest.raises(UnreachableError, match=f"app: no useful answer from {refusing}") as caught:
-        prove(made.config, {})
+    with pytest.raises(UnreachableError, match=f"app: no useful response from {refusing}") as caught:
+        check_access(made.config)
     assert caught.value.exit_code == 3
 
 
@@ -363,20 +364,20 @@ def test_a_response_that_neither_allows_nor_denies_fails_the_check(environments,
 
     with http_server(answer) as endpoint:
         made = offline(environments, endpoint)
-        findings = list(run(made.config, {}))
+        findings = list(run(made.config))
         with pytest.raises(InfraError, match="app, in: list is Weird, must be allowed"):
-            prove(made.config, {})
+            check_access(made.config)
     assert "Weird (!)" in capsys.readouterr().out
     (listing,) = (one for one in findings if (one.where, one.probe) == ("in", "list"))
-    assert (listing.allowed, listing.error, listing.surprise) == (None, "Weird", True)
+    assert (listing.allowed, listing.error, listing.failed) == (None, "Weird", True)
 
 
 def error(status: int, code: str) -> Callable[[Any], None]:
     return answering(status, f"<Error><Code>{code}</Code><Message>m</Message></Error>")
 
 
-def subject(endpoint: str) -> Subject:
-    return Subject(settings_at(endpoint), "media-in", frozenset({"media-in"}))
+def scope(endpoint: str) -> Scope:
+    return Scope(settings_at(endpoint), "media-in", frozenset({"media-in"}))
 
 
 def probe(name: str) -> Probe:
@@ -406,7 +407,7 @@ def probe(name: str) -> Probe:
 )
 def test_a_response_to_a_probe_counts_as_allowed_or_denied(name, answer, allowed):
     with http_server(answer) as endpoint:
-        assert attempt(probe(name), subject(endpoint)) is allowed
+        assert attempt(probe(name), scope(endpoint)) is allowed
 
 
 @pytest.mark.parametrize(
@@ -416,7 +417,7 @@ def test_listing_buckets_counts_as_allowed_only_if_it_shows_a_foreign_bucket(nam
     inside = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in names)
     body = f"<ListAllMyBucketsResult><Buckets>{inside}</Buckets></ListAllMyBucketsResult>"
     with http_server(answering(200, body)) as endpoint:
-        assert attempt(probe("list buckets"), subject(endpoint)) is allowed
+        assert attempt(probe("list buckets"), scope(endpoint)) is allowed
 
 
 def test_a_bucket_that_could_be_created_and_not_deleted_counts_as_allowed():
@@ -424,11 +425,11 @@ def test_a_bucket_that_could_be_created_and_not_deleted_counts_as_allowed():
         (answering(200) if request.command == "PUT" else error(403, "AccessDenied"))(request)
 
     with http_server(answer) as endpoint:
-        assert attempt(probe("create bucket"), subject(endpoint)) is True
+        assert attempt(probe("create bucket"), scope(endpoint)) is True
 
 
 def test_each_run_of_the_probes_writes_a_random_key_below_mpr_probe():
-    keys = {subject("http://a").key for _ in range(20)}
+    keys = {scope("http://a").key for _ in range(20)}
     assert len(keys) == 20
     assert all(key.startswith("mpr-probe/") for key in keys)
 
@@ -437,8 +438,8 @@ def test_a_finding_differs_unless_allowed_is_what_was_expected():
     for expected in (True, False):
         for allowed in (True, False, None):
             finding = Finding("app", "in", "put", expected, allowed)
-            assert finding.surprise is (allowed is not expected)
-            assert finding.as_dict()["surprise"] is finding.surprise
+            assert finding.failed is (allowed is not expected)
+            assert finding.as_dict()["failed"] is finding.as_dict()["surprise"] is finding.failed
 
 
 def test_an_identity_column_holds_its_own_findings(seaweed_environment):

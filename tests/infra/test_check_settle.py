@@ -12,7 +12,7 @@ import pytest
 from core.storage.settings import Settings
 from infra.check import settle
 from infra.check.settle import wait_until_known
-from infra.identities import RIGHTS, Identity
+from infra.config.identities import RIGHTS, Identity
 from tests.infra.conftest import answering, fresh, http_server, identity_of
 
 EMPTY = "<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>"

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
-from infra.connection import connect, given_keys
+from infra.config.secrets import Secrets
+from infra.connection import connect
 from infra.errors import UnreachableError, UsageError
 from infra.local import running as embedded
+from infra.stores.access_key import Keys
 from infra.stores.static import StaticCredentials
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 
 URL = "http://store:9000"
 CONFIGURED = {"adminAccessKeyId": "CONFIGURED", "adminSecretAccessKey": "configured-secret"}
@@ -24,23 +25,23 @@ def admin(monkeypatch):
 @pytest.mark.usefixtures("admin")
 @pytest.mark.parametrize("values", [{}, CONFIGURED])
 def test_admin_keys_of_the_environment_variables_come_first(values):
-    assert connect(URL, "r1", values) == Store(URL, "r1", Keys("ADMIN", "admin-secret"))
+    assert connect(URL, "r1", Secrets(values)) == Store(URL, "r1", Keys("ADMIN", "admin-secret"))
 
 
 def test_without_admin_keys_in_the_environment_those_of_the_configuration_are_used():
-    assert connect(URL, "r1", CONFIGURED).admin == Keys("CONFIGURED", "configured-secret")
+    assert connect(URL, "r1", Secrets(CONFIGURED)).admin == Keys("CONFIGURED", "configured-secret")
 
 
 def test_without_admin_keys_a_given_key_does(monkeypatch):
     monkeypatch.setenv("MPR_VIEWER_ACCESS_KEY_ID", "VIEWER")
     monkeypatch.setenv("MPR_VIEWER_SECRET_ACCESS_KEY", "viewer-secret")
-    assert connect(URL, "r1", {}).admin == Keys("VIEWER", "viewer-secret")
-    assert connect(URL, "r1", CONFIGURED).admin == Keys("CONFIGURED", "configured-secret")
+    assert connect(URL, "r1", Secrets({})).admin == Keys("VIEWER", "viewer-secret")
+    assert connect(URL, "r1", Secrets(CONFIGURED)).admin == Keys("CONFIGURED", "configured-secret")
 
 
 def test_without_any_key_the_message_says_where_they_go():
     with pytest.raises(UsageError) as caught:
-        connect(URL, "r1", {})
+        connect(URL, "r1", Secrets({}))
     for word in (URL, "MPR_ADMIN_ACCESS_KEY_ID", "MPR_ADMIN_SECRET_ACCESS_KEY", "mpr-storage:adminAccessKeyId"):
         assert word in str(caught.value)
 
@@ -52,20 +53,20 @@ def test_half_a_pair_is_refused_and_never_completed_from_elsewhere(monkeypatch, 
     with pytest.raises(
         UsageError, match="MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY must be"
     ) as caught:
-        connect(URL, "r1", values)
+        connect(URL, "r1", Secrets(values))
     assert "half-of-a-secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGURED))
 def test_half_a_configured_pair_is_refused(name):
     with pytest.raises(UsageError, match="must be set together"):
-        connect(URL, "r1", {name: CONFIGURED[name]})
+        connect(URL, "r1", Secrets({name: CONFIGURED[name]}))
 
 
 def test_an_empty_variable_counts_as_absent(monkeypatch):
     monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "")
     monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "")
-    assert connect(URL, "r1", CONFIGURED).admin.access_key_id == "CONFIGURED"
+    assert connect(URL, "r1", Secrets(CONFIGURED)).admin.access_key_id == "CONFIGURED"
 
 
 KEYS = {
@@ -77,7 +78,7 @@ KEYS = {
 
 @pytest.mark.parametrize("values", [KEYS, json.dumps(KEYS)], ids=["file", "engine"])
 def test_given_keys_come_from_the_configuration(values):
-    assert given_keys({"keys": values}) == {
+    assert Secrets({"keys": values}).external() == {
         "app": Keys("APP", "app-secret"),
         "viewer": Keys("VIEW", "view-secret"),
         "web": Keys("WEB", "web-secret"),
@@ -87,26 +88,26 @@ def test_given_keys_come_from_the_configuration(values):
 def test_given_keys_come_from_the_environment_first(monkeypatch):
     monkeypatch.setenv("MPR_APP_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", "env-secret")
-    assert given_keys({"keys": KEYS})["app"] == Keys("ENV", "env-secret")
+    assert Secrets({"keys": KEYS}).external()["app"] == Keys("ENV", "env-secret")
 
 
 @pytest.mark.parametrize("keys", [None, {}, "", "[]", "3", ["app"], {"app": "x"}, {"app": None}])
 def test_keys_that_are_no_mapping_are_no_keys(keys):
-    assert given_keys({"keys": keys}) == {}
+    assert Secrets({"keys": keys}).external() == {}
 
 
 @pytest.mark.parametrize("name", ["web", "cam2", "a234567890123456"])
 def test_given_keys_are_known_by_the_name_of_any_identity(monkeypatch, name):
     monkeypatch.setenv(f"MPR_{name.upper()}_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv(f"MPR_{name.upper()}_SECRET_ACCESS_KEY", "env-secret")
-    assert given_keys({"keys": KEYS})[name] == Keys("ENV", "env-secret")
-    assert given_keys({}) == {name: Keys("ENV", "env-secret")}
+    assert Secrets({"keys": KEYS}).external()[name] == Keys("ENV", "env-secret")
+    assert Secrets({}).external() == {name: Keys("ENV", "env-secret")}
 
 
 def test_an_identity_gets_the_externally_managed_keys_under_its_name(monkeypatch):
     monkeypatch.setenv("MPR_WEB_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("MPR_WEB_SECRET_ACCESS_KEY", "env-secret")
-    made = StaticCredentials(given_keys({}))
+    made = StaticCredentials(Secrets({}).external())
     assert made.of("mpr-prod-web") == made.of("web") == Keys("ENV", "env-secret")
     with pytest.raises(UsageError, match="MPR_TV_ACCESS_KEY_ID and MPR_TV_SECRET_ACCESS_KEY, or the secret"):
         made.of("mpr-prod-tv")
@@ -115,7 +116,7 @@ def test_an_identity_gets_the_externally_managed_keys_under_its_name(monkeypatch
 @pytest.mark.usefixtures("admin")
 def test_the_keys_of_the_administrator_are_not_those_of_an_identity():
     admin = {"admin": {"accessKeyId": "A", "secretAccessKey": "s"}}
-    assert given_keys({}) == given_keys({"keys": admin}) == {}
+    assert Secrets({}).external() == Secrets({"keys": admin}).external() == {}
 
 
 @pytest.mark.parametrize(
@@ -123,54 +124,56 @@ def test_the_keys_of_the_administrator_are_not_those_of_an_identity():
 )
 def test_a_variable_that_can_be_no_identity_is_left_alone(monkeypatch, name):
     monkeypatch.setenv(name, "half-a-pair")
-    assert given_keys({}) == {}
+    assert Secrets({}).external() == {}
 
 
 def test_identities_that_are_no_text_are_no_crash():
     # as YAML reads a name of digits
     values = {"keys": {7: KEYS["app"], "web": KEYS["web"]}}
-    assert given_keys(values)["web"] == Keys("WEB", "web-secret")
+    assert Secrets(values).external()["web"] == Keys("WEB", "web-secret")
 
 
 def test_half_a_pair_of_externally_managed_keys_is_refused():
     with pytest.raises(
         UsageError, match="MPR_APP_ACCESS_KEY_ID and MPR_APP_SECRET_ACCESS_KEY must be set together"
     ):
-        given_keys({"keys": {"app": {"accessKeyId": "APP"}}})
+        Secrets({"keys": {"app": {"accessKeyId": "APP"}}}).external()
 
 
 def test_keys_that_are_no_json_are_refused_in_words():
     with pytest.raises(UsageError, match="mpr-storage:keys"):
-        given_keys({"keys": "{oops"})
+        Secrets({"keys": "{oops"}).external()
 
 
 def test_the_embedded_store_brings_its_own_keys(monkeypatch):
-    running = SimpleNamespace(endpoint="http://127.0.0.1:1", access_key_id="ROOT", secret_access_key="root-secret")
+    running = embedded.EmbeddedStore("http://127.0.0.1:1", Keys("ROOT", "root-secret"), pid=0)
     monkeypatch.setattr(embedded, "find", lambda: running)
-    assert connect("embedded", "r1", CONFIGURED) == Store("http://127.0.0.1:1", "r1", Keys("ROOT", "root-secret"))
+    assert connect("embedded", "r1", Secrets(CONFIGURED)) == Store(
+        "http://127.0.0.1:1", "r1", Keys("ROOT", "root-secret")
+    )
 
 
 def test_the_embedded_store_that_is_down_is_unreachable(monkeypatch):
     monkeypatch.setattr(embedded, "find", lambda: None)
     with pytest.raises(UnreachableError, match=r"the embedded store is not running; start it with") as caught:
-        connect("embedded", "r1", {})
+        connect("embedded", "r1", Secrets({}))
     assert caught.value.exit_code == 3
 
 
 def test_a_secret_shows_in_no_repr():
     store = Store(URL, "r1", Keys("ADMIN-KEY", "hush"))
     assert "hush" not in repr(store)
-    assert store.admin.hint == "ADMI..."
+    assert store.admin.masked == "ADMI..."
 
 
 def test_a_newline_at_the_end_of_a_mounted_secret_is_taken_off(monkeypatch):
     monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "admin\n")
     monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "secret\n")
-    assert connect("http://127.0.0.1:1", "us-east-1", {}).admin == Keys("admin", "secret")
+    assert connect("http://127.0.0.1:1", "us-east-1", Secrets({})).admin == Keys("admin", "secret")
 
 
 @pytest.mark.parametrize("odd", ["adm\nin", "админ", "a\x00b"])
 def test_a_key_that_no_request_can_carry_is_refused_without_showing_it(odd):
     with pytest.raises(UsageError, match="holds a character that no key has") as caught:
-        connect("http://127.0.0.1:1", "us-east-1", {"adminAccessKeyId": "a", "adminSecretAccessKey": odd})
+        connect("http://127.0.0.1:1", "us-east-1", Secrets({"adminAccessKeyId": "a", "adminSecretAccessKey": odd}))
     assert odd not in str(caught.value)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from core.storage import StorageConfigError
 from core.storage.settings import Settings, read_env_file
-from infra import cli
+from infra import cli, private_file
+from infra.config.slots import Slots
 from infra.env import files
 from infra.errors import UsageError
-from infra.stores.store import Keys
+from infra.stores.access_key import Keys
 
 SETTINGS = Settings(
     endpoint_url="http://127.0.0.1:8333",
@@ -27,8 +28,9 @@ SETTINGS = Settings(
     access_key_id="AKIAEXAMPLE",
     secret_access_key="hush/hush+hush=",
 )
-plain = st.text("abcXYZ019_@%+=:,./-[]", min_size=1, max_size=40)
-settings = st.builds(
+OLD, NEW = (replace(SETTINGS, access_key_id=f"AKIA{age}") for age in ("OLD", "NEW"))
+characters = st.text("abcXYZ019_@%+=:,./-[]", min_size=1, max_size=40)
+any_settings = st.builds(
     Settings,
     endpoint_url=st.none() | st.sampled_from(["http://store:9000", "https://s3.eu-west-1.amazonaws.com"]),
     public_endpoint_url=st.none() | st.just("https://media.example.com"),
@@ -37,14 +39,14 @@ settings = st.builds(
     bucket_owner=st.none() | st.just("123456789012"),
     addressing_style=st.sampled_from([None, "path", "virtual"]),
     region=st.sampled_from(["us-east-1", "garage"]),
-    access_key_id=plain,
-    secret_access_key=plain,
-    session_token=st.none() | plain,
+    access_key_id=characters,
+    secret_access_key=characters,
+    session_token=st.none() | characters,
 )
 
 
-def render(found: Settings = SETTINGS, identity: str = "app") -> str:
-    return files.render(found, "test", identity)
+def render(settings: Settings = SETTINGS, identity: str = "app") -> str:
+    return files.render(settings, "test", identity)
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "test.env"
 
 
-def test_where_the_file_of_an_identity_is(tmp_path):
+def test_each_identity_has_a_file(tmp_path):
     assert files.path("prod", "app", tmp_path) == tmp_path / "prod.env"
     assert files.path("prod", "viewer", tmp_path) == tmp_path / "prod.viewer.env"
 
@@ -69,16 +71,16 @@ def test_the_header_says_what_it_is_and_that_it_is_generated():
     ]
 
 
-@given(settings)
-def test_what_is_rendered_and_written_is_read_back(tmp_path_factory, found):
+@given(any_settings)
+def test_what_is_rendered_and_written_is_read_back(tmp_path_factory, settings):
     file = tmp_path_factory.getbasetemp() / "round-trip.env"
-    text = render(found)
-    assert text == render(found)
+    text = render(settings)
+    assert text == render(settings)
     if file.exists():
         file.unlink()
     assert files.write(file, text)
-    assert files.read(file) == found
-    assert files.keys(file) == Keys(found.access_key_id or "", found.secret_access_key or "")
+    assert files.load(file, "test") == settings
+    assert files.access_key(file) == Keys(settings.access_key_id or "", settings.secret_access_key or "")
     assert not files.write(file, text)
     assert files.remove(file)
 
@@ -116,11 +118,11 @@ def test_the_same_content_becomes_private_again(file):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_new_content_replaces_what_we_wrote(file):
+def test_new_content_replaces_a_generated_file(file):
     files.write(file, render())
     other = Settings(region="x", bucket_in="other-bucket")
     assert files.write(file, render(other)) is True
-    assert files.read(file) == other
+    assert files.load(file, "test") == other
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_a_header_in_another_encoding_is_no_crash(file):
 
 
 @pytest.mark.parametrize("content", [b"S3_BUCKET_IN=x\n", b"", b"\xff\xfe", b"# a comment\n"])
-def test_a_file_of_somebody_else_is_refused_and_stays(file, content):
+def test_a_file_that_was_not_generated_is_refused_and_stays(file, content):
     file.write_bytes(content)
     with pytest.raises(UsageError, match=r"test\.env was not made by mpr-storage: move it away"):
         files.write(file, render())
@@ -163,21 +165,21 @@ def test_a_file_of_somebody_else_is_refused_and_stays(file, content):
     assert file.read_bytes() == content
 
 
-def test_a_folder_in_the_place_of_the_file_is_refused(file):
+def test_a_folder_at_the_path_of_the_file_is_refused(file):
     file.mkdir()
     with pytest.raises(UsageError, match=r"cannot read .*test\.env: move it away"):
         files.write(file, render())
     assert files.remove(file) is False
 
 
-def test_a_missing_folder_is_refused_in_words(tmp_path):
+def test_a_missing_folder_is_refused_with_a_sentence(tmp_path):
     file = tmp_path / "missing" / "test.env"
     with pytest.raises(UsageError, match=r"cannot write .*test\.env: make the folder .*missing writable"):
         files.write(file, render())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_file_that_cannot_be_written_is_told_at_once(tmp_path):
+def test_every_file_that_cannot_be_written_is_in_one_message(tmp_path):
     bad = [tmp_path / "a.env", tmp_path / "gone" / "b.env"]
     bad[0].write_text("mine")
     with pytest.raises(UsageError) as caught:
@@ -201,7 +203,7 @@ def test_a_read_only_folder_is_refused_and_unchanged(tmp_path, file):
 
 
 def test_a_folder_that_access_calls_read_only_is_refused(file, monkeypatch):
-    # the test above for root, whom no mode stops
+    # the test above for root, who may write everywhere
     monkeypatch.setattr(os, "access", lambda path, wanted: not (path == file.parent and wanted & os.W_OK))
     with pytest.raises(UsageError, match="writable, then run this again"):
         files.write(file, render())
@@ -218,30 +220,30 @@ def test_a_failure_while_writing_is_a_sentence_and_leaves_nothing(file, monkeypa
     assert list(file.parent.iterdir()) == []
 
 
-def test_a_message_names_the_file_as_seen_from_here(tmp_path, monkeypatch):
+def test_a_message_names_the_file_relative_to_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "test.env").write_text("mine")
     with pytest.raises(UsageError, match=r"^test\.env was not made"):
         files.write(tmp_path / "test.env", render())
 
 
-def test_a_link_to_somebody_elses_file_is_not_written_through(tmp_path, file):
-    theirs = tmp_path / "theirs"
-    theirs.write_text("theirs")
-    file.symlink_to(theirs)
+def test_a_link_to_another_file_is_not_written_through(tmp_path, file):
+    other = tmp_path / "other"
+    other.write_text("other")
+    file.symlink_to(other)
     with pytest.raises(UsageError, match="was not made by mpr-storage"):
         files.write(file, render())
-    assert theirs.read_text() == "theirs"
+    assert other.read_text() == "other"
 
 
-def test_a_link_to_nowhere_is_replaced_and_not_followed(tmp_path, file):
+def test_a_dangling_link_is_replaced_and_not_followed(tmp_path, file):
     file.symlink_to(tmp_path / "nowhere")
     assert files.write(file, render())
     assert not file.is_symlink()
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_link_to_a_file_of_ours_is_replaced_and_not_followed(tmp_path, file):
+def test_a_link_to_a_generated_file_is_replaced_and_not_followed(tmp_path, file):
     other = tmp_path / "other.env"
     files.write(other, render())
     file.symlink_to(other)
@@ -250,7 +252,7 @@ def test_a_link_to_a_file_of_ours_is_replaced_and_not_followed(tmp_path, file):
     assert other.read_text() == render()
 
 
-def test_remove_takes_our_file_and_no_other(file):
+def test_remove_deletes_only_a_generated_file(file):
     assert files.remove(file) is False
     files.write(file, render())
     assert files.remove(file) is True
@@ -258,23 +260,78 @@ def test_remove_takes_our_file_and_no_other(file):
 
 
 @pytest.mark.parametrize("content", [None, "", "S3_BUCKET_IN=media-in\n", "nonsense\n", "AWS_REGION=x y\n"])
-def test_a_file_that_cannot_be_used_has_no_settings_and_no_keys(file, content):
+def test_a_file_that_cannot_be_used_has_no_access_key(file, content):
     if content is not None:
         file.write_text(content)
-    assert files.read(file) is None
-    assert files.keys(file) is None
+    assert files.access_key(file) is None
 
 
 def test_a_file_without_keys_has_none(file):
     files.write(file, render(Settings(region="x")))
-    assert files.read(file) == Settings(region="x")
-    assert files.keys(file) is None
+    assert files.load(file, "test") == Settings(region="x")
+    assert files.access_key(file) is None
 
 
 def test_the_file_is_what_the_library_reads(file):
     files.write(file, render())
     assert Settings.load({"S3_ENV_FILE": str(file)}) == SETTINGS
     assert read_env_file(file) == SETTINGS.to_env()
+
+
+def test_load_returns_the_settings_of_a_private_file(file):
+    files.write(file, render())
+    assert files.load(file, "test") == SETTINGS
+
+
+def test_load_refuses_a_missing_file_with_the_commands_that_create_it(file):
+    with pytest.raises(
+        UsageError, match=r"missing; create it with `python -m infra up test` or `pulumi up -s test`"
+    ):
+        files.load(file, "test")
+
+
+@pytest.mark.parametrize(("content", "problem"), [("nonsense", "line 1: expected NAME=value"), ("", "is empty")])
+def test_load_refuses_a_file_that_is_not_valid(file, content, problem):
+    private_file.write(file, content)
+    with pytest.raises(UsageError, match=rf"test\.env cannot be used: .*{problem}"):
+        files.load(file, "test")
+
+
+def test_load_refuses_a_file_that_others_may_read(file):
+    files.write(file, render())
+    file.chmod(0o640)
+    with pytest.raises(UsageError, match=r"run: chmod 600 .*test\.env; .*`python -m infra rotate`"):
+        files.load(file, "test")
+    assert files.access_key(file), "init and drift read it"
+
+
+def test_the_files_of_all_slots_are_written_and_each_key_is_in_a_file_at_any_time(environments, monkeypatch):
+    main = files.path("test", "app")
+    files.write_all("test", "app", Slots(), {"a": render(OLD)})
+    written: list[Settings | None] = []
+    write = files.write
+
+    def recorded(file: Path, text: str) -> bool:
+        written.append(files.load(main, "test"))
+        return write(file, text)
+
+    monkeypatch.setattr(files, "write", recorded)
+    switched = Slots(current="b", step="switch")
+    assert files.write_all("test", "app", switched, {"b": render(NEW), "a": render(OLD)}) == {
+        files.slot_file(main, "a"): True,
+        main: True,
+    }
+    assert written == [OLD, OLD], "the file of the identity is written last"
+    assert files.load(main, "test") == NEW
+    assert files.load(files.slot_file(main, "a"), "test") == OLD
+
+
+def test_the_file_of_a_slot_without_a_key_is_removed(environments):
+    main = files.path("test", "app")
+    files.write_all("test", "app", Slots(step="start"), {"a": render(OLD), "b": render(NEW)})
+    assert sorted(environments.iterdir()) == [files.slot_file(main, "b"), main]
+    files.write_all("test", "app", Slots(), {"a": render(OLD)})
+    assert list(environments.iterdir()) == [main]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
@@ -284,7 +341,7 @@ def test_a_file_that_others_may_read_is_refused_with_the_command_that_mends_it(e
     file.chmod(0o600)
     files.require_private(file)
     file.chmod(mode)
-    with pytest.raises(UsageError, match=r"others may read .*test.env: `chmod 600 .*test.env`"):
+    with pytest.raises(UsageError, match=r"others than its owner may read .*test.env .*run: chmod 600 .*test.env"):
         files.require_private(file)
 
 
@@ -294,7 +351,7 @@ def test_a_file_of_somebody_else_is_refused_with_the_command_that_mends_it(envir
     file.write_text("")
     file.chmod(0o600)
     os.chown(file, 12345, 12345)
-    with pytest.raises(UsageError, match=r"belongs to somebody else: `sudo chown 0 .*test.env`"):
+    with pytest.raises(UsageError, match=r"belongs to user 12345, .*run as root: chown 0 .*test.env"):
         files.require_private(file)
 
 
@@ -309,15 +366,13 @@ def test_a_key_that_is_too_old_is_named_by_check(seaweed_environment, capsys):
         file.write_text(file.read_text().replace(f"made {today}", f"made {then}"))
         today = then
         assert cli.run(["check", seaweed_environment.name]) == 0
-        said = capsys.readouterr().err
-        assert ("is 31 days old, more than the 30 of maxKeyAgeDays: `python -m infra rotate" in said) is warned
+        err = capsys.readouterr().err
+        assert ("is 31 days old, more than the 30 of maxKeyAgeDays: `python -m infra rotate" in err) is warned
 
 
 def test_a_full_disk_leaves_the_old_file_and_the_next_run_goes_on(small_disk):
     file = small_disk / "test.env"
-    old, new = (
-        files.render(replace(SETTINGS, access_key_id=f"AKIA{turn}"), "test", "app") for turn in ("OLD", "NEW")
-    )
+    old, new = render(OLD), render(NEW)
     files.write(file, old)
     ballast = small_disk / "ballast"
     with suppress(OSError), ballast.open("wb", buffering=0) as filling:
@@ -326,7 +381,7 @@ def test_a_full_disk_leaves_the_old_file_and_the_next_run_goes_on(small_disk):
     with pytest.raises(UsageError, match=r"cannot write .*test.env: No space left on device"):
         files.write(file, new)
     assert file.read_text() == old
-    assert sorted(one.name for one in small_disk.iterdir()) == ["ballast", "test.env"]
+    assert sorted(path.name for path in small_disk.iterdir()) == ["ballast", "test.env"]
     ballast.unlink()
     assert files.write(file, new)
     assert file.read_text() == new

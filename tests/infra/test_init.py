@@ -15,8 +15,10 @@ from infra.errors import InfraError, UnreachableError, UsageError
 from infra.init import initialise
 from infra.stores import buckets
 from infra.stores import keys as making
+from infra.stores.access_key import Keys
+from infra.stores.buckets import Ensured
 from infra.stores.keys import is_accepted
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.infra.conftest import ALL, Environment, Server, admin_variables, environment_on
 
 
@@ -34,16 +36,14 @@ def test_an_environment_is_made_and_a_second_run_changes_nothing_and_says_so(env
         file = environment.file(identity)
         assert first[f"env file {file.name}"] == "written"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        keys = files.keys(file)
+        keys = files.access_key(file)
         assert keys
-        assert first[f"identity mpr-{name}-{identity}"] == f"key {keys.hint} created"
+        assert first[f"identity mpr-{name}-{identity}"] == f"key {keys.masked} created"
         assert is_accepted(environment.store, keys)
     before = snapshot(environment)
     again = environment.initialise()
     assert again.keys() == first.keys()
-    assert all(
-        outcome.endswith(("unchanged", "in place")) for thing, outcome in again.items() if thing != "notice"
-    )
+    assert all(outcome.endswith("unchanged") for subject, outcome in again.items() if subject != "notice")
     assert snapshot(environment) == before
     assert ("notice" in first) is (environment.server.credentials == "minio")
 
@@ -61,7 +61,7 @@ def test_the_env_file_is_all_that_a_client_needs(seaweed_environment):
 def test_no_report_holds_a_secret(seaweed_environment):
     said = json.dumps(seaweed_environment.initialise())
     for identity in ALL:
-        keys = files.keys(seaweed_environment.file(identity))
+        keys = files.access_key(seaweed_environment.file(identity))
         assert keys
         assert keys.secret_access_key not in said
         assert keys.access_key_id not in said
@@ -80,12 +80,12 @@ def test_a_changed_setting_is_reported(seaweed_environment):
 def test_a_lost_env_file_gets_a_new_key(seaweed_environment, disposable):
     seaweed_environment.values.update(identities=["app"], disposable=disposable)
     seaweed_environment.initialise()
-    old = files.keys(seaweed_environment.file("app"))
+    old = files.access_key(seaweed_environment.file("app"))
     assert old
     seaweed_environment.file("app").unlink()
     told = seaweed_environment.initialise()
     assert told[f"identity mpr-{seaweed_environment.name}-app"].endswith("created")
-    assert files.keys(seaweed_environment.file("app")) != old
+    assert files.access_key(seaweed_environment.file("app")) != old
     assert is_accepted(seaweed_environment.store, old) is not disposable
 
 
@@ -102,11 +102,11 @@ def test_a_run_after_an_interruption_keeps_the_key_and_writes_the_missing_files(
         patched.setattr(files, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             seaweed_environment.initialise()
-    first = files.keys(seaweed_environment.file("app"))
+    first = files.access_key(seaweed_environment.file("app"))
     told = seaweed_environment.initialise()
     assert told[f"env file {seaweed_environment.name}.env"] == "unchanged"
     assert told[f"env file {seaweed_environment.name}.viewer.env"] == "written"
-    assert files.keys(seaweed_environment.file("app")) == first
+    assert files.access_key(seaweed_environment.file("app")) == first
 
 
 def test_an_edited_file_is_refused_and_nothing_is_changed(seaweed_environment):
@@ -128,7 +128,7 @@ def test_externally_managed_keys_are_written_to_the_env_file(seaweed_environment
     seaweed_environment.values["identities"] = ["viewer"]
     seaweed_environment.initialise()
     file = seaweed_environment.file("viewer")
-    keys = files.keys(file)
+    keys = files.access_key(file)
     assert keys
     file.unlink()
     seaweed_environment.values.update(
@@ -137,7 +137,7 @@ def test_externally_managed_keys_are_written_to_the_env_file(seaweed_environment
     )
     told = seaweed_environment.initialise()
     assert told[f"identity mpr-{seaweed_environment.name}-viewer"].startswith("key ")
-    assert files.keys(file) == keys
+    assert files.access_key(file) == keys
     assert seaweed_environment.initialise()[f"env file {file.name}"] == "unchanged"
     seaweed_environment.values["identities"] = ["viewer", "app"]
     with pytest.raises(UsageError, match="no keys for identity app: set MPR_APP_ACCESS_KEY_ID"):
@@ -148,7 +148,7 @@ def test_externally_managed_keys_are_written_to_the_env_file(seaweed_environment
 def test_externally_managed_keys_need_no_admin_keys_if_the_buckets_exist(seaweed_environment, monkeypatch):
     seaweed_environment.values["identities"] = ["app"]
     seaweed_environment.initialise()
-    keys = files.keys(seaweed_environment.file("app"))
+    keys = files.access_key(seaweed_environment.file("app"))
     assert keys
     monkeypatch.delenv("MPR_ADMIN_ACCESS_KEY_ID")
     monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
@@ -195,23 +195,25 @@ def test_an_externally_managed_key_that_the_store_refuses_is_reported(seaweed_en
 
 
 def test_the_outcome_of_a_bucket_is_created_changed_or_unchanged():
-    assert module._outcome(True, ("versioning",)) == "created"  # noqa: FBT003  # two facts of one result
-    assert module._outcome(False, ("versioning", "expire")) == "changed versioning, expire"  # noqa: FBT003
-    assert module._outcome(False, ()) == "unchanged"  # noqa: FBT003
+    assert module._outcome(Ensured(created=True, changed=("versioning",))) == "created"
+    assert (
+        module._outcome(Ensured(created=False, changed=("versioning", "expire"))) == "changed versioning, expire"
+    )
+    assert module._outcome(Ensured(created=False, changed=())) == "unchanged"
 
 
 def test_a_store_that_comes_up_later_is_waited_for(seaweed_environment, monkeypatch, capsys):
     make, tries = plan.make, iter([UnreachableError("down"), UnreachableError("down"), None])
 
-    def at_the_third_try(config, values):
+    def at_the_third_try(config):
         if error := next(tries):
             raise error
-        return make(config, values)
+        return make(config)
 
     monkeypatch.setattr(plan, "make", at_the_third_try)
     monkeypatch.setattr(module, "_PAUSE", 0)
     done: dict[str, str] = {}
-    initialise(seaweed_environment.config, seaweed_environment.values, done.__setitem__, wait=60)
+    initialise(seaweed_environment.config, done.__setitem__, wait=60)
     assert done[f"bucket {seaweed_environment.name}-in"] == "created"
     said = f"waiting for the store at {seaweed_environment.store.endpoint} (60 s at most)\n"
     assert capsys.readouterr() == ("", said)
@@ -221,13 +223,13 @@ def test_the_wait_for_a_store_that_does_not_answer_ends(seaweed_environment, ref
     seaweed_environment.values["endpoint"] = refusing
     monkeypatch.setattr(module, "_PAUSE", 0.2)
     with pytest.raises(UnreachableError, match="cannot reach the store"):
-        initialise(seaweed_environment.config, seaweed_environment.values, lambda *_: None, wait=1)
+        initialise(seaweed_environment.config, lambda *_: None, wait=1)
 
 
 def test_a_wrong_key_is_not_waited_for(seaweed_environment, monkeypatch, capsys):
     monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(UsageError, match="does not accept the admin key"):
-        initialise(seaweed_environment.config, seaweed_environment.values, lambda *_: None, wait=600)
+        initialise(seaweed_environment.config, lambda *_: None, wait=600)
     assert capsys.readouterr().err == ""
 
 
@@ -245,7 +247,7 @@ def test_the_command_uses_the_endpoint_option_and_checks_what_it_made(seaweed_en
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--check", "--json"], "--json goes without --check"),
+        (["--check", "--json"], "--json cannot be used with --check"),
         (["--wait", "601"], "601 is not in the range"),
         (["--endpoint", "minio:9000"], "with --endpoint"),
     ],
@@ -278,21 +280,21 @@ def test_minio_gets_the_access_key_of_the_environment_variables(minio_environmen
     minio_environment.values["identities"] = ["app", "viewer"]
     keys = given(monkeypatch)
     told = minio_environment.initialise()
-    assert files.keys(minio_environment.file("app")) == keys
-    assert files.keys(minio_environment.file("viewer")) != keys
-    assert told[f"identity mpr-{minio_environment.name}-app"] == f"key {keys.hint} in place"
+    assert files.access_key(minio_environment.file("app")) == keys
+    assert files.access_key(minio_environment.file("viewer")) != keys
+    assert told[f"identity mpr-{minio_environment.name}-app"] == f"key {keys.masked} unchanged"
 
 
 @pytest.mark.minio
 def test_the_access_key_in_an_env_file_is_not_replaced_by_that_of_the_environment(minio_environment, monkeypatch):
     minio_environment.values["identities"] = ["app"]
     minio_environment.initialise()
-    before = files.keys(minio_environment.file("app"))
+    before = files.access_key(minio_environment.file("app"))
     given(monkeypatch)
     minio_environment.initialise()
-    assert files.keys(minio_environment.file("app")) == before
+    assert files.access_key(minio_environment.file("app")) == before
     assert (
-        len(minio_environment.server.maker.key_ids(minio_environment.store, f"mpr-{minio_environment.name}-app"))
+        len(minio_environment.server.manager.key_ids(minio_environment.store, f"mpr-{minio_environment.name}-app"))
         == 1
     )
 
@@ -302,13 +304,13 @@ def test_in_a_rotation_the_environment_variables_give_only_the_current_key(minio
     minio_environment.values.update(identities=["app"], slots={"app": {"current": "b", "step": "switch"}})
     keys = given(monkeypatch)
     minio_environment.initialise()
-    assert files.keys(minio_environment.file("app")) == keys
+    assert files.access_key(minio_environment.file("app")) == keys
     name = f"mpr-{minio_environment.name}-app"
-    assert minio_environment.server.maker.key_ids(minio_environment.store, name) == [keys.access_key_id]
+    assert minio_environment.server.manager.key_ids(minio_environment.store, name) == [keys.access_key_id]
 
 
 def test_a_store_that_generates_access_keys_takes_none_from_the_environment(seaweed_environment, monkeypatch):
     seaweed_environment.values["identities"] = ["app"]
     keys = given(monkeypatch)
     seaweed_environment.initialise()
-    assert files.keys(seaweed_environment.file("app")) != keys
+    assert files.access_key(seaweed_environment.file("app")) != keys

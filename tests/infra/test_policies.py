@@ -10,10 +10,10 @@ from botocore.loaders import create_loader
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from infra.identities import RIGHTS, ROLES, Identity, Role
-from infra.policies import Policy, length, normalised, partition_of, policy, tls_only
+from infra.config.identities import RIGHTS, ROLES, Identity, Role
+from infra.policies import Policy, length, normalised, policy
 from infra.stores.kinds import KINDS
-from tests.infra._evaluate import Request, allowed, denied
+from tests.infra._evaluate import Request, allowed
 from tests.infra.conftest import identity_of, policy_of
 
 BUCKETS: dict[Role, str] = {"in": "media-in", "out": "media-out"}
@@ -269,42 +269,6 @@ def test_an_identity_that_only_writes_below_prefixes_cannot_list():
     (statement,) = policy(drop, BUCKETS)["Statement"]
     assert statement["Resource"] == ["arn:aws:s3:::media-in/inbox/*"]
     assert set(statement["Action"]) == WRITING
-
-
-@pytest.mark.parametrize("partition", ["aws", "aws-cn"])
-@pytest.mark.parametrize("end", ["", "/x", "/a/b"])
-@pytest.mark.parametrize(
-    ("context", "refused"),
-    [
-        ({"aws:SecureTransport": "false"}, True),
-        ({"aws:SecureTransport": "true", "s3:TlsVersion": "1.0"}, True),
-        ({"aws:SecureTransport": "true", "s3:TlsVersion": "1.1"}, True),
-        ({"aws:SecureTransport": "true", "s3:TlsVersion": "1.2"}, False),
-        ({"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}, False),
-    ],
-)
-def test_the_policy_of_a_bucket_denies_connections_below_tls_1_2(partition, end, context, refused):
-    document = tls_only("media-in", partition)
-    for action in ("s3:GetObject", "s3:ListBucket", "s3:PutBucketPolicy"):
-        one = Request(action, f"arn:{partition}:s3:::media-in{end}", context)
-        assert denied(document, one) is refused
-        assert not allowed(document, one)
-    assert not denied(document, Request("s3:GetObject", f"arn:{partition}:s3:::media-in-2{end}", context))
-
-
-def test_the_policy_of_a_bucket_allows_nothing():
-    assert {one["Effect"] for one in tls_only("media-in", "aws")["Statement"]} == {"Deny"}
-
-
-def partitions() -> list[tuple[str, str]]:
-    """Every region that botocore knows, with its partition."""
-    known = create_loader().load_data("partitions")["partitions"]
-    return [(region, one["id"]) for one in known for region in one["regions"] if not region.endswith("-global")]
-
-
-@pytest.mark.parametrize(("region", "partition"), partitions())
-def test_a_region_belongs_to_one_partition(region, partition):
-    assert partition_of(region) == partition
 
 
 def test_the_length_of_a_policy_is_that_of_its_json_without_spaces():

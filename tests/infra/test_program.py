@@ -8,7 +8,7 @@ import json
 import logging
 import pickle
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,20 +20,23 @@ import pytest
 from botocore.exceptions import ClientError
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs
+from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_pulumi_func
 
 from core.storage.settings import Settings, read_env_file, variables
-from infra import config as configuration
 from infra import program
+from infra.components import Storage
+from infra.config import stack_files
+from infra.config.identities import ROLES
 from infra.env import files
-from infra.env.stack import SLOTS
-from infra.identities import ROLES
-from infra.stores.keys import credentials
+from infra.env.outputs import IDENTITIES, SLOTS
+from infra.stores.keys import identity_manager
 from infra.stores.settings import ATTRIBUTES
 from infra.stores.store import Store as StoreConnection
 from tests.botocore_models import share_models
 from tests.conftest import Store, free_ports
 from tests.doubles.mocks import resolved
+from tests.infra._tree import tree
 from tests.infra.conftest import ALL, admin_variables, remove_bucket
 
 if TYPE_CHECKING:
@@ -80,10 +83,15 @@ class Monitor(MockMonitor):
     def __init__(self, mocks: RealDeployment) -> None:
         super().__init__(mocks)
         self.requests: list[Any] = []
+        #: By URN, those for component resources, too.
+        self.registrations: dict[str, Any] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  # gRPC's name
-        if request.custom:
-            self.requests.append(request)
+        urn = self.make_urn(request.parent, request.type, request.name)
+        self.registrations[urn] = request
+        if not request.custom:
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        self.requests.append(request)
         # Pulumi's mock gives each of its threads an event loop, and closes none.
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
@@ -98,13 +106,20 @@ class Monitor(MockMonitor):
 class Deployed:
     """What a run of the program came to."""
 
-    requests: list[Any]
+    monitor: Monitor
     #: Each export: its value, and whether it is secret.
     exports: dict[str, tuple[Any, bool]] = field(default_factory=dict)
     #: The same for the leaves of exports that are mappings.
     nested: dict[str, dict[str, tuple[Any, bool]]] = field(default_factory=dict)
     #: What the stack says of the key of each identity.
     slots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: The variables of every identity, in one shape.
+    identities: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> list[Any]:
+        """Every request for a resource that a provider creates."""
+        return self.monitor.requests
 
     def resources(self) -> set[tuple[str, str]]:
         prefix = "pulumi-python:dynamic/storage:"
@@ -127,16 +142,20 @@ class Project:
     def env_file(self, identity: str = "app") -> Path:
         return files.path(self.environment, identity)
 
-    def deploy(self, values: Values, *, preview: bool = False) -> Deployed:
+    def deploy(
+        self, values: Values, *, preview: bool = False, main: Callable[[], None] = program.main
+    ) -> Deployed:
         # As the engine hands configuration over: all text, structures as JSON.
         texts = {
             f"mpr-storage:{name}": value if isinstance(value, str) else json.dumps(value)
             for name, value in values.items()
         }
         monitor = Monitor(RealDeployment(texts, self.state, preview=preview))
-        return asyncio.run(self._deploy(monitor, texts, preview=preview))
+        return asyncio.run(self._deploy(monitor, texts, main, preview=preview))
 
-    async def _deploy(self, monitor: Monitor, texts: dict[str, str], *, preview: bool) -> Deployed:
+    async def _deploy(
+        self, monitor: Monitor, texts: dict[str, str], main: Callable[[], None], *, preview: bool
+    ) -> Deployed:
         pulumi.runtime.settings.reset_options()
         pulumi.runtime.set_mocks(
             monitor.mocks,
@@ -147,12 +166,12 @@ class Project:
             logger=logging.getLogger("engine"),
         )
         pulumi.runtime.set_all_config(texts)
-        await run_pulumi_func(program.main)
-        deployed = Deployed(monitor.requests)
+        await run_pulumi_func(main)
+        deployed = Deployed(monitor)
         outputs = pulumi.runtime.get_root_resource().outputs  # type: ignore[union-attr]
         for name, value in outputs.items():
-            if name == SLOTS:
-                deployed.slots = (await resolved(value))[0]
+            if name in {SLOTS, IDENTITIES}:
+                setattr(deployed, {SLOTS: "slots", IDENTITIES: "identities"}[name], (await resolved(value))[0])
                 continue
             deployed.exports[name] = await resolved(value)
             if isinstance(value, dict):
@@ -164,8 +183,8 @@ class Project:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     made = Project(tmp_path, f"t{uuid4().hex[:8]}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(configuration, "ROOT", tmp_path)
-    monkeypatch.setattr(configuration, "ENVIRONMENTS", made.environments)
+    monkeypatch.setattr(stack_files, "ROOT", tmp_path)
+    monkeypatch.setattr(stack_files, "ENVIRONMENTS", made.environments)
     interrupt = signal.getsignal(signal.SIGINT)
     yield made
     signal.signal(signal.SIGINT, interrupt)
@@ -183,7 +202,7 @@ def values(seaweed_store: StoreConnection, project: Project, monkeypatch: pytest
         "buckets": {"in": {"name": f"{project.environment}-in"}, "out": {"name": f"{project.environment}-out"}},
     }
     for identity in ALL:
-        credentials("iam", {}).delete_identity(seaweed_store, f"mpr-{project.environment}-{identity}")
+        identity_manager("iam", {}).delete_identity(seaweed_store, f"mpr-{project.environment}-{identity}")
     for role in ROLES:
         remove_bucket(seaweed_store.s3, f"{project.environment}-{role}")
 
@@ -202,19 +221,38 @@ def bucket_names(s3: S3Client) -> set[str]:
 
 def test_two_buckets_and_the_app_identity_are_deployed_by_default(project: Project, values: Values, s3: S3Client):
     deployed = project.deploy(values)
+    start = f"mpr-{project.environment}"
     assert deployed.resources() == {
-        ("Bucket", "in"),
-        ("Bucket", "out"),
-        ("Identity", "app"),
-        ("Key", "app-a"),
+        ("Bucket", f"{start}-in"),
+        ("Bucket", f"{start}-out"),
+        ("Identity", f"{start}-app"),
+        ("Key", f"{start}-app-a"),
     }
     assert {f"{project.environment}-in", f"{project.environment}-out"} <= bucket_names(s3)
+
+
+TREE = """
+mpr-storage:Storage ENV
+  mpr-storage:Identity mpr-ENV-app
+    Identity mpr-ENV-app < app
+    Key mpr-ENV-app-a < app-a
+  mpr-storage:Bucket mpr-ENV-in
+    Bucket mpr-ENV-in < in kept
+  mpr-storage:Bucket mpr-ENV-out
+    Bucket mpr-ENV-out < out kept
+"""
+
+
+def test_each_resource_is_below_its_purpose_and_has_its_former_name_as_an_alias(project: Project, values: Values):
+    deployed = project.deploy(values)
+    assert tree(deployed.monitor.registrations, project.environment) == TREE.strip()
 
 
 def test_each_further_identity_has_a_user_a_key_and_a_file(project: Project, values: Values):
     deployed = project.deploy(values | {"identities": ["app", "pipeline", "ingest", "viewer"]})
     for identity in ("app", "pipeline", "ingest", "viewer"):
-        assert {("Identity", identity), ("Key", f"{identity}-a")} <= deployed.resources()
+        name = f"mpr-{project.environment}-{identity}"
+        assert {("Identity", name), ("Key", f"{name}-a")} <= deployed.resources()
         assert project.env_file(identity).exists()
     assert len(deployed.requests) == 2 + 4 * 2
     names = {one.object["name"] for one in deployed.only("Identity")}
@@ -258,7 +296,7 @@ def test_the_configured_settings_are_applied_to_the_buckets(project: Project, va
     deployed = project.deploy(values | {"buckets": buckets})
     for request in deployed.only("Bucket"):
         asked = {name: request.object[name] for name in ATTRIBUTES if name in request.object}
-        assert asked.keys() == buckets[request.name].keys() - {"name"} | {"abortMultipartDays"}
+        assert asked.keys() == buckets[request.name.rpartition("-")[2]].keys() - {"name"} | {"abortMultipartDays"}
     assert s3.get_bucket_versioning(Bucket=f"{project.environment}-in")["Status"] == "Enabled"
     (cors,) = s3.get_bucket_cors(Bucket=f"{project.environment}-out")["CORSRules"]
     assert cors["AllowedOrigins"] == ["http://localhost:3000"]
@@ -314,6 +352,7 @@ def test_exports_and_env_files_say_the_same(project: Project, values: Values):
     assert read_env_file(project.env_file("viewer")) == viewer
     names = {name for _, row in variables() for name in row.names} | CHECKSUMS
     assert app.keys() <= names
+    assert deployed.identities == {"app": app, "viewer": viewer}
 
 
 # --- env files ------------------------------------------------------------------------------------------
@@ -342,7 +381,7 @@ def test_clients_work_with_the_env_files_which_have_mode_0600(project: Project, 
 def test_a_preview_creates_nothing_and_writes_nothing(project: Project, values: Values, s3: S3Client):
     before = bucket_names(s3)
     deployed = project.deploy(values, preview=True)
-    assert ("Key", "app-a") in deployed.resources()
+    assert ("Key", f"mpr-{project.environment}-app-a") in deployed.resources()
     assert bucket_names(s3) == before
     assert list(project.environments.iterdir()) == []
     assert deployed.exports["AWS_SECRET_ACCESS_KEY"] == (None, True)
@@ -377,6 +416,24 @@ def test_static_keys_go_into_the_env_file(project: Project, values: Values, seaw
     written = read_env_file(project.env_file())
     assert written["AWS_ACCESS_KEY_ID"] == seaweed.access_key_id
     assert written["AWS_SECRET_ACCESS_KEY"] == seaweed.secret_access_key
+
+
+def test_another_program_uses_the_component_on_a_store(project: Project, values: Values, s3: S3Client):
+    args: Any = values | {"disposable": True}
+
+    def main() -> None:
+        storage = Storage(project.environment, args, opts=pulumi.ResourceOptions(protect=True))
+        pulumi.export("bucket", storage.in_bucket)
+        pulumi.export("variables", storage.identities["app"])
+
+    deployed = project.deploy(values, main=main)
+    assert deployed.exports["bucket"] == (f"{project.environment}-in", False)
+    variables, is_secret = deployed.exports["variables"]
+    assert is_secret
+    assert variables.keys() == CHECKSUMS | ENDPOINT | REGION | KEYS | BUCKETS
+    assert f"{project.environment}-in" in bucket_names(s3)
+    assert all(request.protect for request in deployed.requests)
+    assert not project.env_file().exists()
 
 
 # --- mistakes -------------------------------------------------------------------------------------------
@@ -416,15 +473,35 @@ def test_an_empty_configuration_says_what_is_required(project: Project):
     assert "target: is required, one of s3-compatible" in refusal(project, {})
 
 
-def test_a_store_that_does_not_answer_is_named_in_the_preview_already(project: Project, values: Values):
+def test_a_preview_without_the_store_warns_and_shows_all_resources(
+    project: Project, values: Values, caplog: pytest.LogCaptureFixture
+):
     (closed,) = free_ports(1)
-    said = refusal(project, values | {"endpoint": f"http://127.0.0.1:{closed}"}, preview=True)
+    changed = values | {"endpoint": f"http://127.0.0.1:{closed}"}
+    deployed = project.deploy(changed, preview=True)
+    assert tree(deployed.monitor.registrations, project.environment) == TREE.strip()
+    (warning,) = [one.getMessage() for one in caplog.records if one.name == "engine"]
+    assert f"cannot reach the store at http://127.0.0.1:{closed}" in warning
+    assert "mpr-storage:endpoint" in warning
+    assert warning.endswith("; this preview goes on without the store")
+
+
+def test_an_update_without_the_store_is_refused(project: Project, values: Values):
+    (closed,) = free_ports(1)
+    said = refusal(project, values | {"endpoint": f"http://127.0.0.1:{closed}"})
     assert f"cannot reach the store at http://127.0.0.1:{closed}" in said
-    assert "mpr-storage:endpoint" in said
 
 
-def test_an_embedded_store_that_does_not_run_names_the_command_that_starts_it(project: Project, values: Values):
-    assert "python -m infra store start" in refusal(project, values | {"endpoint": "embedded"}, preview=True)
+def test_a_preview_without_the_embedded_store_names_the_command_that_starts_it(
+    project: Project, values: Values, caplog: pytest.LogCaptureFixture
+):
+    deployed = project.deploy(values | {"endpoint": "embedded"}, preview=True)
+    assert tree(deployed.monitor.registrations, project.environment) == TREE.strip()
+    assert "python -m infra store start" in caplog.text
+
+
+def test_an_update_without_the_embedded_store_names_the_command_that_starts_it(project: Project, values: Values):
+    assert "python -m infra store start" in refusal(project, values | {"endpoint": "embedded"})
 
 
 def test_missing_admin_keys_name_both_ways_to_give_them(

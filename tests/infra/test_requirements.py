@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+import yaml
 
 from infra import cli
 from infra.__main__ import REQUIRED
@@ -105,3 +107,13 @@ def test_the_table_of_requirements_is_what_the_modules_import():
     providers = {name for name in found if name.startswith("pulumi_")}  # infra.targets explains those
     expected = found - set(sys.stdlib_module_names) - ours - providers
     assert expected - (IN_CORE - {"boto3", "botocore"}) == set(REQUIRED)
+
+
+def test_pulumi_install_installs_the_pinned_requirements_of_the_program():
+    options = yaml.safe_load((REPO / "Pulumi.yaml").read_text())["runtime"]["options"]
+    assert options == {"toolchain": "pip", "virtualenv": ".venv"}
+    lines = (REPO / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["-r requirements/local.txt"]
+    pinned = re.split(r"\n(?=\S)", (REPO / "requirements/local.txt").read_text().strip())
+    assert all("==" in requirement and "--hash=sha256:" in requirement for requirement in pinned)
+    assert any(requirement.startswith("pulumi==") for requirement in pinned)

@@ -15,8 +15,8 @@ import pytest
 from core.storage import get_s3_client
 from core.storage.settings import Settings, read_env_file
 from infra import cli, private_file
+from infra.config.identities import ROLES, Role
 from infra.env import files
-from infra.identities import ROLES, Role
 from infra.stores.store import Store
 from tests.infra._deployed import deployed, emptied
 from tests.infra.conftest import Environment, Server, environment_on, use_folder
@@ -104,7 +104,7 @@ class Pair:
 @contextmanager
 def _place(server: Server, folder: Path) -> Iterator[Place]:
     with deployed(environment_on(server, folder, identities=["app"])) as environment:
-        keys = files.keys(environment.file("app"))
+        keys = files.access_key(environment.file("app"))
         assert keys
         yield Place(environment, (keys.access_key_id, keys.secret_access_key))
 

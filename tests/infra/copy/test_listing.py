@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from core.storage import AccessDeniedError, StorageError
 from core.storage.settings import Settings
 from infra.copy.listing import objects
 from infra.copy.parts import Batch, batches
 from infra.copy.side import Side
-from infra.copy.uploads import discard
-from infra.errors import InfraError
+from infra.copy.uploads import abort
 from tests.infra.conftest import answering, http_server
 from tests.infra.copy.conftest import Pair
 from tests.infra.copy.test_plan import MIB, info
@@ -37,7 +37,7 @@ def side(endpoint: str) -> Side:
 
 @pytest.mark.parametrize("token", ["", "<NextContinuationToken>same</NextContinuationToken>"])
 def test_a_truncated_listing_without_a_continuation_token_is_an_error(token):
-    wanted = pytest.raises(InfraError, match="e: the listing of bucket goes on, but")
+    wanted = pytest.raises(StorageError, match=r"^e: the store says that the listing of bucket goes on, but")
     with http_server(answering(200, PAGE.format(token=token))) as endpoint, wanted:
         list(objects(side(endpoint), "in"))
 
@@ -50,7 +50,7 @@ def test_without_part_sizes_from_the_store_the_default_part_size_is_used(status)
 
 
 def test_a_store_that_denies_head_object_is_an_error():
-    wanted = pytest.raises(InfraError, match="e: access denied for HeadObject")
+    wanted = pytest.raises(AccessDeniedError, match=r"^e: access denied for HeadObject")
     with http_server(answering(403)) as endpoint, wanted:
         batches(side(endpoint), "in", [info("a", "e-2", 20 * MIB)])
 
@@ -63,6 +63,6 @@ def test_objects_of_a_gibibyte_without_parts_are_copied_in_parts():
 
 def test_unfinished_uploads_that_may_not_be_listed_are_a_warning():
     with http_server(answering(403, "<Error><Code>AccessDenied</Code></Error>")) as endpoint:
-        told = discard(side(endpoint), "in", ["a", "b"])
+        told = abort(side(endpoint), "in", ["a", "b"])
     assert told is not None
-    assert "uploads that an earlier copy left unfinished could not be discarded" in told
+    assert "uploads that an earlier copy left unfinished could not be aborted" in told

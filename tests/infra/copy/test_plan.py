@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.storage import ObjectInfo
 from core.storage.settings import Settings
 from infra.copy import keys, parts, plan
-from infra.copy.distinct import place
+from infra.copy.distinct import address
 from infra.copy.plan import Plan, compare
 
 MIB = 1024 * 1024
@@ -54,13 +54,16 @@ class TestCompare:
 
     def test_folder_markers_are_not_copied(self):
         found = planned([info("a/", size=0)], [info("b/", size=0)])
-        assert (found.missing, found.left_out, found.only_there) == ([], {}, [])
+        assert (found.missing, found.left_out, found.only_at_target) == ([], {}, [])
 
     def test_keys_of_the_target_alone_are_listed(self):
-        assert planned([info("k")], [info("k"), info("theirs")]).only_there == ["theirs"]
+        assert planned([info("k")], [info("k"), info("theirs")]).only_at_target == ["theirs"]
 
     def test_objects_with_equal_timestamps_on_both_sides_are_counted(self):
-        assert planned([info("a"), info("b"), info("c")], [info("a"), info("b", when=NOW), info("d")]).twins == 1
+        assert (
+            planned([info("a"), info("b"), info("c")], [info("a"), info("b", when=NOW), info("d")]).equal_times
+            == 1
+        )
 
 
 class TestHidden:
@@ -109,7 +112,7 @@ class TestParts:
         assert parts.usable(headers, size, count) == found
 
 
-class TestPlace:
+class TestAddress:
     @pytest.mark.parametrize(
         ("one", "other", "equal"),
         [
@@ -127,5 +130,5 @@ class TestPlace:
         ],
     )
     def test_two_spellings_of_an_endpoint_are_the_same_store(self, one, other, equal):
-        found = [place(Settings(endpoint_url=url, region="eu-west-1")) for url in (one, other)]
+        found = [address(Settings(endpoint_url=url, region="eu-west-1")) for url in (one, other)]
         assert (found[0] == found[1]) is equal

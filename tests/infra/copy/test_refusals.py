@@ -11,10 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import cli
+from infra.config.identities import ROLES
 from infra.copy import distinct, mirror, process, rclone
-from infra.identities import ROLES
-from infra.stores.keys import Place, ensure_key
-from infra.stores.store import Store, code_of
+from infra.stores.codes import code_of
+from infra.stores.keys import SlotState, ensure_key
+from infra.stores.store import Store
 from tests.infra.conftest import fresh, policy_of
 from tests.infra.copy.conftest import Pair
 from tests.waiting import no_pause, wait_until
@@ -62,19 +63,19 @@ class TestEnvFiles:
     def test_a_missing_env_file_is_refused_with_the_command_that_creates_it(self, pair: Pair, side):
         place = getattr(pair, side)
         place.file.unlink()
-        refused(pair, 2, f"{place.name}.env is missing; make it with")
+        refused(pair, 2, f"{place.name}.env is missing; create it with")
 
     @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
     def test_an_env_file_that_other_users_may_open_is_refused(self, pair: Pair, mode):
         pair.target.file.chmod(mode)
-        refused(pair, 2, f"others may read {pair.target.file}: `chmod 600 {pair.target.file}`")
+        refused(
+            pair, 2, f"others than its owner may read {pair.target.file}", f"run: chmod 600 {pair.target.file}"
+        )
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
     def test_an_env_file_of_another_user_is_refused(self, pair: Pair):
         os.chown(pair.source.file, 12345, -1)
-        refused(
-            pair, 2, f"{pair.source.file} belongs to somebody else: `sudo chown {os.geteuid()} {pair.source.file}`"
-        )
+        refused(pair, 2, "belongs to user 12345", f"run as root: chown {os.geteuid()} {pair.source.file}")
 
     def test_a_file_with_other_content_is_refused_as_an_env_file(self, pair: Pair):
         pair.source.file.write_text("what?\n")
@@ -142,7 +143,7 @@ class TestOntoItself:
     def test_two_buckets_with_equal_listings_are_copied_after_the_probe(self, pair: Pair, monkeypatch):
         pair.source.put("in", "a", b"1")
         pair.copy("--yes")
-        monkeypatch.setattr(distinct, "is_twin", lambda *_: True)
+        monkeypatch.setattr(distinct, "has_equal_time", lambda *_: True)
         assert pair.copy("--yes").code == 0
         assert pair.target.keys("in") == ["a"]
 
@@ -178,16 +179,16 @@ class TestStores:
         environment, ours = pair.target.environment, pair.target.settings
         buckets = {role: ours.bucket(role) for role in ROLES}
         name = fresh("viewer")
-        maker = environment.server.maker
-        maker.ensure_identity(environment.store, name, policy_of("viewer", buckets))
-        keys, _ = ensure_key(maker, environment.store, name, None, Place(disposable=True))
+        manager = environment.server.manager
+        manager.ensure_identity(environment.store, name, policy_of("viewer", buckets))
+        keys, _ = ensure_key(manager, environment.store, name, None, SlotState(disposable=True))
         pair.target.rewrite(access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key)
         for number in range(5):
             pair.source.put("out", f"{number}.jpg", b"1")
         try:
             done = pair.copy("--yes")
         finally:
-            maker.delete_identity(environment.store, name)
+            manager.delete_identity(environment.store, name)
         assert done.code == 1
         assert done.err.count("\n") == 2, "five refusals that are one"
         assert "  out: 5 objects: Failed to copy: operation error S3: PutObject" in done.err

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from infra import cli
-from infra import config as configuration
+from infra.config.load import parse
 from infra.deployer.policy import Resource, policy
 from infra.errors import InfraError
 
@@ -71,7 +71,7 @@ def test_for_another_target_the_error_names_the_documentation(target, environmen
 
 def test_without_the_sdk_of_aws_the_error_names_what_to_install(environments, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pulumi_aws", None)
-    monkeypatch.delitem(sys.modules, "infra.targets.aws", raising=False)
+    monkeypatch.delitem(sys.modules, "infra.targets.aws.program", raising=False)
     code, out, err = run(environments, capsys)
     assert (code, out) == (2, "")
     assert "make .venv/aws" in err
@@ -86,6 +86,8 @@ def test_a_policy_that_is_longer_than_aws_allows_is_printed_with_a_warning(envir
 
 
 def test_a_resource_type_without_a_row_of_actions_is_an_error():
-    config = configuration.parse("prod", AWS, "test")
-    with pytest.raises(InfraError, match=r"aws:s3/other:Other takes: add its row to infra/deployer/actions\.py"):
+    config = parse("prod", AWS, "test")
+    with pytest.raises(
+        InfraError, match=r"aws:s3/other:Other are not known: add its row to infra/deployer/actions\.py"
+    ):
         policy(config, [Resource("aws:s3/other:Other", "mpr-prod-in", {})])

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from infra import config as configuration
 from infra import program
-from infra.config import EnvironmentConfig
+from infra.config import stack_files
+from infra.config.environment import EnvironmentConfig
+from infra.config.load import parse
 from infra.deployer.policy import policy
-from infra.targets._record import resources
+from infra.deployer.record import resources
 from tests.doubles import aws as double
 from tests.doubles.fixtures import Account, aws, aws_server
 from tests.doubles.handler import Refused
@@ -37,7 +38,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def parsed(environment: str, values: dict[str, Any]) -> EnvironmentConfig:
-    return configuration.parse(environment, values, "test")
+    return parse(environment, values, "test")
 
 
 def live(aws: Account, environment: str, values: dict[str, Any]) -> None:
@@ -85,7 +86,7 @@ def fill(aws: Account, state: State) -> None:
 
 def as_deployer(account: Account, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     account.user(f"deployer-{secrets.token_hex(4)}", *document["Statement"]).use(monkeypatch)
-    monkeypatch.setattr(configuration, "ENVIRONMENTS", folder)
+    monkeypatch.setattr(stack_files, "ENVIRONMENTS", folder)
 
 
 #: `make test` runs the first one, `make test-all` every shape and every action.

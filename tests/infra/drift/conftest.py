@@ -13,11 +13,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import cli
-from infra import config as configuration
+from infra.config import stack_files
 from infra.env import files
 from infra.local import engine
 from infra.policies import normalised
-from infra.stores.store import Keys, Store
+from infra.stores.access_key import Keys
+from infra.stores.store import Store
 from tests.infra._deployed import deployed as deployed_once
 from tests.infra._deployed import restored, use
 from tests.infra.conftest import Environment, Server, environment_on
@@ -45,8 +46,8 @@ class Drifting:
         return self.environment.store.iam
 
     @property
-    def maker(self) -> Any:
-        return self.environment.server.maker
+    def manager(self) -> Any:
+        return self.environment.server.manager
 
     @property
     def bucket(self) -> str:
@@ -56,13 +57,13 @@ class Drifting:
         return f"mpr-{self.environment.name}-{identity}"
 
     def key(self, identity: str = "app") -> Keys:
-        found = files.keys(self.environment.file(identity))
-        assert found
-        return found
+        key = files.access_key(self.environment.file(identity))
+        assert key
+        return key
 
     def rules(self) -> list[Any]:
-        found: list[Any] = self.s3.get_bucket_lifecycle_configuration(Bucket=self.bucket)["Rules"]
-        return found
+        rules: list[Any] = self.s3.get_bucket_lifecycle_configuration(Bucket=self.bucket)["Rules"]
+        return rules
 
     def put_rules(self, *rules: Any) -> None:
         self.s3.put_bucket_lifecycle_configuration(Bucket=self.bucket, LifecycleConfiguration={"Rules": rules})
@@ -77,53 +78,53 @@ class Drifting:
             minio.update_service_account(access_key=self.key(identity).access_key_id, policy=policy)
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr, which hold no secret and no whole key id."""
+        """Run the command, check that it shows no secret, and return its exit code, stdout and stderr."""
         code = cli.run(["drift", self.environment.name, *arguments])
-        said = self.capsys.readouterr()
+        output = self.capsys.readouterr()
         for file in self.environment.folder.glob("*.env"):
-            if keys := files.keys(file):
+            if keys := files.access_key(file):
                 self.secrets |= {keys.access_key_id, keys.secret_access_key}
         self.secrets.add(self.environment.store.admin.secret_access_key)
-        assert not [one for one in self.secrets if one in said.out + said.err]
-        return code, said.out, said.err
+        assert not [secret for secret in self.secrets if secret in output.out + output.err]
+        return code, output.out, output.err
 
-    def findings(self) -> list[dict[str, str]]:
+    def differences(self) -> list[dict[str, str]]:
         code, out, err = self.run("--json")
-        found: list[dict[str, str]] = json.loads(out)
-        assert code == bool(found), err
-        assert all(one["repair"] for one in found)
-        return found
+        differences: list[dict[str, str]] = json.loads(out)
+        assert code == bool(differences), err
+        assert all(difference["repair"] for difference in differences)
+        return differences
 
     def sides(self) -> list[tuple[str, str, str, str]]:
-        """The findings, without the name of the environment."""
-        return self.sides_of(self.findings())
+        """Return the differences without their repairs, and without the name of the environment."""
+        return self.sides_of(self.differences())
 
-    def sides_of(self, findings: list[dict[str, str]]) -> list[tuple[str, str, str, str]]:
+    def sides_of(self, differences: list[dict[str, str]]) -> list[tuple[str, str, str, str]]:
         name = self.environment.name
         return [
-            tuple(one[key].replace(name, "ENV") for key in ("thing", "property", "wanted", "actual"))  # type: ignore[misc]
-            for one in findings
+            tuple(difference[key].replace(name, "ENV") for key in ("thing", "property", "wanted", "actual"))  # type: ignore[misc]
+            for difference in differences
         ]
 
     def everything(self) -> list[Any]:
-        """All that there is of the environment, on the store and in the folder."""
+        """Return the state of the environment on the store and in the folder."""
         of_buckets = [self._bucket(f"{self.environment.name}-{role}") for role in ("in", "out")]
         identities = [
             (
-                normalised(self.maker.read_identity(self.environment.store, name)),
+                normalised(self.manager.read_identity(self.environment.store, name)),
                 [
-                    (key, self.maker.is_active(self.environment.store, name, key))
-                    for key in sorted(self.maker.key_ids(self.environment.store, name))
+                    (key, self.manager.is_active(self.environment.store, name, key))
+                    for key in sorted(self.manager.key_ids(self.environment.store, name))
                 ],
             )
             for name in map(self.user, self.environment.config.names)
         ]
-        here = [
+        contents = [
             (file, file.stat().st_mtime_ns, file.stat().st_ino, file.read_bytes())
-            for file in sorted(configuration.ROOT.rglob("*"))
+            for file in sorted(stack_files.ROOT.rglob("*"))
             if file.is_file()
         ]
-        return [of_buckets, identities, here]
+        return [of_buckets, identities, contents]
 
     def _bucket(self, name: str) -> list[Any]:
         reads = (
@@ -132,9 +133,9 @@ class Drifting:
             self.s3.get_bucket_cors,
             self.s3.list_objects_v2,
         )
-        return [self._answer(read, name) for read in reads]
+        return [self._response(read, name) for read in reads]
 
-    def _answer(self, read: Any, name: str) -> Any:
+    def _response(self, read: Any, name: str) -> Any:
         try:
             return {key: value for key, value in read(Bucket=name).items() if key != "ResponseMetadata"}
         except ClientError as error:
@@ -164,9 +165,9 @@ def _on_minio(minio: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @contextmanager
 def _drifting(environment: Environment, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drifting]:
-    """The environment, deployed by `init` where there is no engine, and deployed again afterwards."""
+    """Return the environment, which `init` deployed without an engine, and deploy it again afterwards."""
     monkeypatch.setattr(engine, "find", lambda: None)
-    monkeypatch.setattr(configuration, "ROOT", environment.folder.parent)
+    monkeypatch.setattr(stack_files, "ROOT", environment.folder.parent)
     use(environment, monkeypatch)
     with restored(environment):
         yield Drifting(environment, capsys)
@@ -186,6 +187,6 @@ def on_minio(_on_minio: Environment, capsys, monkeypatch) -> Iterator[Drifting]:
 
 @pytest.fixture(params=["seaweed", pytest.param("minio", marks=[pytest.mark.minio, pytest.mark.flow])])
 def deployed(request: pytest.FixtureRequest) -> Drifting:
-    """On each real store in turn."""
+    """Return the environment on each real store in turn."""
     drifting: Drifting = request.getfixturevalue(f"on_{request.param}")
     return drifting

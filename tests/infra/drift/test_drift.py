@@ -1,4 +1,4 @@
-"""Every setting changed by hand, found as the only difference and repaired: on real stores, without the engine."""
+"""Every setting, changed by hand, is the only difference and is repaired: on real stores, without the engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from core.storage.settings import Settings, read_env_file
 from infra import cli
 from infra.env import files
-from infra.env.key_note import KeyNote
+from infra.env.key_info import KeyInfo
 from infra.policies import Policy
 from tests.infra.conftest import fresh, remove_bucket
 from tests.infra.drift.conftest import ORIGIN, Drifting
@@ -25,43 +25,49 @@ IN, APP, VIEWER = "bucket ENV-in", "identity mpr-ENV-app", "identity mpr-ENV-vie
 
 
 def without(name: str) -> Callable[[Drifting], None]:
-    return lambda one: one.put_rules(*[rule for rule in one.rules() if rule["ID"] != name])
+    return lambda drifting: drifting.put_rules(*[rule for rule in drifting.rules() if rule["ID"] != name])
 
 
 def altered(name: str, **changes: Any) -> Callable[[Drifting], None]:
-    return lambda one: one.put_rules(*[rule | changes if rule["ID"] == name else rule for rule in one.rules()])
+    return lambda drifting: drifting.put_rules(
+        *[rule | changes if rule["ID"] == name else rule for rule in drifting.rules()]
+    )
 
 
-def suspend(one: Drifting) -> None:
-    one.s3.put_bucket_versioning(Bucket=one.bucket, VersioningConfiguration={"Status": "Suspended"})
+def suspend(drifting: Drifting) -> None:
+    drifting.s3.put_bucket_versioning(Bucket=drifting.bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
-def cors(one: Drifting, **changes: Any) -> None:
-    rules = one.s3.get_bucket_cors(Bucket=one.bucket)["CORSRules"]
-    one.s3.put_bucket_cors(Bucket=one.bucket, CORSConfiguration={"CORSRules": [rule | changes for rule in rules]})
+def cors(drifting: Drifting, **changes: Any) -> None:
+    rules = drifting.s3.get_bucket_cors(Bucket=drifting.bucket)["CORSRules"]
+    drifting.s3.put_bucket_cors(
+        Bucket=drifting.bucket, CORSConfiguration={"CORSRules": [rule | changes for rule in rules]}
+    )
 
 
-def policy(one: Drifting, change: Callable[[Policy], object]) -> None:
-    document: Any = one.maker.read_identity(one.environment.store, one.user("viewer"))
+def policy(drifting: Drifting, change: Callable[[Policy], object]) -> None:
+    document: Any = drifting.manager.read_identity(drifting.environment.store, drifting.user("viewer"))
     change(document)
-    one.put_policy(document)
+    drifting.put_policy(document)
 
 
 def objects_of_in(document: Policy) -> dict[str, Any]:
-    """The statement about the objects of the in bucket."""
-    return next(one for one in document["Statement"] if "in/*" in str(one["Resource"]))
+    """Return the statement about the objects of the in bucket."""
+    return next(statement for statement in document["Statement"] if "in/*" in str(statement["Resource"]))
 
 
 def add_put(document: Policy) -> None:
     objects_of_in(document)["Action"] = ["s3:GetObject", "s3:PutObject"]
 
 
-def delete_key(one: Drifting) -> None:
-    one.maker.delete_key(one.environment.store, one.user(), one.key().access_key_id)
+def delete_key(drifting: Drifting) -> None:
+    drifting.manager.delete_key(drifting.environment.store, drifting.user(), drifting.key().access_key_id)
 
 
-def switch_key_off(one: Drifting) -> None:
-    one.maker.set_active(one.environment.store, one.user(), one.key().access_key_id, active=False)
+def deactivate_key(drifting: Drifting) -> None:
+    drifting.manager.set_active(
+        drifting.environment.store, drifting.user(), drifting.key().access_key_id, active=False
+    )
 
 
 #: What each store keeps in its own way: filters of lifecycle rules, policies, identities and access keys.
@@ -75,25 +81,25 @@ ON_EACH_STORE: Changes = {
         [(IN, "expire", "cache/ after 5 days", "everything after 5 days")],
     ),
     "a right too many": (
-        lambda one: policy(one, add_put),
-        [(VIEWER, "policy", "not there", "Allow s3:PutObject on arn:aws:s3:::ENV-in/*")],
+        lambda drifting: policy(drifting, add_put),
+        [(VIEWER, "policy", "absent", "Allow s3:PutObject on arn:aws:s3:::ENV-in/*")],
     ),
     "an identity deleted": (
-        lambda one: one.maker.delete_identity(one.environment.store, one.user()),
-        [(APP, "identity", "there", "missing")],
+        lambda drifting: drifting.manager.delete_identity(drifting.environment.store, drifting.user()),
+        [(APP, "identity", "present", "missing")],
     ),
-    "a key deleted": (delete_key, [(APP, "key in slot a", "KEY", "gone from the store")]),
-    "a key switched off": (switch_key_off, [(APP, "key in slot a", "KEY on", "off")]),
+    "a key deleted": (delete_key, [(APP, "key in slot a", "KEY, active", "gone from the store")]),
+    "a key deactivated": (deactivate_key, [(APP, "key in slot a", "KEY, active", "KEY, inactive")]),
 }
 
 ON_SEAWEED: Changes = {
     "a bucket deleted": (
-        lambda one: remove_bucket(one.s3, one.bucket),
-        [(IN, "bucket", "there", "missing")],
+        lambda drifting: remove_bucket(drifting.s3, drifting.bucket),
+        [(IN, "bucket", "present", "missing")],
     ),
     "versioning suspended": (suspend, [(IN, "versioning", "on", "off")]),
     "an env file lost": (
-        lambda one: one.environment.file("viewer").unlink(),
+        lambda drifting: drifting.environment.file("viewer").unlink(),
         [("env file ENV.viewer.env", "file", "as deployed", "is missing")],
     ),
     "abort rule deleted": (
@@ -105,15 +111,15 @@ ON_SEAWEED: Changes = {
         [(IN, "abortMultipartDays", "4 days", "1 day")],
     ),
     "CORS deleted": (
-        lambda one: one.s3.delete_bucket_cors(Bucket=one.bucket),
+        lambda drifting: drifting.s3.delete_bucket_cors(Bucket=drifting.bucket),
         [(IN, "corsOrigins", ORIGIN, "not set")],
     ),
     "CORS for everybody": (
-        lambda one: cors(one, AllowedOrigins=["*"]),
+        lambda drifting: cors(drifting, AllowedOrigins=["*"]),
         [(IN, "corsOrigins", ORIGIN, "*")],
     ),
     "CORS for deletions": (
-        lambda one: cors(one, AllowedMethods=["GET", "HEAD", "PUT", "DELETE"]),
+        lambda drifting: cors(drifting, AllowedMethods=["GET", "HEAD", "PUT", "DELETE"]),
         [(IN, "corsOrigins", ORIGIN, f"(changed by hand), {ORIGIN}")],
     ),
     "noncurrent rule deleted": (without("mpr-noncurrent"), [(IN, "noncurrentDays", "3 days", "not set")]),
@@ -131,8 +137,8 @@ ON_SEAWEED: Changes = {
         [(IN, "expire", "cache/ after 5 days", "cache/ after 1 day")],
     ),
     "a right too few": (
-        lambda one: policy(one, lambda found: found["Statement"].remove(objects_of_in(found))),
-        [(VIEWER, "policy", "Allow s3:GetObject on arn:aws:s3:::ENV-in/*", "not there")],
+        lambda drifting: policy(drifting, lambda document: document["Statement"].remove(objects_of_in(document))),
+        [(VIEWER, "policy", "Allow s3:GetObject on arn:aws:s3:::ENV-in/*", "absent")],
     ),
 }
 
@@ -147,86 +153,91 @@ def changes(of: Changes) -> list[Any]:
 
 def test_a_new_deployment_has_no_drift_and_is_not_changed(deployed: Drifting):
     before = deployed.everything()
-    assert deployed.findings() == []
+    assert deployed.differences() == []
     code, out, err = deployed.run()
     assert (code, out) == (0, f"{deployed.environment.name} is as its stack says\n")
     assert ("not supported by MinIO" in err) is (deployed.environment.server.credentials == "minio")
     assert deployed.everything() == before
 
 
-def _found_and_mended(deployed: Drifting, change: Callable[[Drifting], None], expected: list[Sides]) -> None:
+def _found_and_repaired(deployed: Drifting, change: Callable[[Drifting], None], expected: list[Sides]) -> None:
     key = f"{deployed.key().access_key_id[:4]}..."
     change(deployed)
     before = deployed.everything()
-    found = deployed.findings()
+    differences = deployed.differences()
     sides = [
-        (thing.replace(f"{deployed.environment.folder}/", ""), what, wanted.replace(key, "KEY"), actual)
-        for thing, what, wanted, actual in deployed.sides_of(found)
+        tuple(text.replace(f"{deployed.environment.folder}/", "").replace(key, "KEY") for text in side)
+        for side in deployed.sides_of(differences)
     ]
     assert sides == expected
-    assert {one["repair"] for one in found} == {f"python -m infra init {deployed.environment.name}"}
+    assert {difference["repair"] for difference in differences} == {
+        f"python -m infra init {deployed.environment.name}"
+    }
     assert deployed.everything() == before
     deployed.environment.values["disposable"] = True  # access keys that no env file holds are deleted
     deployed.environment.initialise()
-    assert deployed.findings() == []
+    assert deployed.differences() == []
 
 
 @pytest.mark.parametrize("name", changes(ON_EACH_STORE))
-def test_a_change_by_hand_is_the_only_finding_and_init_repairs_it(deployed: Drifting, name):
-    _found_and_mended(deployed, *ON_EACH_STORE[name])
+def test_a_change_by_hand_is_the_only_difference_and_init_repairs_it(deployed: Drifting, name):
+    _found_and_repaired(deployed, *ON_EACH_STORE[name])
 
 
 @pytest.mark.parametrize("name", changes(ON_SEAWEED))
-def test_a_change_on_seaweedfs_is_the_only_finding_and_init_repairs_it(on_seaweed: Drifting, name):
-    _found_and_mended(on_seaweed, *ON_SEAWEED[name])
+def test_a_change_on_seaweedfs_is_the_only_difference_and_init_repairs_it(on_seaweed: Drifting, name):
+    _found_and_repaired(on_seaweed, *ON_SEAWEED[name])
 
 
 def test_an_access_key_made_by_hand_is_reported(deployed: Drifting):
-    made = deployed.maker.create_key(deployed.environment.store, deployed.user())
-    deployed.secrets |= {made.access_key_id, made.secret_access_key}
-    door = f"{made.access_key_id[:4]}..., on, which nothing here knows"
-    assert deployed.sides() == [(APP, "key in no slot", "none", door)]
-    assert "find out who has it" in deployed.findings()[0]["repair"]
-    deployed.maker.delete_key(deployed.environment.store, deployed.user(), made.access_key_id)
-    assert deployed.findings() == []
+    key = deployed.manager.create_key(deployed.environment.store, deployed.user())
+    deployed.secrets |= {key.access_key_id, key.secret_access_key}
+    actual = f"{key.access_key_id[:4]}..., active, unknown here"
+    assert deployed.sides() == [(APP, "key in no slot", "none", actual)]
+    assert "find out who has it" in deployed.differences()[0]["repair"]
+    deployed.manager.delete_key(deployed.environment.store, deployed.user(), key.access_key_id)
+    assert deployed.differences() == []
 
 
 class TestOnSeaweed:
-    """What does not depend on the store, or is another store's only."""
+    """Tests that do not depend on the store, or that only SeaweedFS can run."""
 
     @pytest.fixture
     def deployed(self, on_seaweed: Drifting) -> Drifting:
         return on_seaweed
 
-    def test_a_second_policy_is_found(self, deployed: Drifting):
+    def test_a_second_policy_is_reported(self, deployed: Drifting):
         more = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [more]})
         deployed.iam.put_user_policy(UserName=deployed.user("viewer"), PolicyName="mine", PolicyDocument=document)
-        assert deployed.sides() == [(VIEWER, "rights", "the policy alone", "inline policy mine")]
+        assert deployed.sides() == [(VIEWER, "rights", "only the policy", "inline policy mine")]
         deployed.iam.delete_user_policy(UserName=deployed.user("viewer"), PolicyName="mine")
-        assert deployed.findings() == []
+        assert deployed.differences() == []
 
     def test_an_env_file_edited_by_hand_is_reported(self, deployed: Drifting):
         file = deployed.environment.file("viewer")
         file.write_text(file.read_text().replace("us-east-1", "us-east-9"))
-        (found,) = deployed.findings()
-        assert (found["property"], found["actual"]) == ("AWS_REGION, AWS_DEFAULT_REGION", "was edited by hand")
-        assert found["repair"] == f"move it away, then python -m infra init {deployed.environment.name}"
+        (difference,) = deployed.differences()
+        assert (difference["property"], difference["actual"]) == (
+            "AWS_REGION, AWS_DEFAULT_REGION",
+            "was edited by hand",
+        )
+        assert difference["repair"] == f"move it away, then python -m infra init {deployed.environment.name}"
 
     def test_an_env_file_of_an_earlier_configuration_is_reported(self, deployed: Drifting):
         deployed.environment.values["publicEndpoint"] = "https://media.example.com"
         deployed.environment.save()
-        found = [(one["property"], one["actual"]) for one in deployed.findings()]
-        assert found == [("S3_PUBLIC_ENDPOINT_URL", "differs")] * 2
+        differences = [(difference["property"], difference["actual"]) for difference in deployed.differences()]
+        assert differences == [("S3_PUBLIC_ENDPOINT_URL", "differs")] * 2
 
     def test_a_key_that_the_store_refuses_is_reported(self, deployed: Drifting):
         file, keys = deployed.environment.file("viewer"), deployed.key("viewer")
         settings = Settings.from_env(read_env_file(file))
         wrong = replace(settings, secret_access_key="w" * 40)
-        file.write_text(files.render(wrong, deployed.environment.name, "viewer", KeyNote()))
+        file.write_text(files.render(wrong, deployed.environment.name, "viewer", KeyInfo()))
         sides = deployed.sides()
-        assert [one[1:] for one in sides] == [
-            ("key", "one that the store takes", f"{keys.hint}, which it refuses"),
+        assert [side[1:] for side in sides] == [
+            ("key", "one that the store accepts", f"{keys.masked}, which it refuses"),
         ]
 
     @pytest.mark.flow
@@ -235,47 +246,49 @@ class TestOnSeaweed:
         slots = {"current": "a" if step == "start" else "b", "step": step}
         deployed.environment.values.update(slots={"app": {"current": "a", "step": "start"}})
         deployed.environment.save()
-        assert [one[1:] for one in deployed.sides()] == [("file", "with the key of slot b", "missing")]
+        assert [side[1:] for side in deployed.sides()] == [("file", "with the key of slot b", "missing")]
         deployed.environment.initialise()
-        assert deployed.findings() == []
+        assert deployed.differences() == []
         deployed.environment.values.update(slots={"app": slots})
         deployed.environment.save()
         deployed.environment.initialise()
-        assert deployed.findings() == []
+        assert deployed.differences() == []
 
-    def test_an_active_key_that_must_be_inactive_is_found(self, deployed: Drifting):
+    def test_an_active_key_that_must_be_inactive_is_reported(self, deployed: Drifting):
         for slots in ({"current": "a", "step": "start"}, {"current": "b", "step": "retire"}):
             deployed.environment.values.update(slots={"app": slots})
             deployed.environment.save()
             deployed.environment.initialise()
-        old = files.keys(files.slot_file(deployed.environment.file("app"), "a"))
+        old = files.access_key(files.slot_file(deployed.environment.file("app"), "a"))
         assert old
-        deployed.maker.set_active(deployed.environment.store, deployed.user(), old.access_key_id, active=True)
-        assert deployed.sides() == [(APP, "key in slot a", f"{old.hint} off", "on")]
+        deployed.manager.set_active(deployed.environment.store, deployed.user(), old.access_key_id, active=True)
+        assert deployed.sides() == [(APP, "key in slot a", f"{old.masked}, inactive", f"{old.masked}, active")]
         deployed.environment.initialise()
-        assert deployed.findings() == []
+        assert deployed.differences() == []
 
     @pytest.mark.flow
     def test_rotation_steps_that_are_configured_and_not_deployed_are_reported(self, deployed: Drifting):
         for slots, expected in (
             ({"current": "a", "step": "start"}, ("file", "with the key of slot b", "missing")),
             ({"current": "b", "step": "switch"}, ("key", "that of slot b", "that of slot a")),
-            ({"current": "b"}, ("key in slot a", "none", "KEY, left over")),
+            ({"current": "b"}, ("key in slot a", "none", "KEY, active")),
         ):
             deployed.environment.values.update(slots={"app": slots})
             deployed.environment.save()
-            old = files.keys(files.slot_file(deployed.environment.file("app"), "a"))
-            hint = old.hint if old else ""
-            assert [one[1:] for one in deployed.sides()] == [tuple(one.replace("KEY", hint) for one in expected)]
+            old = files.access_key(files.slot_file(deployed.environment.file("app"), "a"))
+            masked = old.masked if old else ""
+            assert [side[1:] for side in deployed.sides()] == [
+                tuple(text.replace("KEY", masked) for text in expected)
+            ]
             deployed.environment.initialise()
-            assert deployed.findings() == []
+            assert deployed.differences() == []
 
     def test_a_key_that_was_replaced_on_another_machine_is_reported(self, deployed: Drifting):
-        """As on a machine whose env file is an old one: the key of the colleague's is in no file here."""
+        """The env file of this machine holds the old key: the new one is in no file here."""
         delete_key(deployed)
-        made = deployed.maker.create_key(deployed.environment.store, deployed.user())
-        deployed.secrets.add(made.secret_access_key)
-        assert [one[1] for one in deployed.sides()] == ["key in slot a", "key in no slot"]
+        key = deployed.manager.create_key(deployed.environment.store, deployed.user())
+        deployed.secrets.add(key.secret_access_key)
+        assert [side[1] for side in deployed.sides()] == ["key in slot a", "key in no slot"]
 
     def test_with_externally_managed_keys_the_rest_is_compared(self, deployed: Drifting, monkeypatch):
         keys = deployed.key()
@@ -288,7 +301,7 @@ class TestOnSeaweed:
         deployed.environment.save()
         code, out, err = deployed.run()
         assert (code, out) == (0, f"{deployed.environment.name} is as its stack says\n")
-        assert f"the key {keys.hint} may not read its settings, so they were not compared" in err
+        assert f"the key {keys.masked} may not read its settings, so they were not compared" in err
         monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", "w" * 40)
         assert deployed.run()[0] == 2
 
@@ -318,10 +331,10 @@ class TestOnSeaweed:
         buckets = {role: {"name": f"{name}-{role}"} for role in ("in", "out")}
         replace(deployed.environment, name=name, values=deployed.environment.values | {"buckets": buckets}).save()
         assert cli.run(["drift", name]) == 1
-        said = deployed.capsys.readouterr()
-        assert said.out == ""
+        output = deployed.capsys.readouterr()
+        assert output.out == ""
         either = f"`python -m infra init {name}` or `pulumi up -s {name}`"
-        assert f"{name} is not deployed; {either} deploys it" in said.err
+        assert f"{name} is not deployed; {either} deploys it" in output.err
 
     def test_a_store_that_cannot_be_reached_has_exit_code_3(self, deployed: Drifting, refusing):
         replace(deployed.environment, values=deployed.environment.values | {"endpoint": refusing}).save()
@@ -341,4 +354,4 @@ class TestOnSeaweed:
         replace(deployed.environment, values={"target": "aws", "region": "eu-west-1"}).save()
         code, _, err = deployed.run()
         assert code == 3
-        assert "target aws is compared by Pulumi, which is not here" in err
+        assert "the deployed stack cannot be read without Pulumi: https://" in err

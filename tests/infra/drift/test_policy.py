@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.drift.policy import fewer_and_more
+from infra.drift.difference import ABSENT, Change
+from infra.drift.policy import compare
 from tests.infra.conftest import policy_of
 
 BUCKETS = {"in": "media-in", "out": "media-out"}
@@ -18,14 +19,15 @@ def of(*statements: dict[str, object]) -> dict[str, object]:
 
 
 def test_policies_that_allow_the_same_in_another_form_are_equal():
-    collapsed = of(*({**one, "Sid": "mine", "Resource": one["Resource"][0]} for one in VIEWER["Statement"][::-1]))
-    assert fewer_and_more(VIEWER, collapsed) == ("", "")
+    statements = VIEWER["Statement"][::-1]
+    collapsed = of(*(part | {"Sid": "mine", "Resource": part["Resource"][0]} for part in statements))
+    assert list(compare("policy", VIEWER, collapsed)) == []
     split = of(statement(Action="b"), statement(Action="a"))
-    assert fewer_and_more(of(statement(Action=["a", "b"])), split) == ("", "")
+    assert list(compare("policy", of(statement(Action=["a", "b"])), split)) == []
 
 
 @pytest.mark.parametrize(
-    ("actual", "fewer", "more"),
+    ("actual", "missing", "additional"),
     [
         (
             of(statement(), statement(Action=["b", "a"])),
@@ -56,5 +58,7 @@ def test_policies_that_allow_the_same_in_another_form_are_equal():
         ({}, "Allow s3:GetObject on arn:aws:s3:::x/*", ""),
     ],
 )
-def test_missing_and_additional_permissions_of_a_policy_are_listed(actual, fewer, more):
-    assert fewer_and_more(of(statement()), actual) == (fewer, more)
+def test_missing_and_additional_permissions_of_a_policy_are_listed(actual, missing, additional):
+    expected = [Change("policy", missing, ABSENT), Change("policy", ABSENT, additional)]
+    changes = list(compare("policy", of(statement()), actual))
+    assert changes == [change for change in expected if change.wanted and change.actual]

@@ -1,4 +1,4 @@
-"""An environment that `init` made on the real SeaweedFS, with a Parquet file in it, and a double of `pulumi`."""
+"""An environment on the real SeaweedFS that holds a Parquet file, and a double of the `pulumi` command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from core.storage import get_s3_client
 from core.storage.settings import Settings
-from infra import config as configuration
+from infra.config import stack_files
 from infra.env import files
 from infra.stores.store import Store
 from tests.infra.conftest import Server, admin_variables, environment_on, remove_environment
@@ -30,7 +30,7 @@ def machine(tmp_path: Path) -> Machine:
 
 @dataclass(frozen=True)
 class Filled:
-    """The settings of its `app`, whose keys may list no buckets and make none, and what is in its bucket."""
+    """The settings of identity `app`, which may neither list nor create buckets, and the object in its bucket."""
 
     settings: Settings
     key: str = "tables/rows.parquet"
@@ -47,33 +47,32 @@ class Filled:
 @pytest.fixture(scope="session")
 def filled(seaweed_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     folder = tmp_path_factory.mktemp("environments")
-    made = environment_on(Server(seaweed_store, "iam"), folder, identities=["app"])
+    environment = environment_on(Server(seaweed_store, "iam"), folder, identities=["app"])
     table = folder / "rows.parquet"
     Machine(folder).run([sys.executable, "-c", _PARQUET, str(table)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(configuration, "ENVIRONMENTS", folder)
+        patch.setattr(stack_files, "ENVIRONMENTS", folder)
         for name, value in admin_variables(seaweed_store).items():
             patch.setenv(name, value)
-        made.initialise()
-    settings = files.read(made.file("app"))
-    assert settings
-    found = Filled(settings)
-    get_s3_client(settings).upload_file(str(table), found.bucket, found.key)
-    yield found
-    remove_environment(made)
+        environment.initialise()
+    settings = files.load(environment.file("app"), "test")
+    filled = Filled(settings)
+    get_s3_client(settings).upload_file(str(table), filled.bucket, filled.key)
+    yield filled
+    remove_environment(environment)
 
 
 _PULUMI = """#!{python}
 import json, pathlib, sys
 
-here = pathlib.Path(__file__).parent
-with open(here / "calls", "a") as calls:
+folder = pathlib.Path(__file__).parent
+with open(folder / "calls", "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
-if (here / "failure").exists():
-    sys.exit((here / "failure").read_text() or 255)
-stacks = json.loads((here / "stacks").read_text())
+if (folder / "failure").exists():
+    sys.exit((folder / "failure").read_text() or 255)
+stacks = json.loads((folder / "stacks").read_text())
 if sys.argv[2:4] == ["stack", "ls"]:
-    print(json.dumps([one["listed"] for one in stacks.values()]))
+    print(json.dumps([stack["listed"] for stack in stacks.values()]))
 else:
     assert sys.argv[2:6] == ["stack", "output", "--json", "--show-secrets"]
     print(json.dumps(stacks[sys.argv[7]]["outputs"]))
@@ -112,13 +111,13 @@ class Pulumi:
 
 @pytest.fixture
 def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pulumi:
-    """Alone on PATH, in a project of this test."""
+    """Return the double, which is the only `pulumi` on PATH, in a project of this test."""
     double = Pulumi(tmp_path / "bin")
     double.folder.mkdir()
     (double.folder / "stacks").write_text("{}")
     double.command.write_text(_PULUMI.format(python=sys.executable))
     double.command.chmod(0o755)
-    monkeypatch.setattr(configuration, "ROOT", tmp_path)
+    monkeypatch.setattr(stack_files, "ROOT", tmp_path)
     monkeypatch.setenv("PATH", f"{double.folder}:/usr/bin:/bin")
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     return double

@@ -1,4 +1,4 @@
-"""What the tests of the formats share: settings of every shape, and tools run apart from this process."""
+"""Settings of every target, and a machine on which tools run, for the tests of the formats."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from core.storage.settings import Settings
 from infra.env.formats import render
-from infra.env.subject import Subject
+from infra.env.identity_settings import IdentitySettings
 
-#: Keys made of every character that a value may hold, with the odd ones first, last and after a percent sign.
+#: Credentials with every character that a value may have, with unusual ones first, last and after a percent sign.
 ODD = Settings(
     endpoint_url="http://127.0.0.1:8333",
     public_endpoint_url="https://media.example.com",
@@ -25,7 +25,7 @@ ODD = Settings(
     session_token="-t/+%+-=]",
 )
 
-#: One of each shape that the targets make.
+#: The settings that each target produces.
 SHAPES: Mapping[str, Settings] = {
     "store": replace(ODD, session_token=None),
     "temporary": ODD,
@@ -62,11 +62,11 @@ SHAPES: Mapping[str, Settings] = {
 
 
 def rendered(name: str, settings: Settings, environment: str = "test", identity: str = "app") -> str:
-    return render(name, Subject(environment, identity, settings))
+    return render(name, IdentitySettings(environment, identity, settings))
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    return [one for one in (settings.secret_access_key, settings.session_token) if one]
+    return [secret for secret in (settings.secret_access_key, settings.session_token) if secret]
 
 
 def keyless(settings: Settings) -> Settings:
@@ -74,7 +74,7 @@ def keyless(settings: Settings) -> Settings:
 
 
 def key_variables(settings: Settings) -> dict[str, str]:
-    """The keys as somebody's own credentials in the environment."""
+    """Return the access key as environment variables of the user."""
     return {
         "AWS_ACCESS_KEY_ID": settings.access_key_id or "",
         "AWS_SECRET_ACCESS_KEY": settings.secret_access_key or "",
@@ -83,23 +83,23 @@ def key_variables(settings: Settings) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Machine:
-    """A home without any configuration, in which tools are run."""
+    """A home folder without configuration, in which tools run."""
 
     home: Path
 
     def run(self, command: list[str], stdin: str = "", **variables: str) -> str:
-        """What a command that must succeed prints."""
-        done = self.attempt(command, stdin, **variables)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        """Run a command that must succeed, and return what it prints."""
+        result = self.attempt(command, stdin, **variables)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
 
     def attempt(self, command: list[str], stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        nothing = str(self.home / "nothing")
+        missing = str(self.home / "missing")
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
-            "AWS_CONFIG_FILE": nothing,
-            "AWS_SHARED_CREDENTIALS_FILE": nothing,
+            "AWS_CONFIG_FILE": missing,
+            "AWS_SHARED_CREDENTIALS_FILE": missing,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         return subprocess.run(
@@ -114,7 +114,7 @@ class Machine:
         )
 
     def python(self, code: str, stdin: str, *arguments: str, **variables: str) -> str:
-        """What the code prints, in a process of its own: these libraries start threads."""
+        """Return what the code prints in a process of its own, because these libraries start threads."""
         return self.run([sys.executable, "-c", code, *arguments], stdin, **variables)
 
     def file(self, name: str, text: str) -> Path:

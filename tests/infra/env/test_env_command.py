@@ -49,7 +49,10 @@ def write(identity: str, settings: Settings) -> Path:
 
 @pytest.fixture
 def call(environments: Path, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run `env prod <arguments>`; the exit code, stdout and stderr, where no secret is unless it was asked for."""
+    """Return a function that runs `env prod <arguments>` and returns the exit code, stdout and stderr.
+
+    They hold no secret, except stdout with `shows`.
+    """
     configure(environments)
 
     def run(*arguments: str, shows: bool = False) -> tuple[int, str, str]:
@@ -67,7 +70,7 @@ def call(environments: Path, capsys: pytest.CaptureFixture[str]) -> Call:
 # --- --format -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [one for one in FORMATS if one != "github-actions"])
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "github-actions"])
 def test_a_format_is_rendered_from_the_env_file_on_disk(call: Call, name):
     write("app", STORE)
     write("viewer", ODD)
@@ -78,10 +81,10 @@ def test_a_format_is_rendered_from_the_env_file_on_disk(call: Call, name):
 
 def test_the_endpoint_option_replaces_the_address_in_the_output(call: Call):
     write("app", STORE)
-    there = replace(STORE, endpoint_url="http://minio:9000")
-    for given in ("http://minio:9000", "http://minio:9000/"):
-        done = call("--format", "kubernetes", "--endpoint", given, shows=True)
-        assert done == (0, rendered("kubernetes", there, "prod"), "")
+    moved = replace(STORE, endpoint_url="http://minio:9000")
+    for endpoint in ("http://minio:9000", "http://minio:9000/"):
+        result = call("--format", "kubernetes", "--endpoint", endpoint, shows=True)
+        assert result == (0, rendered("kubernetes", moved, "prod"), "")
 
 
 def test_an_endpoint_option_without_a_scheme_is_refused(call: Call):
@@ -139,10 +142,9 @@ def test_an_env_file_with_a_syntax_error_is_reported_with_the_line(call: Call):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["--format", "dotnev"], "there is no format 'dotnev'; did you mean dotenv?"),
-        (["--format", "toml"], "there is no format 'toml'; known are dotenv, shell, json"),
+        (["--format", "toml"], "'toml' is not one of 'dotenv', 'shell', 'json'"),
         (["--format", "json", "--identity", "viwer"], "has no identity 'viwer'; did you mean viewer?"),
         (["--format", "json", "--check"], "say one of --format, --check and --write"),
         (["--check", "--write"], "say one of --format, --check and --write"),
@@ -153,11 +155,11 @@ def test_an_env_file_with_a_syntax_error_is_reported_with_the_line(call: Call):
         (["--format", "dotenv", "--json"], "--json goes with --check and --write"),
     ],
 )
-def test_wrong_options_exit_with_code_2_and_say_why(call: Call, arguments, said):
+def test_wrong_options_exit_with_code_2_and_say_why(call: Call, arguments, message):
     write("app", STORE)
     code, out, err = call(*arguments)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
 
 
 def test_an_unknown_environment_is_reported(environments: Path, capsys):
@@ -177,28 +179,28 @@ def test_the_output_file_is_private_and_complete(call: Call, tmp_path: Path):
     assert call("--format", "rclone", "--output", str(target)) == (0, "", "")
     assert target.read_text() == rendered("rclone", STORE, "prod")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["environments", "rclone.conf"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["environments", "rclone.conf"]
 
 
 @pytest.mark.parametrize(
-    ("prepare", "said"),
+    ("prepare", "message"),
     [
-        (lambda target: target.mkdir(), "is no plain file: name one"),
-        (lambda target: target.symlink_to("/dev/null"), "is no plain file: name one"),
-        (lambda target: target.symlink_to("missing"), "is no plain file: name one"),
-        (os.mkfifo, "is no plain file: name one"),
+        (lambda target: target.mkdir(), "is not a regular file: name one"),
+        (lambda target: target.symlink_to("/dev/null"), "is not a regular file: name one"),
+        (lambda target: target.symlink_to("missing"), "is not a regular file: name one"),
+        (os.mkfifo, "is not a regular file: name one"),
         (lambda target: target.parent.rmdir(), ": No such file or directory"),
     ],
     ids=["folder", "link", "dangling link", "pipe", "no folder"],
 )
-def test_an_output_that_cannot_be_written_is_reported_and_unchanged(call: Call, tmp_path: Path, prepare, said):
+def test_an_output_that_cannot_be_written_is_reported_and_unchanged(call: Call, tmp_path: Path, prepare, message):
     write("app", STORE)
-    target = tmp_path / "there" / "out"
+    target = tmp_path / "folder" / "out"
     target.parent.mkdir()
     prepare(target)
     code, out, err = call("--format", "json", "--output", str(target))
     assert (code, out) == (2, "")
-    assert f"{target} {said}".replace(" :", ":") in err
+    assert f"{target} {message}".replace(" :", ":") in err
     assert not target.is_file()
     assert not list(tmp_path.glob("**/.*"))
 
@@ -219,24 +221,24 @@ def test_a_full_disk_is_reported(call: Call, tmp_path: Path, monkeypatch: pytest
 
 
 def on_a_terminal(project: Project, *arguments: str, **variables: str) -> tuple[int, str]:
-    """The exit code of the command on a terminal of its own, and all that the terminal showed."""
-    ours, theirs = pty.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as screen:
+    """Run the command on a terminal, and return its exit code and what the terminal shows."""
+    controller, terminal = pty.openpty()
+    with os.fdopen(controller, "rb", buffering=0) as screen:
         process = subprocess.Popen(
             [sys.executable, "-m", "infra", "env", "prod", *arguments],
             cwd=project.root,
             env={"PATH": os.environ["PATH"], "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", **variables},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
         )
-        os.close(theirs)
+        os.close(terminal)
         shown = b""
         try:
             while part := screen.read(4096):
                 shown += part
         except OSError:
-            pass  # Linux says so that the other end was closed
+            pass  # Linux reports the closed terminal as an error
         return process.wait(), shown.decode()
 
 
@@ -276,7 +278,7 @@ def test_on_a_terminal_secrets_are_written_to_a_regular_file_alone(project: Proj
 
 @pytest.fixture
 def github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file that a runner would name. What an earlier command of the step wrote is in it."""
+    """Return the file in GITHUB_ENV, which holds what an earlier command of the step wrote."""
     file = tmp_path / "set_env"
     file.write_text("EARLIER=1\n")
     monkeypatch.setenv("GITHUB_ENV", str(file))
@@ -290,8 +292,8 @@ def test_github_gets_the_variables_and_the_log_masks_alone(call: Call, github: P
     assert github.read_text() == "EARLIER=1\n" + rendered("github-actions", STORE)
     assert STORE.access_key_id
     assert STORE.secret_access_key
-    keys = (STORE.access_key_id, STORE.secret_access_key)
-    assert out.splitlines() == [f"::add-mask::{one.replace('%', '%25')}" for one in keys]
+    credentials = (STORE.access_key_id, STORE.secret_access_key)
+    assert out.splitlines() == [f"::add-mask::{value.replace('%', '%25')}" for value in credentials]
 
 
 def test_github_gets_no_mask_where_there_are_no_keys(call: Call, github: Path):
@@ -330,14 +332,14 @@ def test_a_github_file_that_cannot_be_written_is_reported(call: Call, github: Pa
 def test_check_passes_for_files_with_the_deployed_values(call: Call, pulumi: Pulumi):
     pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env()})
     written = [write("app", STORE), write("viewer", ODD)]
-    before = [(one.stat().st_mtime_ns, one.stat().st_ino) for one in written]
+    before = [(file.stat().st_mtime_ns, file.stat().st_ino) for file in written]
     code, out, err = call("--check")
     assert (code, err) == (0, "")
     assert [line.rpartition("/")[2] for line in out.splitlines()] == [
         "prod.env: as deployed",
         "prod.viewer.env: as deployed",
     ]
-    assert [(one.stat().st_mtime_ns, one.stat().st_ino) for one in written] == before
+    assert [(file.stat().st_mtime_ns, file.stat().st_ino) for file in written] == before
 
 
 def test_check_names_what_differs_and_what_to_do(call: Call, pulumi: Pulumi):
@@ -351,18 +353,18 @@ def test_check_names_what_differs_and_what_to_do(call: Call, pulumi: Pulumi):
     assert err == "error: 2 of 2 env files differ from the deployed stack\n"
     code, out, _ = call("--check", "--json")
     assert code == 1
-    assert [one["reasons"] for one in json.loads(out)] == [["rotated"], ["missing"]]
+    assert [result["reasons"] for result in json.loads(out)] == [["rotated"], ["missing"]]
 
 
-@pytest.mark.parametrize("how", ["--check", "--write"])
-def test_without_an_engine_or_a_backend_nothing_can_be_compared_or_written(call: Call, pulumi: Pulumi, how):
+@pytest.mark.parametrize("option", ["--check", "--write"])
+def test_without_an_engine_or_a_backend_nothing_can_be_compared_or_written(call: Call, pulumi: Pulumi, option):
     file = write("app", STORE)
     before = file.read_bytes()
     pulumi.fail("error: no such host")
-    code, out, err = call(how)
+    code, out, err = call(option)
     assert (code, out, err) == (3, "", "error: `pulumi stack ls` failed: error: no such host\n")
     pulumi.command.unlink()
-    assert call(how)[0] == 3
+    assert call(option)[0] == 3
     assert file.read_bytes() == before
 
 
@@ -373,8 +375,8 @@ def test_write_makes_the_files_of_all_identities(call: Call, pulumi: Pulumi):
     pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env()})
     write("app", OTHER)
     assert call("--write") == (0, "env file prod.env: written\nenv file prod.viewer.env: written\n", "")
-    assert files.read(files.path("prod", "app")) == STORE
-    assert files.read(files.path("prod", "viewer")) == ODD
+    assert files.load(files.path("prod", "app"), "prod") == STORE
+    assert files.load(files.path("prod", "viewer"), "prod") == ODD
     assert stat.S_IMODE(files.path("prod", "viewer").stat().st_mode) == 0o600
     assert call("--check")[0] == 0
     assert call("--write", "--json") == (0, '{"prod.env": "unchanged", "prod.viewer.env": "unchanged"}\n', "")

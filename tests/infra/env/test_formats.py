@@ -1,5 +1,8 @@
-"""Every format holds exactly the variables of the env file. Those that are read by other programs than data tools
-are read back here by the real ones, GitHub's runner excepted: what stands in for it is a double."""
+"""Every format holds exactly the variables of the env file.
+
+The programs that read the formats read them here too, except the data tools (test_options.py, test_tools.py) and
+GitHub's runner, which is a double.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from tests.infra.conftest import answering, http_server
 from tests.infra.env.support import ODD, SHAPES, Machine, keyless, rendered, secrets_of
 
 plain = st.text("abcXYZ019_@%+=:,./-[]", min_size=1, max_size=40)
-odd = st.builds(
+unusual = st.builds(
     Settings,
     endpoint_url=st.none() | st.just("http://store:9000"),
     bucket_in=st.none() | st.just("media-in"),
@@ -62,7 +65,7 @@ def test_every_format_can_be_written_for_every_shape_and_always_the_same(name, s
 def test_no_format_makes_up_keys(name):
     text = rendered(name, keyless(ODD)).lower()
     assert "none" not in text.replace("env_auth", "")
-    assert not [one for one in ("access_key", '"secret"', "secret '", '"key"', "token") if one in text]
+    assert not [word for word in ("access_key", '"secret"', "secret '", '"key"', "token") if word in text]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -78,7 +81,7 @@ def test_a_value_that_readers_would_take_differently_is_refused_by_name(name, va
 # --- dotenv, shell, json ----------------------------------------------------------------------------------
 
 
-@given(odd)
+@given(unusual)
 @limits(deadline=None)
 def test_dotenv_and_json_are_read_back(settings):
     text = rendered("dotenv", settings)
@@ -88,16 +91,16 @@ def test_dotenv_and_json_are_read_back(settings):
 
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash"])
-@pytest.mark.parametrize("how", ["shell", "dotenv"])
+@pytest.mark.parametrize("name", ["shell", "dotenv"])
 @shapes
-def test_shells_read_it_back(machine: Machine, shell, how, settings):
+def test_shells_read_it_back(machine: Machine, shell, name, settings):
     if not shutil.which(shell):
-        pytest.skip(f"no {shell} here")
-    file = machine.file("file", rendered(how, settings))
-    load = {"shell": 'eval "$(cat "$1")"', "dotenv": 'set -a; . "$1"'}[how]
-    said = machine.run([shell, "-c", f"{load}; exec env -0", shell, str(file)])
-    there = dict(line.split("=", 1) for line in said.split("\0") if line)
-    assert {name: there.get(name) for name in settings.to_env()} == settings.to_env()
+        pytest.skip(f"{shell} is not installed")
+    file = machine.file("file", rendered(name, settings))
+    load = {"shell": 'eval "$(cat "$1")"', "dotenv": 'set -a; . "$1"'}[name]
+    output = machine.run([shell, "-c", f"{load}; exec env -0", shell, str(file)])
+    actual = dict(line.split("=", 1) for line in output.split("\0") if line)
+    assert {name: actual.get(name) for name in settings.to_env()} == settings.to_env()
 
 
 def test_a_value_that_older_shells_could_take_for_a_pattern_is_quoted():
@@ -110,10 +113,10 @@ def test_a_value_that_older_shells_could_take_for_a_pattern_is_quoted():
 
 @shapes
 def test_the_docker_client_reads_it_back(machine: Machine, settings):
-    """The real client. The daemon is a double: it notes what it is asked to create."""
+    """The client is the real one. The daemon is a double that records the requests to create a container."""
     docker = shutil.which("docker")
     if not docker:
-        pytest.skip("no docker client here")
+        pytest.skip("the docker client is not installed")
     created: list[bytes] = []
 
     def daemon(request: BaseHTTPRequestHandler) -> None:
@@ -137,15 +140,17 @@ def test_the_docker_client_reads_it_back(machine: Machine, settings):
 # --- systemd --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not _SYSTEMD.exists(), reason=f"no {_SYSTEMD.name} of systemd here")
+@pytest.mark.skipif(not _SYSTEMD.exists(), reason=f"{_SYSTEMD.name} of systemd is not installed")
 @shapes
 def test_systemds_own_parser_reads_it_back(machine: Machine, settings):
-    """The program of systemd that reads such files without being process 1. It has the parser of EnvironmentFile=,
-    and expands variables besides, of which the values hold none."""
+    """The program is a part of systemd that has the parser of EnvironmentFile= and runs without being process 1.
+
+    It also expands variables, which no value has.
+    """
     machine.file(".config/environment.d/50-mpr.conf", rendered("systemd", settings))
     lines = machine.run([str(_SYSTEMD)]).splitlines()
-    there = dict(shlex.split(line)[0].split("=", 1) for line in lines)
-    assert {name: there.get(name) for name in settings.to_env()} == settings.to_env()
+    actual = dict(shlex.split(line)[0].split("=", 1) for line in lines)
+    assert {name: actual.get(name) for name in settings.to_env()} == settings.to_env()
 
 
 # --- kubernetes -----------------------------------------------------------------------------------------
@@ -171,29 +176,29 @@ def test_a_kubernetes_secret_has_a_name_that_kubernetes_takes(environment, ident
 def test_kubectl_makes_the_same_secret_from_the_env_file(machine: Machine, settings):
     kubectl = shutil.which("kubectl")
     if not kubectl:
-        pytest.skip("no kubectl here")
-    ours = machine.file("secret.yaml", rendered("kubernetes", settings))
+        pytest.skip("kubectl is not installed")
+    manifest = machine.file("secret.yaml", rendered("kubernetes", settings))
     env = machine.file("file.env", rendered("dotenv", settings))
-    make = [kubectl, "create", "secret", "generic", "mpr-storage-test-app", f"--from-env-file={env}"]
-    theirs = json.loads(machine.run([*make, "--dry-run=client", "-o", "json"]))
-    # A command that works without a cluster, and reads the manifest.
-    read = json.loads(machine.run([kubectl, "label", "--local", "-f", str(ours), "a=b", "-o", "json"]))
-    assert read["data"] == theirs["data"]
-    assert read["metadata"]["name"] == theirs["metadata"]["name"]
+    create = [kubectl, "create", "secret", "generic", "mpr-storage-test-app", f"--from-env-file={env}"]
+    expected = json.loads(machine.run([*create, "--dry-run=client", "-o", "json"]))
+    # `label --local` reads a manifest without a cluster.
+    actual = json.loads(machine.run([kubectl, "label", "--local", "-f", str(manifest), "a=b", "-o", "json"]))
+    assert actual["data"] == expected["data"]
+    assert actual["metadata"]["name"] == expected["metadata"]["name"]
 
 
 # --- github-actions -------------------------------------------------------------------------------------
 
 
 def by_runner(text: str) -> dict[str, str]:
-    """A double of the runner's reader of the file that GITHUB_ENV names, after its documentation.
+    """Return the variables in the file that GITHUB_ENV names: a double of the runner, after its documentation.
 
     ``NAME=value`` lines, ``NAME<<DELIMITER`` before text of several lines, empty lines between; all else fails
     the step, and so does NODE_OPTIONS; GITHUB_ and RUNNER_ variables cannot be set
     (https://docs.github.com/actions/reference/workflow-commands-for-github-actions#setting-an-environment-variable).
-    A name that no program could be given is refused here besides.
+    A name that is no identifier is refused too.
     """
-    found = {}
+    variables = {}
     lines = iter(text.split("\n"))
     for line in lines:
         name, equals, value = line.partition("=")
@@ -212,29 +217,29 @@ def by_runner(text: str) -> dict[str, str]:
         if line:
             if not name.isidentifier() or name == "NODE_OPTIONS" or name.startswith(("GITHUB_", "RUNNER_")):
                 raise ValueError(f"cannot be set: {name}")
-            found[name] = value
-    return found
+            variables[name] = value
+    return variables
 
 
 def masked_by_runner(log: str) -> list[str]:
-    """A double of how the runner reads ``::add-mask::``, after the same page: escapes are decoded."""
-    found = []
+    """Return the masked values: a double of the runner, which decodes escapes, after the same page."""
+    masked = []
     for line in log.splitlines():
         assert line.startswith("::add-mask::"), "nothing else goes into the log"
         data = line.removeprefix("::add-mask::")
-        for escape, meant in (("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
-            data = data.replace(escape, meant)
+        for escape, character in (("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
+            data = data.replace(escape, character)
         assert data, "the runner refuses an empty mask"
-        found.append(data)
-    return found
+        masked.append(data)
+    return masked
 
 
-@given(odd)
+@given(unusual)
 @limits(deadline=None)
 def test_githubs_runner_reads_it_back_and_masks_the_keys(settings):
     assert by_runner(rendered("github-actions", settings)) == settings.to_env()
-    keys = [settings.access_key_id, settings.secret_access_key, settings.session_token]
-    assert masked_by_runner(masks(settings)) == [one for one in keys if one]
+    credentials = [settings.access_key_id, settings.secret_access_key, settings.session_token]
+    assert masked_by_runner(masks(settings)) == [value for value in credentials if value]
 
 
 def test_without_keys_there_is_nothing_to_mask():

@@ -1,6 +1,6 @@
-"""Polars, pyarrow, DuckDB and s3fs read a Parquet file by their options; on SeaweedFS, with the keys of `app`.
+"""Polars, pyarrow, DuckDB and s3fs read a Parquet file with their options; on SeaweedFS, as identity `app`.
 
-Each runs in a process of its own. s3fs has another botocore than we have, and so an environment of its own.
+Each runs in a process of its own. s3fs needs another version of botocore, and so an environment of its own.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ Read = Callable[..., str]
 
 @pytest.fixture(params=["polars", "pyarrow", "duckdb", "fsspec"])
 def library(request: pytest.FixtureRequest, machine: Machine, filled: Filled) -> Read:
-    """What each library reads by the options for it."""
+    """Return a function for each library that returns what it reads with its options."""
     name: str = request.param
     if name == "fsspec" and not _S3FS.exists():
-        pytest.skip("no s3fs in .local/s3fs: `make s3fs` installs it")
+        pytest.skip("s3fs is not in .local/s3fs: `make s3fs` installs it")
 
     def read(settings: Settings, **variables: str) -> str:
         text = rendered(name, settings)
@@ -86,17 +86,17 @@ def test_a_parquet_file_is_read_with_the_keys_of_the_environment(library: Read, 
 # --- every shape ----------------------------------------------------------------------------------------
 
 
-def given(name: str, shape: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(rendered(name, SHAPES[shape]))
-    return found
+def options(name: str, shape: str) -> dict[str, object]:
+    loaded: dict[str, object] = json.loads(rendered(name, SHAPES[shape]))
+    return loaded
 
 
 def test_the_options_of_aws_leave_the_address_to_the_library():
     for name in ("polars", "pyarrow", "fsspec"):
         for shape in ("aws", "aws role"):
-            assert not [one for one in given(name, shape) if "endpoint" in one]
-    assert given("polars", "aws role") == {"aws_region": "eu-west-1", "aws_virtual_hosted_style_request": "true"}
-    assert given("pyarrow", "aws role") == {
+            assert not [option for option in options(name, shape) if "endpoint" in option]
+    assert options("polars", "aws role") == {"aws_region": "eu-west-1", "aws_virtual_hosted_style_request": "true"}
+    assert options("pyarrow", "aws role") == {
         "region": "eu-west-1",
         "scheme": "https",
         "force_virtual_addressing": True,
@@ -104,12 +104,14 @@ def test_the_options_of_aws_leave_the_address_to_the_library():
 
 
 def test_the_options_of_other_stores_name_their_address():
-    assert given("polars", "r2")["aws_virtual_hosted_style_request"] == "false"
-    assert "aws_allow_http" not in given("polars", "r2")
-    assert given("polars", "store")["aws_allow_http"] == "true"  # Polars knows by itself, others must be told
-    assert given("pyarrow", "gcp")["endpoint_override"] == "storage.googleapis.com"
-    assert given("pyarrow", "gcp")["scheme"] == "https"
-    assert given("fsspec", "gcp")["config_kwargs"] == {
+    assert options("polars", "r2")["aws_virtual_hosted_style_request"] == "false"
+    assert "aws_allow_http" not in options("polars", "r2")
+    assert (
+        options("polars", "store")["aws_allow_http"] == "true"
+    )  # Polars itself allows it, other users of object_store do not
+    assert options("pyarrow", "gcp")["endpoint_override"] == "storage.googleapis.com"
+    assert options("pyarrow", "gcp")["scheme"] == "https"
+    assert options("fsspec", "gcp")["config_kwargs"] == {
         "s3": {"addressing_style": "path"},
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
@@ -152,16 +154,16 @@ print(json.dumps(rows))
 @pytest.mark.flow
 def test_duckdb_takes_the_secret_of_every_shape(machine: Machine, shape):
     settings = SHAPES[shape]
-    theirs = {"AWS_ACCESS_KEY_ID": "AKIATHEIRS", "AWS_SECRET_ACCESS_KEY": "theirs"}
-    found = json.loads(machine.python(SECRETS, rendered("duckdb", settings), *_EXTENSIONS, **theirs))
-    ((name, provider, scope, text),) = found
+    of_user = {"AWS_ACCESS_KEY_ID": "AKIAUSER", "AWS_SECRET_ACCESS_KEY": "hush"}
+    rows = json.loads(machine.python(SECRETS, rendered("duckdb", settings), *_EXTENSIONS, **of_user))
+    ((name, provider, scope, text),) = rows
     assert name == "test-app"
     assert provider == ("credential_chain" if shape == "aws role" else "config")
-    assert scope == [f"s3://{one}/" for one in (settings.bucket_in, settings.bucket_out) if one]
-    values = dict(one.split("=", 1) for one in text.split(";"))
+    assert scope == [f"s3://{bucket}/" for bucket in (settings.bucket_in, settings.bucket_out) if bucket]
+    values = dict(item.split("=", 1) for item in text.split(";"))
     assert ("refresh_info" in values) == (provider == "credential_chain")
-    assert values["secret"] == (settings.secret_access_key or "theirs")
-    assert values["key_id"] == (settings.access_key_id or "AKIATHEIRS")
+    assert values["secret"] == (settings.secret_access_key or "hush")
+    assert values["key_id"] == (settings.access_key_id or "AKIAUSER")
     assert values["region"] == settings.region
     assert values["url_style"] == ("vhost" if shape.startswith("aws") else "path")
     assert values["use_ssl"] == ("false" if (settings.endpoint_url or "").startswith("http:") else "true")

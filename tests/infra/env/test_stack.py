@@ -1,4 +1,4 @@
-"""What the deployed stack says. `pulumi` is a double here; with the real one: tests/engine/test_env.py."""
+"""The outputs of the deployed stack. `pulumi` is a double here; with the real one: tests/engine/test_env.py."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from core.storage.settings import Settings
 from infra.env import stack
+from infra.env.key_info import KeyInfo
 from infra.errors import InfraError, UnreachableError
 from infra.local import engine
 from tests.infra.env.conftest import Pulumi
@@ -18,10 +19,23 @@ STORE, ROLE = SHAPES["store"], SHAPES["aws role"]
 
 
 def test_the_settings_of_each_identity_are_what_the_program_exported(pulumi: Pulumi):
-    pulumi.deploy("prod", {**STORE.to_env(), "viewer": ODD.to_env(), "web": ROLE.to_env()})
-    found = stack.read("prod")
-    assert found.settings == {"app": STORE, "viewer": ODD, "web": ROLE}
-    assert found.updated == datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+    settings = {"app": STORE, "viewer": ODD, "web": ROLE}
+    keys = {"app": {"slot": "b", "made": "2026-11-24T03:00:00Z"}, "viewer": {"slot": "a", "made": None}, "web": {}}
+    identities = {name: identity.to_env() for name, identity in settings.items()}
+    pulumi.deploy("prod", {**STORE.to_env(), "viewer": {}, "identities": identities, "keySlots": keys})
+    deployed = stack.read("prod")
+    assert deployed.settings == settings
+    assert deployed.updated == datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+    created = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+    assert deployed.keys == {"app": KeyInfo("b", created), "viewer": KeyInfo("a", None)}
+
+
+def test_the_outputs_of_an_earlier_version_are_read(pulumi: Pulumi):
+    outputs = {**STORE.to_env(), "viewer": ODD.to_env(), "web": ROLE.to_env(), "keySlots": {"app": {"slot": "b"}}}
+    pulumi.deploy("prod", outputs)
+    deployed = stack.read("prod")
+    assert deployed.settings == {"app": STORE, "viewer": ODD, "web": ROLE}
+    assert deployed.keys == {"app": KeyInfo("b")}
 
 
 def test_an_environment_without_app_has_no_settings_of_app(pulumi: Pulumi):
@@ -36,9 +50,9 @@ def test_a_stack_is_found_by_its_own_name_behind_that_of_its_organisation(pulumi
 
 def test_no_secret_is_an_argument_or_in_a_repr(pulumi: Pulumi):
     pulumi.deploy("prod", STORE.to_env())
-    found = engine.find()
-    assert found
-    deployed = found.deployed("prod")
+    command = engine.find()
+    assert command
+    deployed = command.deployed("prod")
     assert deployed
     assert deployed.outputs["AWS_SECRET_ACCESS_KEY"] == STORE.secret_access_key
     shown = repr(deployed) + repr(stack.read("prod")) + json.dumps(pulumi.calls)

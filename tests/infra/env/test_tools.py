@@ -1,4 +1,4 @@
-"""rclone, s5cmd and botocore reach the bucket by what is rendered. On SeaweedFS, with the keys of `app`."""
+"""rclone, s5cmd and botocore reach the bucket with their formats; on SeaweedFS, as identity `app`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_rclone_lists_the_bucket_and_uploads(machine: Machine, filled: Filled):
     )
     machine.file("video.mp4", "frames")
     target = f"test-app:{filled.settings.bucket_out}/video.mp4"
-    rclone(machine, text, "copyto", "video.mp4", target)  # these keys may make no bucket
+    rclone(machine, text, "copyto", "video.mp4", target)  # `app` may not create a bucket
     assert rclone(machine, text, "cat", target) == "frames"
 
 
@@ -68,9 +68,10 @@ def test_rclone_understands_every_shape(machine: Machine, shape, provider, path,
 
 
 def test_rclone_knows_every_option_and_provider(machine: Machine):
-    (s3,) = (one for one in json.loads(rclone(machine, "", "config", "providers")) if one["Name"] == "s3")
-    known = {one["Name"]: one for one in s3["Options"]}
-    providers = {one["Value"] for one in known["provider"]["Examples"]}
+    backends = json.loads(rclone(machine, "", "config", "providers"))
+    (s3,) = (backend for backend in backends if backend["Name"] == "s3")
+    known = {option["Name"]: option for option in s3["Options"]}
+    providers = {example["Value"] for example in known["provider"]["Examples"]}
     for settings in SHAPES.values():
         lines = [line.split(" = ") for line in rendered("rclone", settings).splitlines()[2:]]
         assert {name for name, _ in lines} <= set(known)
@@ -86,12 +87,12 @@ def test_s5cmd_lists_the_bucket_with_the_variables(machine: Machine, filled: Fil
 
 
 def test_s5cmd_lists_the_bucket_with_the_profile(machine: Machine, filled: Filled):
-    """Its SDK reads profiles, but no endpoint from them."""
+    """The SDK of s5cmd reads profiles without their endpoint."""
     file = machine.file("config", rendered("aws-profile", filled.settings))
     profile = {"AWS_SDK_LOAD_CONFIG": "1", "AWS_CONFIG_FILE": str(file), "AWS_PROFILE": "test-app"}
     command = [S5CMD, "--endpoint-url", filled.settings.endpoint_url or "", "ls", f"s3://{filled.bucket}/tables/"]
     assert machine.run(command, **profile).endswith("rows.parquet\n")
-    assert machine.attempt(command).returncode != 0, "it is the profile that lets it in"
+    assert machine.attempt(command).returncode != 0, "the credentials are those of the profile"
 
 
 # --- the AWS profile ------------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ def test_s5cmd_lists_the_bucket_with_the_profile(machine: Machine, filled: Fille
 
 @pytest.fixture
 def by_botocore(machine: Machine, monkeypatch: pytest.MonkeyPatch):
-    """A session of botocore from the profile."""
+    """Return a function that returns a botocore session with the profile."""
 
     def session(text: str) -> Any:
         monkeypatch.setenv("AWS_CONFIG_FILE", str(machine.file("config", text)))
@@ -110,7 +111,7 @@ def by_botocore(machine: Machine, monkeypatch: pytest.MonkeyPatch):
 
 def test_botocore_lists_the_bucket_with_the_profile(by_botocore, filled: Filled):
     s3 = by_botocore(rendered("aws-profile", filled.settings)).create_client("s3")
-    assert [one["Key"] for one in s3.list_objects_v2(Bucket=filled.bucket)["Contents"]] == [filled.key]
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=filled.bucket)["Contents"]] == [filled.key]
     s3.put_object(Bucket=filled.bucket, Key="x", Body=b"")
     s3.delete_object(Bucket=filled.bucket, Key="x")
 

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from botocore.config import Config
 
-from infra import config
+from infra.config import stack_files
 from infra.local import engine, store
 from infra.local.store import EmbeddedStore
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 
 REPO = Path(__file__).parents[3]
 
@@ -56,8 +56,8 @@ def client() -> Callable[..., object]:
         return boto3.client(  # type: ignore[call-overload]  # the stubs want a literal
             service,
             endpoint_url=found.endpoint,
-            aws_access_key_id=found.access_key_id,
-            aws_secret_access_key=found.secret_access_key,
+            aws_access_key_id=found.admin.access_key_id,
+            aws_secret_access_key=found.admin.secret_access_key,
             region_name="us-east-1",
             config=Config(
                 retries={"total_max_attempts": 1},
@@ -71,14 +71,14 @@ def client() -> Callable[..., object]:
 
 @pytest.fixture
 def fake_weed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Put a shell script in the place of `weed`."""
+    """Replace `weed` with a shell script."""
 
     def install(script: str) -> None:
-        place = tmp_path / "bin"
-        place.mkdir(exist_ok=True)
-        (place / "weed").write_text(f"#!/bin/sh\n{script}\n")
-        (place / "weed").chmod(0o700)
-        monkeypatch.setattr(sys, "executable", str(place / "python"))
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / "weed").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "weed").chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(folder / "python"))
 
     return install
 
@@ -135,21 +135,21 @@ class Machine:
     def store(self) -> Store:
         running = store.find()
         assert running is not None
-        return Store(running.endpoint, "us-east-1", Keys(running.access_key_id, running.secret_access_key))
+        return Store(running.endpoint, "us-east-1", running.admin)
 
     @property
     def buckets(self) -> set[str]:
-        return {one.get("Name", "") for one in self.store.s3.list_buckets()["Buckets"]}
+        return {bucket.get("Name", "") for bucket in self.store.s3.list_buckets()["Buckets"]}
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    monkeypatch.setattr(config, "ROOT", tmp_path)
-    monkeypatch.setattr(config, "ENVIRONMENTS", tmp_path / "environments")
+    monkeypatch.setattr(stack_files, "ROOT", tmp_path)
+    monkeypatch.setattr(stack_files, "ENVIRONMENTS", tmp_path / "environments")
     monkeypatch.setattr(engine, "find", lambda: None)
     monkeypatch.setattr(engine, "install", lambda: None)
     monkeypatch.chdir(tmp_path)
-    made = Machine(tmp_path)
-    made.configure()
-    yield made
+    machine = Machine(tmp_path)
+    machine.configure()
+    yield machine
     store.stop()

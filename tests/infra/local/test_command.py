@@ -9,7 +9,6 @@ import pytest
 from infra.cli import cli
 from infra.errors import InfraError
 from infra.local import store
-from infra.local.command import _duration, _size
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_the_life_of_a_store_in_sentences(run, root):
     code, out, _ = run("status")
     assert code == 0
     assert out.startswith(f"the store runs at {found.endpoint}\n  process  {found.pid}, for ")
-    assert f"  key      {found.access_key_id[:4]}...\n" in out
+    assert f"  key      {found.admin.access_key_id[:4]}...\n" in out
     assert "free on the disk" in out
 
     assert run("stop") == (0, "the store is stopped; its data stays\n", "")
@@ -55,7 +54,7 @@ def test_the_life_of_a_store_in_json_without_a_secret(run, root):
         "running": True,
         "endpoint": found.endpoint,
         "pid": found.pid,
-        "access_key_id": f"{found.access_key_id[:4]}...",
+        "access_key_id": f"{found.admin.access_key_id[:4]}...",
     }
     assert json.loads(started) == expected
     _, shown, _ = run("status", "--json")
@@ -65,27 +64,11 @@ def test_the_life_of_a_store_in_json_without_a_secret(run, root):
     assert 0 < status["data_bytes"] < status["free_bytes"]
     assert json.loads(run("stop", "--json")[1]) == {"running": False, "stopped": True}
     printed = started + err + shown
-    assert found.secret_access_key not in printed
-    assert found.access_key_id not in printed
+    assert found.admin.secret_access_key not in printed
+    assert found.admin.access_key_id not in printed
 
 
 def test_a_failure_is_raised_for_the_frame_to_print(run, fake_weed):
     fake_weed("echo broken; exit 1")
     with pytest.raises(InfraError, match="broken"):
         run("start")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (3_725, "1 h 2 min"), (90_061, "1 d 1 h"), (86_400, "1 d 0 s")],
-)
-def test_durations(seconds, said):
-    assert _duration(seconds) == said
-
-
-@pytest.mark.parametrize(
-    ("count", "said"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1_500, "1.5 kB"), (5 * 10**9, "5 GB"), (10**16, "10000.0 TB")],
-)
-def test_sizes(count, said):
-    assert _size(count) == said

@@ -13,10 +13,12 @@ from contextlib import suppress
 
 import pytest
 
-from infra import cli, config
+from infra import cli
+from infra.config import stack_files
 from infra.local import deletion, engine, store
+from infra.stores.access_key import Keys
 from infra.stores.contents import Contents
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.conftest import REPO
 from tests.infra.conftest import remove_bucket
 
@@ -27,11 +29,12 @@ DELETE = ["down", "--delete", "--yes"]
 _PROGRAM = """
 import os, sys
 from pathlib import Path
-from infra import cli, config
+from infra import cli
+from infra.config import stack_files
 from infra.local import engine
 
 os.open(os.ttyname(0), os.O_RDWR)  # makes it the terminal of this session, so that Ctrl-C arrives
-config.ROOT, config.ENVIRONMENTS = Path.cwd(), Path.cwd() / "environments"
+stack_files.ROOT, stack_files.ENVIRONMENTS = Path.cwd(), Path.cwd() / "environments"
 engine.find = lambda: None
 sys.exit(cli.run(["down", "--delete"]))
 """
@@ -255,7 +258,7 @@ def test_delete_on_minio_deletes_its_own_bucket_and_keeps_the_one_that_existed(
     minio_environment, new_bucket, monkeypatch, capsys
 ):
     monkeypatch.setattr(engine, "find", lambda: None)
-    monkeypatch.setattr(config, "ROOT", minio_environment.folder.parent)
+    monkeypatch.setattr(stack_files, "ROOT", minio_environment.folder.parent)
     existing = new_bucket(minio_environment.store)
     minio_environment.store.s3.put_object(Bucket=existing, Key="a", Body=b"precious")
     minio_environment.values["buckets"]["in"] = {"name": existing}
@@ -331,4 +334,4 @@ def test_in_a_cloud_the_buckets_of_the_env_files_are_counted(seaweed_environment
 def test_what_could_not_be_counted_is_said(seaweed_environment):
     planned = deletion.Deletion({"media": None, "frames": Contents()}, {})
     said = list(deletion.sentences(seaweed_environment.config, planned))
-    assert said[1:3] == ["  bucket media: what it holds could not be counted", "  bucket frames: no objects"]
+    assert said[1:3] == ["  bucket media: its objects could not be counted", "  bucket frames: no objects"]

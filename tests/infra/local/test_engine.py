@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -21,7 +22,7 @@ import pytest
 import yaml
 from pulumi.automation import PulumiCommand
 
-from infra import config
+from infra.config import stack_files
 from infra.errors import InfraError
 from infra.local import engine
 
@@ -73,8 +74,8 @@ class Double:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder, somebody who has no Pulumi and no login, and an environment named `e`."""
-    monkeypatch.setattr(config, "ROOT", tmp_path)
-    monkeypatch.setattr(config, "ENVIRONMENTS", tmp_path / "environments")
+    monkeypatch.setattr(stack_files, "ROOT", tmp_path)
+    monkeypatch.setattr(stack_files, "ENVIRONMENTS", tmp_path / "environments")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
@@ -162,7 +163,7 @@ def test_up_refreshes_and_asks_nothing(pulumi):
 
 
 @pytest.mark.parametrize("locked", [True, False])
-def test_a_lock_that_a_killed_run_left_is_lifted(root, pulumi, locked):
+def test_the_lock_of_a_killed_update_is_removed(root, pulumi, locked):
     if locked:
         lock = root / ".local/pulumi/state/.pulumi/locks/organization/mpr-storage/e/1.json"
         lock.parent.mkdir(parents=True)
@@ -187,11 +188,11 @@ def test_destroy_takes_the_stack_away_and_leaves_its_configuration(root, pulumi)
 
 def test_a_failure_is_a_sentence(pulumi):
     (pulumi.folder / "code").write_text("255")
-    with pytest.raises(InfraError, match="pulumi up failed; what it said is above"):
+    with pytest.raises(InfraError, match="pulumi up failed; its messages are above"):
         found().up("e")
 
 
-def test_ctrl_c_is_handed_on_once_and_waited_for(pulumi):
+def test_ctrl_c_is_passed_on_once_and_waited_for(pulumi):
     (pulumi.folder / "slow").touch()
 
     def interrupt() -> None:
@@ -254,24 +255,48 @@ def test_the_installer_is_pulumis_own():
     assert callable(PulumiCommand.install)
 
 
-@pytest.mark.parametrize(("state", "taken"), [("", True), ('{"version": 3, "ch', True), ('{"version": 4}', False)])
-def test_a_state_that_was_cut_off_is_replaced_by_its_backup(tmp_path, monkeypatch, capsys, state, taken):
-    monkeypatch.setattr(engine, "_home", lambda: tmp_path)
-    stacks = tmp_path / "state" / ".pulumi" / "stacks" / "mpr-storage"
-    stacks.mkdir(parents=True)
-    (stacks / "local.json").write_text(state)
-    (stacks / "local.json.bak").write_text('{"version": 3}')
-    engine._heal("local")
-    assert (stacks / "local.json").read_text() == ('{"version": 3}' if taken else state)
-    assert ("going on from its backup" in capsys.readouterr().out) is taken
-    assert (stacks / "local.json.bak").exists()
+@pytest.fixture
+def states(root: Path) -> Path:
+    """The folder of the states under `.local`, with the state of environment `e` and its backup."""
+    folder = root / ".local/pulumi/state/.pulumi/stacks/mpr-storage"
+    folder.mkdir(parents=True)
+    (folder / "e.json").write_text('{"version": 4}')
+    (folder / "e.json.bak").write_text('{"version": 3}')
+    return folder
 
 
-def test_without_a_backup_the_state_stays_for_pulumi_to_tell_of(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "_home", lambda: tmp_path)
-    stacks = tmp_path / "state" / ".pulumi" / "stacks" / "mpr-storage"
-    stacks.mkdir(parents=True)
-    engine._heal("local")
-    (stacks / "local.json").write_text("")
-    engine._heal("local")
-    assert (stacks / "local.json").read_text() == ""
+@pytest.mark.parametrize(
+    ("state", "restored"), [("", True), ('{"version": 3, "ch', True), ('{"version": 4}', False)]
+)
+def test_an_incomplete_state_is_restored_from_its_backup(states, pulumi, capsys, state, restored):
+    (states / "e.json").write_text(state)
+    found()
+    assert (states / "e.json").read_text() == ('{"version": 3}' if restored else state)
+    assert ("the state e was incomplete and is restored" in capsys.readouterr().err) is restored
+    assert (states / "e.json.bak").exists()
+
+
+@pytest.mark.parametrize("command", ["deployed", "resources", "preview", "up", "destroy"])
+def test_an_incomplete_state_is_restored_before_any_command_reads_it(states, pulumi, command):
+    """One such state of any environment lets `pulumi stack ls` fail for all of them."""
+    (states / "e.json").write_text("")
+    with suppress(ValueError, OSError):  # the double has no output for some commands
+        getattr(found(), command)("other")
+    assert (states / "e.json").read_text() == '{"version": 3}'
+
+
+@pytest.mark.parametrize("backup", [None, "", "{"])
+def test_without_a_usable_backup_the_state_is_left_to_pulumi(states, pulumi, backup):
+    (states / "e.json").write_text("")
+    (states / "e.json.bak").unlink()
+    if backup is not None:
+        (states / "e.json.bak").write_text(backup)
+    found()
+    assert (states / "e.json").read_text() == ""
+
+
+def test_the_state_of_a_backend_of_the_users_own_is_not_changed(states, pulumi, monkeypatch):
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://mine")
+    (states / "e.json").write_text("")
+    found()
+    assert (states / "e.json").read_text() == ""

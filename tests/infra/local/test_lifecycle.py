@@ -5,13 +5,14 @@ from __future__ import annotations
 from core.storage.settings import Settings, read_env_file
 from infra import cli
 from infra.local import engine, lifecycle
-from infra.stores.store import Keys, s3_client
+from infra.stores.access_key import Keys
+from infra.stores.store import s3_client
 
 
 def test_up_ends_with_proven_storage_and_a_second_one_changes_nothing(machine, capsys):
     assert cli.run(["up"]) == 0
     first = capsys.readouterr()
-    assert "`python -m infra init` does it; a later `pulumi up` adopts it" in first.out
+    assert "deploying with `python -m infra init` instead, which a later `pulumi up` adopts" in first.out
     assert "access checks passed" in first.out
     assert "ready: S3_ENV_FILE=environments/local.env" in first.out
     assert machine.buckets == {"test-in", "test-out"}
@@ -19,7 +20,7 @@ def test_up_ends_with_proven_storage_and_a_second_one_changes_nothing(machine, c
     assert cli.run(["up"]) == 0
     second = capsys.readouterr()
     assert machine.env_file.read_bytes() == before
-    assert second.out.count("unchanged") == 3
+    assert second.out.count("unchanged") == 4
     secret = Settings.from_env(read_env_file(machine.env_file)).secret_access_key
     assert secret
     assert secret not in first.out + first.err + second.out + second.err

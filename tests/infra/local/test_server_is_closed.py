@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -29,6 +30,11 @@ def request(
     except urllib.error.HTTPError as answer:
         with answer:
             return answer.code, dict(answer.headers), answer.read()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 def ports_of(root: Path) -> dict[str, int]:
@@ -70,6 +76,7 @@ def bucket(running, client):
 )
 def test_a_stranger_is_refused_at_every_port(running, bucket, server, method, path):
     port = ports_of(running[0])[f"{server}.port"]
+    wait_until(lambda: is_open(port), 10)  # the admin server starts after S3
     data = b"stranger" if method in {"POST", "PUT"} else None
     status, _, body = request(f"http://127.0.0.1:{port}{path}", method, data, Origin=FOREIGN)
     assert status in ({401} if server == "volume" else {400, 401, 403, 404})  # 401: for want of a token
@@ -127,8 +134,8 @@ def test_no_other_user_sees_a_key_in_the_list_of_processes(running):
         [ps, "-o", "args=", "-p", str(running[1].pid)], capture_output=True, text=True, check=True
     ).stdout
     assert "mini" in listed
-    assert running[1].access_key_id not in listed
-    assert running[1].secret_access_key not in listed
+    assert running[1].admin.access_key_id not in listed
+    assert running[1].admin.secret_access_key not in listed
 
 
 def test_a_bucket_that_holds_something_is_not_deleted(bucket):

@@ -21,8 +21,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.errors import InfraError, UsageError
-from infra.local import _disk, _health, _keys, _lock, _process, _server, store
-from infra.local._process import Process
+from infra.local import process, server, store
+from infra.local.folder import StoreFolder
+from infra.local.lock import exclusive
+from infra.local.process import Process
+from infra.local.running import responds
+from infra.stores.access_key import Keys
 from tests.waiting import wait_until
 
 
@@ -55,15 +59,14 @@ def test_a_stopped_store_keeps_its_endpoint_key_and_objects(root, client):
 
     second = store.start(root)
     assert second.pid != first.pid
-    assert (second.endpoint, second.access_key_id) == (first.endpoint, first.access_key_id)
-    assert second.secret_access_key == first.secret_access_key
+    assert (second.endpoint, second.admin) == (first.endpoint, first.admin)
     assert client("s3", second).get_object(Bucket="media", Key="a")["Body"].read() == b"kept"
 
 
 def test_start_returns_the_running_store_without_a_wait_or_a_process(running, monkeypatch):
     root, first = running
-    monkeypatch.setattr(_health, "wait", not_called)
-    monkeypatch.setattr(_process, "spawn", not_called)
+    monkeypatch.setattr(store, "_is_ready", not_called)
+    monkeypatch.setattr(process, "spawn", not_called)
     assert store.start(root) == first
     assert store.find(root) == first
 
@@ -91,7 +94,7 @@ def test_objects_and_users_survive_kill_9(root, client):
     assert store.find(root) is None
 
     second = store.start(root)
-    app = store.EmbeddedStore(second.endpoint, key["AccessKeyId"], key["SecretAccessKey"], second.pid)
+    app = store.EmbeddedStore(second.endpoint, Keys(key["AccessKeyId"], key["SecretAccessKey"]), second.pid)
     assert client("s3", app).get_object(Bucket="media", Key="a")["Body"].read() == body
     with pytest.raises(ClientError, match="AccessDenied"):
         client("s3", app).put_object(Bucket="media", Key="b", Body=b"")
@@ -111,7 +114,7 @@ def test_ports_that_were_taken_meanwhile_are_replaced_and_the_data_is_still_ther
         after = recorded(root)["ports"]
         assert after["s3.port"] != before["s3.port"]
         assert after["master.port"] != before["master.port"]
-        assert heard == [f"port {before['s3.port']} is taken, using {after['s3.port']}"]
+        assert heard == [f"port {before['s3.port']} is in use; the store uses {after['s3.port']}"]
         assert client("s3", second).get_object(Bucket="media", Key="a")["Body"].read() == b"kept"
 
 
@@ -138,17 +141,17 @@ def test_of_two_starts_at_once_both_return_the_same_server(root, python):
 def test_no_socket_of_a_killed_server_stays_and_no_other_is_touched(root, running):
     store.start(root)
     others = grpc_sockets(recorded(running[0])["ports"])
+    wait_until(lambda: len(grpc_sockets(recorded(root)["ports"])) >= 4, 10)  # some come after S3
     kill(process_of(root))
-    assert len(grpc_sockets(recorded(root)["ports"])) >= 4
     assert not store.stop(root)
     assert grpc_sockets(recorded(root)["ports"]) == []
-    _server.sweep(recorded(running[0])["ports"])  # as if its ports had been ours before
+    server.remove_sockets(recorded(running[0])["ports"])  # as if its ports had been ours before
     assert grpc_sockets(recorded(running[0])["ports"]) == others
 
 
 def grpc_sockets(ports: dict[str, int]) -> list[Path]:
-    places = [Path(f"/tmp/seaweedfs-{flag.split('.')[0]}-grpc-{port}.sock") for flag, port in ports.items()]  # noqa: S108
-    return [place for place in places if place.exists()]
+    paths = [Path(f"/tmp/seaweedfs-{flag.split('.')[0]}-grpc-{port}.sock") for flag, port in ports.items()]  # noqa: S108
+    return [path for path in paths if path.exists()]
 
 
 def test_a_foreign_process_on_record_is_never_signalled(root, python):
@@ -176,8 +179,8 @@ def test_a_record_that_says_nothing_is_no_store(root, content):
 def test_a_start_that_was_killed_is_taken_over_by_the_next(root, python):
     code = f"""
 from pathlib import Path
-from infra.local import _health, store
-_health.wait = lambda *_: print("waiting", flush=True) or __import__("time").sleep(60)
+from infra.local import store
+store._is_ready = lambda *_: print("waiting", flush=True) or __import__("time").sleep(60)
 store.start(Path({str(root)!r}))
 """
     killed = python(code)
@@ -193,16 +196,16 @@ def test_a_start_that_was_killed_before_the_server_was_on_record_leaves_none(pyt
     code = f"""
 import os, sys
 from pathlib import Path
-from infra.local import _process
-def record(process):
-    print(process.pid, flush=True)
+from infra.local import process
+def record(started):
+    print(started.pid, flush=True)
     os.kill(os.getpid(), 9)
-_process.spawn(["/bin/sh", "-c", "touch '{marker}'; sleep 60"], cwd=Path("/"), env={{}},
-               log=Path({str(tmp_path / "log")!r}), record=record)
+process.spawn(["/bin/sh", "-c", "touch '{marker}'; sleep 60"], cwd=Path("/"), env={{}},
+              log=Path({str(tmp_path / "log")!r}), record=record)
 """
     killed = python(code)
     pid = int(killed.stdout.readline())
-    wait_until(lambda: _process.beginning(pid) is None, 10)
+    wait_until(lambda: process.start_time(pid) is None, 10)
     assert not marker.exists()
 
 
@@ -217,19 +220,20 @@ store.start(Path({str(root)!r}))
 """
     interrupted = python(code)
     wait_until((root / "store/state.json").exists, 10)
-    server = process_of(root)
-    assert server.is_alive()
+    started = process_of(root)
+    assert started.is_alive()
     time.sleep(0.1)  # into the wait
     interrupted.send_signal(signal.SIGINT)
     _, error = interrupted.communicate(timeout=20)
     assert "KeyboardInterrupt" in error
-    assert not server.is_alive()
+    assert not started.is_alive()
 
 
-def test_a_server_that_never_answers_is_stopped_and_its_log_is_quoted(root, fake_weed):
+def test_a_server_that_never_responds_is_stopped_and_its_log_is_quoted(root, fake_weed, monkeypatch):
+    monkeypatch.setattr(store, "_START_TIMEOUT", 0.3)
     fake_weed("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do echo line $i; done; exec sleep 60")
-    with pytest.raises(InfraError, match=r"did not answer within 0\.3 seconds and was stopped") as caught:
-        store.start(root, wait=0.3)
+    with pytest.raises(InfraError, match=r"did not respond in 0\.3 seconds and was stopped") as caught:
+        store.start(root)
     assert "  line 2\n" in str(caught.value)
     assert "line 1\n" not in str(caught.value)
     assert "python -m infra store start" in str(caught.value)
@@ -245,13 +249,14 @@ def test_a_server_that_ends_as_it_starts_is_reported_with_its_log(root, fake_wee
 
 
 @pytest.mark.usefixtures("impatient")
-def test_data_that_seaweedfs_cannot_read_is_reported_and_kept(root):
+def test_data_that_seaweedfs_cannot_read_is_reported_and_kept(root, monkeypatch):
     store.start(root)
     store.stop(root)
     shutil.rmtree(root / "store/data/filerldb2")
     (root / "store/data/filerldb2").write_text("no database")
-    with pytest.raises(InfraError, match=r"the store (ended as it started|did not answer)") as caught:
-        store.start(root, wait=3)
+    monkeypatch.setattr(store, "_START_TIMEOUT", 3)
+    with pytest.raises(InfraError, match=r"the store (ended as it started|did not respond)") as caught:
+        store.start(root)
     assert "filerldb2" in str(caught.value)
     assert (root / "store/data/filerldb2").read_text() == "no database"
 
@@ -306,7 +311,7 @@ def test_a_folder_that_cannot_be_written_is_wrong_usage(root):
 @pytest.mark.parametrize(("free", "says"), [(199_000_000, "only 199 MB are free"), (0, "only 0 MB are free")])
 def test_a_full_disk_is_refused(root, monkeypatch, free, says):
     disk = SimpleNamespace(total=10**12, free=free)
-    monkeypatch.setattr("infra.local._disk.shutil.disk_usage", lambda _: disk)
+    monkeypatch.setattr("infra.local.store.shutil.disk_usage", lambda _: disk)
     with pytest.raises(InfraError, match=says):
         store.start(root)
     assert not (root / "store/state.json").exists()
@@ -315,9 +320,9 @@ def test_a_full_disk_is_refused(root, monkeypatch, free, says):
 def test_a_nearly_full_disk_is_mentioned(monkeypatch, tmp_path):
     heard: list[str] = []
     disk = SimpleNamespace(total=10**12, free=9 * 10**9)
-    monkeypatch.setattr("infra.local._disk.shutil.disk_usage", lambda _: disk)
-    _disk.check_space(tmp_path, heard.append)
-    assert heard == ["less than 1 % of the disk is free: the store can be read, but takes no new objects"]
+    monkeypatch.setattr("infra.local.store.shutil.disk_usage", lambda _: disk)
+    store._check_space(tmp_path, heard.append)
+    assert heard == ["less than 1 % of the disk is free: the store can be read, but accepts no new objects"]
 
 
 def test_everything_is_private(running):
@@ -343,16 +348,16 @@ def test_the_secret_is_in_no_command_line_record_log_or_representation(running):
     command = Path(f"/proc/{found.pid}/cmdline")
     texts = [command.read_text()] if command.exists() else []
     texts += [(root / "store" / name).read_text() for name in ("state.json", "store.log")]
-    texts += [repr(found), repr(_keys.read(root / "store/admin.json"))]
-    assert not [text for text in texts if found.secret_access_key in text]
-    assert found.secret_access_key in (root / "store/admin.json").read_text()
+    texts += [repr(found), repr(StoreFolder(root).admin())]
+    assert not [text for text in texts if found.admin.secret_access_key in text]
+    assert found.admin.secret_access_key in (root / "store/admin.json").read_text()
 
 
 def test_a_damaged_key_file_is_not_replaced(root, fake_weed):
     fake_weed("exit 1")
     (root / "store").mkdir(parents=True)
     (root / "store/admin.json").write_text('{"access_key_id": ""}')
-    with pytest.raises(InfraError, match="holds no key"):
+    with pytest.raises(InfraError, match="holds no access key"):
         store.start(root)
     assert (root / "store/admin.json").read_text() == '{"access_key_id": ""}'
 
@@ -364,24 +369,35 @@ def test_a_server_whose_key_was_deleted_is_replaced(root, client):
     assert store.find(root) is None
     second = store.start(root)
     assert second.pid != first.pid
-    assert second.secret_access_key != first.secret_access_key
+    assert second.admin.secret_access_key != first.admin.secret_access_key
     assert client("s3", second).list_buckets()["Buckets"] == []
 
 
 @pytest.mark.usefixtures("impatient")
 def test_remove_stops_the_server_and_deletes_its_own_folder_alone(root):
     found = store.start(root)
-    server = process_of(root)
+    started = process_of(root)
     (root / "neighbour").write_text("stays")
     store.remove(root)
-    assert not server.is_alive()
+    assert not started.is_alive()
     assert [path.name for path in root.iterdir()] == ["neighbour"]
     store.remove(root)  # twice is once
-    assert store.start(root).access_key_id != found.access_key_id
+    assert store.start(root).admin != found.admin
+
+
+def test_a_start_that_waited_while_the_store_was_removed_creates_it_again(root):
+    folder = StoreFolder(root)
+    folder.create()
+    with ThreadPoolExecutor(1) as pool:
+        with exclusive(folder.lock):
+            waiting = pool.submit(store.start, root)
+            time.sleep(0.2)  # into the wait
+            shutil.rmtree(folder.path)
+        assert waiting.result(60) == store.find(root)
 
 
 def test_stop_ends_a_server_that_ignores_sigterm(tmp_path):
-    process = _process.spawn(
+    started = process.spawn(
         ["/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.1; done"],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"]},
@@ -389,16 +405,16 @@ def test_stop_ends_a_server_that_ignores_sigterm(tmp_path):
         record=lambda _: None,
     )
     wait_until(lambda: "up" in (tmp_path / "log").read_text(), 10)
-    assert _process.terminate(process, 0.2)
-    assert not process.is_alive()
-    assert not _process.terminate(process, 0.2)
+    assert process.terminate(started, 0.2)
+    assert not started.is_alive()
+    assert not process.terminate(started, 0.2)
 
 
 def test_a_launch_that_fails_is_a_sentence(root, monkeypatch):
     def refuse(*_args, **_options):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("infra.local._process.subprocess.Popen", refuse)
+    monkeypatch.setattr("infra.local.process.subprocess.Popen", refuse)
     with pytest.raises(InfraError, match=r"could not be launched: .*Too many open files"):
         store.start(root)
 
@@ -418,7 +434,7 @@ def test_a_launch_that_fails_is_a_sentence(root, monkeypatch):
 def test_only_a_seaweedfs_that_refuses_strangers_is_the_store(answer, is_store):
     with closing(listen(0)) as other, ThreadPoolExecutor(1) as pool:
         served = pool.submit(serve, other, answer)
-        assert _health.answers(other.getsockname()[1]) is is_store
+        assert responds(other.getsockname()[1]) is is_store
         served.result(5)
 
 
@@ -431,18 +447,18 @@ def serve(listener: socket.socket, answer: bytes) -> None:
 def test_a_closed_port_is_not_the_store():
     with closing(listen(0)) as listener:
         port = listener.getsockname()[1]
-    assert not _health.answers(port)
+    assert not responds(port)
 
 
 def test_a_process_that_never_was_has_no_beginning():
-    assert _process.beginning(2**22 + 1) is None
+    assert process.start_time(2**22 + 1) is None
     assert not Process(2**22 + 1, "ever").is_alive()
 
 
-def test_whoever_waited_for_a_removed_store_guards_the_new_one(tmp_path):
+def test_a_process_that_waited_for_the_lock_of_a_removed_store_locks_that_of_the_new_one(tmp_path):
     lock = tmp_path / "lock"
     with ThreadPoolExecutor(1) as pool:
-        with _lock.exclusive(lock):
+        with exclusive(lock):
             waiting = pool.submit(is_guarded, lock)
             time.sleep(0.1)  # into the wait
             lock.unlink()
@@ -450,7 +466,7 @@ def test_whoever_waited_for_a_removed_store_guards_the_new_one(tmp_path):
 
 
 def is_guarded(lock: Path) -> bool:
-    with _lock.exclusive(lock), lock.open("ab") as other:
+    with exclusive(lock), lock.open("ab") as other:
         try:
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -459,16 +475,16 @@ def is_guarded(lock: Path) -> bool:
 
 
 def test_without_proc_the_system_is_asked_by_ps():
-    own = _process._beginning_by_ps(os.getpid())
+    own = process._from_ps(os.getpid())
     assert own
-    assert own == _process._beginning_by_ps(os.getpid())
-    assert _process._beginning_by_ps(2**22 + 1) is None
+    assert own == process._from_ps(os.getpid())
+    assert process._from_ps(2**22 + 1) is None
 
 
 def test_a_zombie_is_over(python):
     code = "import os, time\nif os.fork(): time.sleep(60)\nelse: print(os.getpid(), flush=True); os._exit(0)"
     parent = python(code)
     pid = int(parent.stdout.readline())
-    wait_until(lambda: _process.beginning(pid) is None, 10)
-    assert _process._beginning_by_ps(pid) is None
+    wait_until(lambda: process.start_time(pid) is None, 10)
+    assert process._from_ps(pid) is None
     assert parent.poll() is None

@@ -10,7 +10,7 @@ import pytest
 
 from infra.policies import Policy
 from infra.resources.provider import Props
-from infra.stores.keys import credentials
+from infra.stores.keys import identity_manager
 from infra.stores.kinds import KINDS
 from infra.stores.store import Store as StoreConnection
 from tests.botocore_models import share_models
@@ -53,7 +53,7 @@ def name(s3: S3Client, seaweed_store: StoreConnection) -> Iterator[str]:
     name = f"res-{uuid4().hex[:12]}"
     yield name
     # SeaweedFS' IAM gets slower with each user: 0.06 s for a user with a key at 50 users, 1 s at 200.
-    credentials("iam", {}).delete_identity(seaweed_store, f"{name}-app")
+    identity_manager("iam", {}).delete_identity(seaweed_store, f"{name}-app")
     remove_bucket(s3, name)
 
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from infra.config import BucketConfig, Expiry
+from infra.config.environment import BucketConfig, Expiry
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.resources.bucket import BucketProvider
 from infra.resources.provider import Props

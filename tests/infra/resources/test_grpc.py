@@ -60,8 +60,10 @@ class Engine:
         self.told.setdefault(f"{verb} {provider.__name__}", []).append(answer.SerializeToString())
         return answer
 
-    def check(self, provider: type[ResourceProvider], news: Props) -> Any:
-        return self.ask("Check", provider, proto.CheckRequest(news=self.props(provider, news)))
+    def check(self, provider: type[ResourceProvider], news: Props, olds: Props | None = None) -> Any:
+        old_inputs = self.props(provider, olds) if olds else None  # None: of a resource that is to be created
+        request = proto.CheckRequest(news=self.props(provider, news), olds=old_inputs)
+        return self.ask("Check", provider, request)
 
     def diff(self, provider: type[ResourceProvider], id_: str, olds: Props, news: Props) -> Any:
         request = proto.DiffRequest(id=id_, olds=self.props(provider, olds), news=self.props(provider, news))
@@ -240,7 +242,7 @@ def test_boto3_is_imported_once_and_only_when_something_is_to_be_done(
     new_engine: Engine, bucket: Props, identity: Props, key: Props
 ):
     for provider, props in ((BucketProvider, bucket), (IdentityProvider, identity), (KeyProvider, key)):
-        new_engine.check(provider, props)
+        new_engine.check(provider, props, olds=props)
         new_engine.diff(provider, "id", props, props)
     assert new_engine.imported("infra.resources.key") == 1
     assert new_engine.imported("boto3") == 0
@@ -264,7 +266,7 @@ def test_a_diff_connects_to_no_store(engine: Engine, bucket: Props):
 def test_a_failure_arrives_as_its_sentence_alone(engine: Engine, bucket: Props):
     (closed,) = free_ports(1)
     said = engine.refusal(BucketProvider, bucket | {"endpoint": f"http://127.0.0.1:{closed}"})
-    assert said.startswith(f"bucket {bucket['name']}: no useful answer from http://127.0.0.1:{closed}")
+    assert said.startswith(f"bucket {bucket['name']}: no useful response from http://127.0.0.1:{closed}")
     assert "Traceback" not in said
     assert "\n" not in said
 

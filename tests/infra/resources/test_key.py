@@ -14,8 +14,8 @@ from infra.policies import Policy
 from infra.resources.identity import IdentityProvider
 from infra.resources.key import KeyProvider
 from infra.resources.provider import Props
+from infra.stores.access_key import Keys
 from infra.stores.keys import is_accepted
-from infra.stores.store import Keys
 from infra.stores.store import Store as InfraStore
 from tests.conftest import Store, free_ports
 from tests.infra.resources.support import configured

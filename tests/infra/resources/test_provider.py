@@ -79,7 +79,7 @@ def test_no_resource_type_was_renamed(resource: type[Resource], token: str):
 def test_configure_keeps_the_secrets_of_the_stack_and_nothing_else():
     secrets = {"adminAccessKeyId": "admin", "adminSecretAccessKey": "secret", "keys": "{}"}
     provider = configured(StoreProvider(), target="s3-compatible", **secrets)
-    assert provider.values == secrets
+    assert provider.secrets.values == secrets
 
 
 def test_admin_keys_come_from_the_stack_or_from_the_environment(monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""Whole rotations on real stores, by the command, without the engine; with it: tests/engine/test_rotate.py."""
+"""Rotations on real stores by the command, without the engine; with it: tests/engine/test_rotate.py."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ import pytest
 from core.storage._boto.clients import forget_clients
 from core.storage._config import live_keys
 from infra import cli
-from infra import config as configuration
-from infra.env import files, key_note
+from infra.config import stack_files
+from infra.config.load import load_environment, parse
+from infra.env import files, key_info
 from infra.errors import InfraError
 from infra.local import engine, lifecycle
-from infra.local._layout import local_folder
-from infra.local._lock import exclusive
+from infra.local.folder import local_folder
+from infra.local.lock import exclusive
 from infra.rotate import guards
+from infra.stores.access_key import Keys
 from infra.stores.keys import is_accepted
-from infra.stores.store import Keys
 from tests.infra._deployed import emptied
 from tests.infra.conftest import Environment
 from tests.load import full_load
@@ -30,67 +31,67 @@ from tests.load import full_load
 @pytest.fixture(autouse=True)
 def _without_engine(monkeypatch, tmp_path):
     monkeypatch.setattr(engine, "find", lambda: None)
-    monkeypatch.setattr(lifecycle, "_install", lambda: None)
-    monkeypatch.setattr(configuration, "ROOT", tmp_path)
+    monkeypatch.setattr(engine, "install", lambda: None)
+    monkeypatch.setattr(stack_files, "ROOT", tmp_path)
 
 
 @pytest.fixture(
     params=["seaweed", pytest.param("minio", marks=[pytest.mark.minio, pytest.mark.flow])],
 )
 def environment(request: pytest.FixtureRequest) -> Environment:
-    """On each real store in turn."""
-    found: Environment = request.getfixturevalue(f"on_{request.param}")
-    return found
+    """Return the environment on each real store in turn."""
+    environment: Environment = request.getfixturevalue(f"on_{request.param}")
+    return environment
 
 
 @pytest.fixture
 def rotate(environment: Environment, capsys) -> Callable[..., str]:
-    """Runs the command to its expected end; what it said."""
+    """Return a function that runs the command, checks its exit code, and returns what it printed."""
 
     def run(*arguments: str, code: int = 0) -> str:
         assert cli.run(["rotate", environment.name, *arguments]) == code, capsys.readouterr().err
-        said = capsys.readouterr()
-        return f"{said.out}{said.err}"
+        output = capsys.readouterr()
+        return f"{output.out}{output.err}"
 
     return run
 
 
 def ids(environment: Environment) -> list[str]:
-    return environment.server.maker.key_ids(environment.store, f"mpr-{environment.name}-app")
+    return environment.server.manager.key_ids(environment.store, f"mpr-{environment.name}-app")
 
 
 def slots(environment: Environment, identity: str = "app") -> tuple[str, str | None]:
-    found = configuration.load(environment.name).slots_of(identity)
-    return found.current, found.step
+    state = load_environment(environment.name).slots_of(identity)
+    return state.current, state.step
 
 
 def key(environment: Environment, identity: str = "app") -> Keys:
-    found = files.keys(environment.file(identity))
-    assert found
-    return found
+    access_key = files.access_key(environment.file(identity))
+    assert access_key
+    return access_key
 
 
-def other(environment: Environment, slot: Any) -> Keys:
-    found = files.keys(files.slot_file(environment.file("app"), slot))
-    assert found
-    return found
+def secondary(environment: Environment, slot: Any) -> Keys:
+    access_key = files.access_key(files.slot_file(environment.file("app"), slot))
+    assert access_key
+    return access_key
 
 
 def test_a_rotation_ends_with_a_new_key_that_works_and_the_old_one_deleted(environment: Environment, rotate):
     old, viewer = key(environment), key(environment, "viewer")
 
-    said = rotate("app")
-    assert "start: app: a second key is made and proven" in said
-    assert "app: next is switch" in said
+    output = rotate("app")
+    assert "start: app: a second key is created and checked" in output
+    assert "app: next is switch" in output
     assert slots(environment) == ("a", "start")
-    new = other(environment, "b")
+    new = secondary(environment, "b")
     assert key(environment) == old
     assert is_accepted(environment.store, old)
     assert is_accepted(environment.store, new)
 
     rotate("app")
     assert slots(environment) == ("b", "switch")
-    assert (key(environment), other(environment, "a")) == (new, old)
+    assert (key(environment), secondary(environment, "a")) == (new, old)
     assert not files.slot_file(environment.file("app"), "b").exists()
     assert is_accepted(environment.store, old)
 
@@ -104,11 +105,11 @@ def test_a_rotation_ends_with_a_new_key_that_works_and_the_old_one_deleted(envir
     rotate("app", "--soak", "0")
     assert slots(environment) == ("b", None)
     assert ids(environment) == [new.access_key_id]
-    assert sorted(one.name for one in environment.folder.glob("*.env")) == [
+    assert sorted(file.name for file in environment.folder.glob("*.env")) == [
         f"{environment.name}.env",
         f"{environment.name}.viewer.env",
     ]
-    assert key_note.read(environment.file("app")).slot == "b"
+    assert key_info.read(environment.file("app")).slot == "b"
     assert (slots(environment, "viewer"), key(environment, "viewer")) == (("a", None), viewer)
 
 
@@ -121,17 +122,17 @@ def test_abort_undoes_every_step_but_the_last(environment: Environment, rotate):
     assert is_accepted(environment.store, old)
     assert slots(environment) == ("b", "switch")
     assert "the env file holds the old key again" in rotate("app", "--abort")
-    assert (key(environment), other(environment, "b")) == (old, new)
-    assert is_accepted(environment.store, new)  # a program may have read it by now
+    assert (key(environment), secondary(environment, "b")) == (old, new)
+    assert is_accepted(environment.store, new)  # a program may have read it
     assert "the new key is deleted" in rotate("app", "--abort")
     assert slots(environment) == ("a", None)
     assert ids(environment) == [old.access_key_id]
-    assert "there is nothing to take back" in rotate("app", "--abort", code=2)
+    assert "there is nothing to undo" in rotate("app", "--abort", code=2)
 
 
 @pytest.fixture
 def worker(environment: Environment, rotate, tmp_path, monkeypatch) -> Iterator[None]:
-    """Programs at full load, with the env file alone, of which no request fails."""
+    """Run programs at full load with the env file alone, and check that no request fails."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("S3_ENV_FILE", str(environment.file("app")))
@@ -154,7 +155,7 @@ def test_no_request_of_a_running_program_fails(environment: Environment, rotate)
 
 
 class TestOnSeaweed:
-    """What does not depend on the store."""
+    """Tests that do not depend on the store."""
 
     @pytest.fixture
     def environment(self, on_seaweed: Environment) -> Environment:
@@ -180,41 +181,41 @@ class TestOnSeaweed:
     def test_a_key_that_fails_the_check_is_not_switched_to(self, environment, rotate):
         rotate("app")
         before = environment.file("app").read_bytes()
-        new = other(environment, "b")
-        environment.server.maker.delete_key(environment.store, f"mpr-{environment.name}-app", new.access_key_id)
-        said = rotate("app", code=1)
-        assert "the new key could not be proven (" in said
-        assert "so nothing was switched" in said
+        new = secondary(environment, "b")
+        environment.server.manager.delete_key(environment.store, f"mpr-{environment.name}-app", new.access_key_id)
+        output = rotate("app", code=1)
+        assert "the new key could not be checked (" in output
+        assert "so nothing was switched" in output
         assert environment.file("app").read_bytes() == before
         assert slots(environment) == ("a", "start")
 
     @pytest.mark.flow
     def test_a_key_with_a_right_too_many_is_not_switched_to(self, environment, rotate):
         rotate("viewer")
-        wider = configuration.load(environment.name).identities[0]
+        wider = load_environment(environment.name).identities[0]
         assert wider.name == "app"
-        app = environment.server.maker.read_identity(environment.store, f"mpr-{environment.name}-app")
-        environment.server.maker.ensure_identity(environment.store, f"mpr-{environment.name}-viewer", app)
-        said = rotate("viewer", code=1)
-        assert "the new key failed the access check" in said
-        assert "viewer, in: put is allowed, must be denied" in said
+        app = environment.server.manager.read_identity(environment.store, f"mpr-{environment.name}-app")
+        environment.server.manager.ensure_identity(environment.store, f"mpr-{environment.name}-viewer", app)
+        output = rotate("viewer", code=1)
+        assert "the new key failed the access check" in output
+        assert "viewer, in: put is allowed, must be denied" in output
         assert slots(environment, "viewer") == ("a", "start")
 
     @pytest.mark.flow
     def test_a_key_that_is_activated_again_must_pass_the_access_check(self, environment, rotate, monkeypatch):
         rotate("viewer", "--to", "retire")
-        store, maker = environment.store, environment.server.maker
+        store, manager = environment.store, environment.server.manager
 
         def deploy_and_widen(*arguments: Any) -> None:
             lifecycle.deploy(*arguments)
-            app = maker.read_identity(store, f"mpr-{environment.name}-app")
-            maker.ensure_identity(store, f"mpr-{environment.name}-viewer", app)
+            app = manager.read_identity(store, f"mpr-{environment.name}-app")
+            manager.ensure_identity(store, f"mpr-{environment.name}-viewer", app)
 
-        monkeypatch.setattr("infra.rotate.walk.deploy", deploy_and_widen)
-        said = rotate("viewer", "--abort", code=1)
-        assert "the old key, which is switched on again, failed the access check" in said
-        assert "viewer, in: put is allowed, must be denied" in said
-        assert "run this without --abort to switch it off" in said
+        monkeypatch.setattr("infra.rotate.rotation.deploy", deploy_and_widen)
+        output = rotate("viewer", "--abort", code=1)
+        assert "the old key, which is active again, failed the access check" in output
+        assert "viewer, in: put is allowed, must be denied" in output
+        assert "run this without --abort to deactivate it" in output
         assert slots(environment, "viewer") == ("b", "switch")
 
     @pytest.mark.flow
@@ -223,24 +224,24 @@ class TestOnSeaweed:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr("infra.rotate.walk.deploy", killed)
+            patched.setattr("infra.rotate.rotation.deploy", killed)
             rotate("app", code=130)
         assert slots(environment) == ("a", "start")
         assert not files.slot_file(environment.file("app"), "b").exists()
-        said = rotate("app")
-        assert "deploying that first" in said
+        output = rotate("app")
+        assert "deploying that first" in output
         assert slots(environment) == ("b", "switch")
 
     def test_a_deployment_that_fails_says_where_the_rotation_stands(self, rotate, monkeypatch):
         monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "wrong")
-        said = rotate("app", code=2)
-        assert "does not accept the admin key" in said
-        assert "or take it back with --abort" in said
+        output = rotate("app", code=2)
+        assert "does not accept the admin key" in output
+        assert "or undo it with --abort" in output
 
     def test_a_rotation_is_refused_while_another_one_runs(self, environment, rotate):
         local_folder().mkdir(exist_ok=True)
         with exclusive(local_folder() / f"rotate-{environment.name}.lock"):
-            assert "is being worked on already" in rotate("app", code=2)
+            assert "is running; run this again" in rotate("app", code=2)
 
     def test_an_unknown_identity_and_externally_managed_keys_are_refused(self, environment, rotate):
         assert "has no identity 'vewer'; did you mean viewer?" in rotate("vewer", code=2)
@@ -251,21 +252,21 @@ class TestOnSeaweed:
     def test_options_that_exclude_each_other_are_refused(self, rotate):
         assert "say one of --to, --abort and --status" in rotate("--to", "switch", "--abort", code=2)
         assert "--json goes with --status" in rotate("--json", code=2)
-        assert "soon is no duration" in rotate("--soak", "soon", code=2)
+        assert "soon is not a duration" in rotate("--soak", "soon", code=2)
 
     @pytest.mark.flow
     def test_status_shows_no_key(self, environment, rotate):
         rotate("app", "--to", "switch")
-        said = rotate("--status")
-        found = json.loads(rotate("--status", "--json"))
-        assert "next: retire" in said
-        assert [(one["identity"], one["slot"], one["step"], one["next"], one["age_days"]) for one in found] == [
-            ("app", "b", "switch", "retire", 0),
-            ("viewer", "a", None, "start", 0),
+        output = rotate("--status")
+        rows = json.loads(rotate("--status", "--json"))
+        assert "next: retire" in output
+        assert [[row[name] for name in ("identity", "slot", "step", "next", "age_days")] for row in rows] == [
+            ["app", "b", "switch", "retire", 0],
+            ["viewer", "a", None, "start", 0],
         ]
-        for held in (key(environment), other(environment, "a")):
-            assert held.access_key_id not in said + json.dumps(found)
-            assert held.secret_access_key not in said + json.dumps(found)
+        for access_key in (key(environment), secondary(environment, "a")):
+            assert access_key.access_key_id not in output + json.dumps(rows)
+            assert access_key.secret_access_key not in output + json.dumps(rows)
 
     @pytest.mark.flow
     def test_a_step_that_was_taken_is_not_taken_again(self, environment, rotate):
@@ -287,7 +288,7 @@ def test_an_old_key_that_was_used_recently_is_not_deleted(used_ago, stepped_ago,
     now = datetime.now(UTC)
     slots = {"current": "b", "step": "retire", "since": f"{now - stepped_ago:%Y-%m-%dT%H:%M:%SZ}"}
     values = {"target": "aws", "region": "eu-west-1", "slots": {"app": slots}}
-    config = configuration.parse("test", values, "test")
+    config = parse("test", values, "test")
     used = now - used_ago if used_ago else None
     with pytest.raises(InfraError, match=refusal) if refusal else nullcontext():
         guards._require_unused(config, "app", used, timedelta(days=1))

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra import config as configuration
+from infra.config.load import load_environment
+from infra.config.slots import Slots
 from infra.errors import UsageError
 from infra.rotate.stack_file import write_slots
-from infra.slots import Slots
 
 TEXT = """\
 # Who runs this: the media team.
@@ -38,19 +38,19 @@ def test_everything_else_in_the_file_stays_as_it_is(file):
     written = "current: b\n      step: switch\n      since: '2026-11-25T07:00:00Z'\n"
     assert file.read_text() == f"{TEXT}  mpr-storage:slots:\n    app:\n      {written}"
     assert file.stat().st_mode & 0o777 == 0o644
-    assert [one.name for one in file.parent.iterdir()] == [file.name]
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_slots_that_were_written_are_read_back(file):
     write_slots("prod", {"app": SLOTS})
-    assert configuration.load("prod").slots == {"app": SLOTS}
-    assert configuration.load("prod").slots_of("viewer") == Slots()
+    assert load_environment("prod").slots == {"app": SLOTS}
+    assert load_environment("prod").slots_of("viewer") == Slots()
 
 
 def test_an_identity_with_only_its_first_key_has_no_entry_in_the_stack_file(file):
     write_slots("prod", {"app": SLOTS, "viewer": Slots(current="b")})
     write_slots("prod", {"app": Slots()})
-    assert configuration.load("prod").slots == {"viewer": Slots(current="b")}
+    assert load_environment("prod").slots == {"viewer": Slots(current="b")}
     write_slots("prod", {"viewer": Slots()})
     assert file.read_text() == TEXT
 

@@ -4,19 +4,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra.rotate.steps import DONE, UNDONE, following, take, take_back
-from infra.slots import STEPS, Slots
+from infra.config.slots import STEPS, Slots
+from infra.rotate.steps import DONE, UNDONE, following, take, undo
 
 NOW = datetime(2026, 11, 25, 7, tzinfo=UTC)
 
 
-def walk(slots: Slots, *, switches_off: bool = True) -> list[Slots]:
-    """The slots after each step of a whole rotation."""
-    found: list[Slots] = []
-    while not found or found[-1].rotating:
-        slots = take(slots, following(slots, switches_off=switches_off), NOW)
-        found.append(slots)
-    return found
+def walk(slots: Slots, *, deactivates: bool = True) -> list[Slots]:
+    """Return the slots after each step of a rotation."""
+    states: list[Slots] = []
+    while not states or states[-1].rotating:
+        slots = take(slots, following(slots, deactivates=deactivates), NOW)
+        states.append(slots)
+    return states
 
 
 def test_a_rotation_ends_with_one_key_in_the_other_slot():
@@ -30,15 +30,15 @@ def test_a_rotation_ends_with_one_key_in_the_other_slot():
 
 
 def test_without_deactivation_the_retire_step_is_left_out():
-    assert [one.step for one in walk(Slots(), switches_off=False)] == ["start", "switch", None]
+    assert [state.step for state in walk(Slots(), deactivates=False)] == ["start", "switch", None]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
-def test_every_step_but_the_last_is_taken_back_one_by_one(steps):
+def test_every_step_but_the_last_is_undone_in_reverse_order(steps):
     before = [Slots(), *walk(Slots())]
     slots = before[steps]
     for expected in reversed(before[:steps]):
-        slots = take_back(slots, NOW)
+        slots = undo(slots, NOW)
         assert (slots.current, slots.step) == (expected.current, expected.step)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.config import BucketConfig, Expiry
+from infra.config.environment import BucketConfig, Expiry
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores import buckets
+from infra.stores.access_key import Keys
 from infra.stores.buckets import Ensured
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.infra.conftest import answering, fresh, http_server, remove_bucket
 
 CORS = ("http://localhost:3000", "https://app.example.com")
@@ -221,7 +222,7 @@ class TestDelete:
         body = "<Error><Code>Busy</Code><Message>later</Message></Error>"
         with (
             http_server(answering(409, body)) as endpoint,
-            pytest.raises(InfraError, match="answered Busy: later"),
+            pytest.raises(InfraError, match="responded Busy: later"),
         ):
             buckets.delete(Store(endpoint, "x", Keys("a", "b")), "media", with_content=False)
 
@@ -251,14 +252,14 @@ class TestFailures:
     @pytest.mark.usefixtures("no_backoff")
     def test_a_store_that_refuses_connections_is_unreachable(self, refusing):
         store = Store(refusing, "us-east-1", Keys("a", "b"))
-        with pytest.raises(UnreachableError, match=f"bucket media: no useful answer from {refusing}"):
+        with pytest.raises(UnreachableError, match=f"bucket media: no useful response from {refusing}"):
             buckets.ensure(store, BucketConfig(name="media"))
 
     @pytest.mark.parametrize(
         ("code", "error", "said"),
         [
-            ("BucketAlreadyExists", UsageError, "bucket media belongs to somebody else; choose another name"),
-            ("TooManyBuckets", InfraError, "answered TooManyBuckets: words"),
+            ("BucketAlreadyExists", UsageError, "bucket media belongs to another account; choose another name"),
+            ("TooManyBuckets", InfraError, "responded TooManyBuckets: words"),
             ("AccessDenied", UsageError, r"the admin key AKIA\.\.\. may not do this"),
         ],
     )

@@ -5,8 +5,9 @@ import pytest
 from infra.env import files
 from infra.errors import UnreachableError
 from infra.stores import contents
+from infra.stores.access_key import Keys
 from infra.stores.contents import Contents
-from infra.stores.store import Keys, Store, s3_client
+from infra.stores.store import Store, s3_client
 from tests.conftest import free_ports
 from tests.infra.conftest import fresh
 
@@ -55,7 +56,7 @@ def test_what_an_access_key_may_not_list_is_left_open(seaweed_environment):
     seaweed_environment.initialise()
     store, name = seaweed_environment.store, f"{seaweed_environment.name}-in"
     store.s3.put_object(Bucket=name, Key="a.mp4", Body=b"123")
-    keys = files.keys(seaweed_environment.file("app"))
+    keys = files.access_key(seaweed_environment.file("app"))
     assert keys
     held = contents.count_with(s3_client(store, keys), name)
     assert (held.objects, held.size) == (1, 3)

@@ -8,7 +8,8 @@ import pytest
 
 from infra.errors import InfraError
 from infra.stores import iam
-from infra.stores.store import Keys, Store
+from infra.stores.access_key import Keys
+from infra.stores.store import Store
 from tests.infra.conftest import answering, fresh, http_server
 
 
@@ -65,7 +66,7 @@ def test_a_store_without_the_iam_api_is_reported():
 
 def test_a_policy_that_the_store_refuses_is_reported(seaweed_store, user):
     bad = {"Version": "2012-10-17", "Statement": [{**POLICY["Statement"][0], "Action": ["s3:NoSuchAction"]}]}  # type: ignore[dict-item]  # a literal
-    with pytest.raises(InfraError, match=f"identity {user}: .* answered MalformedPolicyDocument"):
+    with pytest.raises(InfraError, match=f"identity {user}: .* responded MalformedPolicyDocument"):
         iam.ensure_identity(seaweed_store, user, bad)
 
 

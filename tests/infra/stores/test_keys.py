@@ -13,9 +13,10 @@ from botocore.exceptions import ClientError
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy, normalised
 from infra.stores import keys as module
+from infra.stores.access_key import Keys
 from infra.stores.contact import contact
-from infra.stores.keys import SLOTS, Credentials, Place, ensure_key, is_accepted
-from infra.stores.store import Keys, Store, s3_client
+from infra.stores.keys import SLOTS, IdentityManager, SlotState, ensure_key, is_accepted
+from infra.stores.store import Store, s3_client
 from tests.infra.conftest import Server, fresh, policy_of
 
 
@@ -32,20 +33,20 @@ class Person:
         return self.server.store
 
     @property
-    def maker(self) -> Credentials:
-        return self.server.maker
+    def manager(self) -> IdentityManager:
+        return self.server.manager
 
     def policy(self, identity: str) -> Policy:
-        return policy_of(identity, self.buckets, rename=contact(self.store).rename)
+        return policy_of(identity, self.buckets, rename=contact(self.store, self.buckets["in"]).rename)
 
     def become(self, identity: str) -> None:
-        self.maker.ensure_identity(self.store, self.name, self.policy(identity))
+        self.manager.ensure_identity(self.store, self.name, self.policy(identity))
 
     def key(self, known: Keys | None = None, *, disposable: bool = False) -> tuple[Keys, bool]:
-        return ensure_key(self.maker, self.store, self.name, known, Place(disposable=disposable))
+        return ensure_key(self.manager, self.store, self.name, known, SlotState(disposable=disposable))
 
     def ids(self) -> list[str]:
-        return self.maker.key_ids(self.store, self.name)
+        return self.manager.key_ids(self.store, self.name)
 
     def may(self, keys: Keys, operation: str, role: str) -> bool:
         s3 = s3_client(self.store, keys)
@@ -70,11 +71,11 @@ def person(server: Server, new_bucket: Callable[[Store], str]) -> Iterator[Perso
         found.buckets[role] = new_bucket(server.store)
         server.store.s3.put_object(Bucket=found.buckets[role], Key="theirs", Body=b"theirs")
     yield found
-    server.maker.delete_identity(server.store, found.name)
+    server.manager.delete_identity(server.store, found.name)
 
 
 def test_the_policy_in_force_is_the_one_asked_for_and_holds_for_the_keys_there_are(person):
-    assert person.maker.read_identity(person.store, person.name) is None
+    assert person.manager.read_identity(person.store, person.name) is None
     person.become("pipeline")
     keys, _ = person.key()
     what = ("list", "get", "put", "delete")
@@ -83,7 +84,7 @@ def test_the_policy_in_force_is_the_one_asked_for_and_holds_for_the_keys_there_a
 
     for _ in range(2):  # the second time changes nothing
         person.become("ingest")
-        found = person.maker.read_identity(person.store, person.name)
+        found = person.manager.read_identity(person.store, person.name)
         assert normalised(found) == normalised(person.policy("ingest")) != normalised(person.policy("pipeline"))
         assert person.ids() == [keys.access_key_id]
         assert [person.may(keys, one, "in") for one in what] == [True, True, True, True]
@@ -117,7 +118,7 @@ def test_a_third_key_is_refused_and_stale_keys_are_deleted_only_if_disposable(pe
         assert f"{person.name} has 2 keys already" in said
         assert "delete one that is not in use" in said
         for keys in made:
-            assert keys.hint in said
+            assert keys.masked in said
             assert keys.access_key_id not in said
             assert keys.secret_access_key not in said
     assert person.key(made[1]) == (made[1], False)
@@ -133,21 +134,21 @@ def test_what_is_deleted_stops_working_and_may_be_deleted_again(person):
     person.become("app")
     keys, _ = person.key()
     for _ in range(2):
-        person.maker.delete_key(person.store, person.name, keys.access_key_id)
+        person.manager.delete_key(person.store, person.name, keys.access_key_id)
         assert not is_accepted(person.store, keys)
     assert person.ids() == []
 
     keys, _ = person.key()
     for _ in range(2):
-        person.maker.delete_identity(person.store, person.name)
-        assert person.maker.read_identity(person.store, person.name) is None
+        person.manager.delete_identity(person.store, person.name)
+        assert person.manager.read_identity(person.store, person.name) is None
         assert person.ids() == []
         assert not is_accepted(person.store, keys)
 
 
 def test_a_key_for_a_user_that_does_not_exist_is_refused(person):
-    with pytest.raises(InfraError, match=f"creating a key of {person.name}: .* answered"):
-        person.maker.create_key(person.store, person.name)
+    with pytest.raises(InfraError, match=f"creating a key of {person.name}: .* responded"):
+        person.manager.create_key(person.store, person.name)
 
 
 def test_identities_whose_names_start_alike_do_not_share_keys(person):
@@ -161,22 +162,22 @@ def test_identities_whose_names_start_alike_do_not_share_keys(person):
         assert theirs != keys
         assert person.ids() == [keys.access_key_id]
     finally:
-        other.maker.delete_identity(other.store, other.name)
+        other.manager.delete_identity(other.store, other.name)
     assert is_accepted(person.store, keys)
 
 
 @pytest.mark.parametrize("admin", [Keys("nobody-knows-me", "hush"), None], ids=["unknown", "wrong secret"])
 def test_every_action_reports_wrong_admin_keys_in_one_sentence(server, admin):
-    store, maker = server.store, server.maker
+    store, manager = server.store, server.manager
     wrong = Store(store.endpoint, store.region, admin or Keys(store.admin.access_key_id, "hush"))
     name = fresh("mpr")
     actions: tuple[Callable[[], object], ...] = (
-        lambda: maker.ensure_identity(wrong, name, {"Version": "2012-10-17", "Statement": []}),
-        lambda: maker.read_identity(wrong, name),
-        lambda: maker.key_ids(wrong, name),
-        lambda: maker.create_key(wrong, name),
-        lambda: maker.delete_key(wrong, name, "AKIANOBODYNOBODYNOBO"),
-        lambda: maker.delete_identity(wrong, name),
+        lambda: manager.ensure_identity(wrong, name, {"Version": "2012-10-17", "Statement": []}),
+        lambda: manager.read_identity(wrong, name),
+        lambda: manager.key_ids(wrong, name),
+        lambda: manager.create_key(wrong, name),
+        lambda: manager.delete_key(wrong, name, "AKIANOBODYNOBODYNOBO"),
+        lambda: manager.delete_identity(wrong, name),
     )
     for action in actions:
         with pytest.raises(UsageError, match=r"does not accept the admin key .*; check MPR_ADMIN_") as caught:
@@ -189,25 +190,25 @@ def test_a_key_that_never_works_is_given_up_in_words(seaweed_store, monkeypatch)
     clock = SimpleNamespace(monotonic=count(0, 6).__next__, sleep=lambda _: None)
     monkeypatch.setattr(module, "time", clock)
 
-    class Maker:
+    class Manager:
         key_ids = staticmethod(lambda *_: [])
         create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
 
     with pytest.raises(
-        InfraError, match=r"the key NEWK\.\.\. is not accepted by .* after 10 s; look whether it exists"
+        InfraError, match=r"the key NEWK\.\.\. is not accepted by .* after 10 s; check whether it exists"
     ):
-        ensure_key(Maker(), seaweed_store, "x", None, Place(disposable=False))  # type: ignore[arg-type]  # all it needs
+        ensure_key(Manager(), seaweed_store, "x", None, SlotState(disposable=False))  # type: ignore[arg-type]  # all it needs
 
 
 def test_a_key_that_works_a_moment_later_is_waited_for(seaweed_store, monkeypatch):
     answers = iter([False, False, True])
     monkeypatch.setattr(module, "is_accepted", lambda *_: next(answers))
 
-    class Maker:
+    class Manager:
         key_ids = staticmethod(lambda *_: [])
         create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
 
-    made = ensure_key(Maker(), seaweed_store, "x", None, Place(disposable=False))  # type: ignore[arg-type]  # the same
+    made = ensure_key(Manager(), seaweed_store, "x", None, SlotState(disposable=False))  # type: ignore[arg-type]  # the same
     assert made == (Keys("NEWKEY", "hush"), True)
     assert next(answers, None) is None
 
@@ -215,27 +216,27 @@ def test_a_key_that_works_a_moment_later_is_waited_for(seaweed_store, monkeypatc
 @pytest.mark.usefixtures("no_backoff")
 def test_trying_a_key_without_a_store_is_unreachable(refusing):
     store = Store(refusing, "us-east-1", Keys("a", "b"))
-    with pytest.raises(InfraError, match=f"trying a key: no useful answer from {refusing}"):
+    with pytest.raises(InfraError, match=f"trying a key: no useful response from {refusing}"):
         is_accepted(store, store.admin)
 
 
 def test_a_key_is_switched_off_and_on_again(person: Person):
     person.become("pipeline")
     keys, _ = person.key()
-    off = Place(active=False, disposable=False)
-    assert ensure_key(person.maker, person.store, person.name, keys, off) == (keys, False)
-    assert not person.maker.is_active(person.store, person.name, keys.access_key_id)
+    off = SlotState(active=False, disposable=False)
+    assert ensure_key(person.manager, person.store, person.name, keys, off) == (keys, False)
+    assert not person.manager.is_active(person.store, person.name, keys.access_key_id)
     assert not is_accepted(person.store, keys)
     assert person.key(keys) == (keys, False)
-    assert person.maker.is_active(person.store, person.name, keys.access_key_id)
+    assert person.manager.is_active(person.store, person.name, keys.access_key_id)
     assert person.may(keys, "put", "out")
 
 
 def test_a_second_key_leaves_the_one_in_the_other_slot(person: Person):
     person.become("pipeline")
     first, _ = person.key(disposable=True)
-    place = Place(disposable=True, beside=first.access_key_id)
-    second, new = ensure_key(person.maker, person.store, person.name, None, place)
+    place = SlotState(disposable=True, other_key_id=first.access_key_id)
+    second, new = ensure_key(person.manager, person.store, person.name, None, place)
     assert new
     assert set(person.ids()) == {first.access_key_id, second.access_key_id}
     assert person.may(first, "put", "out")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config import BucketConfig, Expiry
+from infra.config.environment import BucketConfig, Expiry
 from infra.stores import lifecycle
 
 BASE = BucketConfig(name="media", versioning=True, cors_origins=("*",))

@@ -10,8 +10,9 @@ import pytest
 from infra.errors import InfraError, UnreachableError
 from infra.policies import normalised
 from infra.stores import minio as module
+from infra.stores.access_key import Keys
 from infra.stores.keys import is_accepted
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.infra.conftest import answering, fresh, http_server, policy_of
 
 BUCKETS = {"in": "media-in", "out": "media-out"}
@@ -118,5 +119,5 @@ def test_a_response_that_is_no_error_of_minio_is_reported(body):
 
 def test_a_server_without_a_useful_response_is_unreachable(babbling, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
-    with pytest.raises(UnreachableError, match=f"listing the keys of x: no useful answer from {babbling}"):
+    with pytest.raises(UnreachableError, match=f"listing the keys of x: no useful response from {babbling}"):
         module.key_ids(Store(babbling, "us-east-1", Keys("a", "b")), "x")

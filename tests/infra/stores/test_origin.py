@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from infra.config import BucketConfig
+from infra.config.environment import BucketConfig
 from infra.stores import buckets, origin
+from infra.stores.access_key import Keys
 from infra.stores.contents import Contents
-from infra.stores.store import Keys, Store
+from infra.stores.store import Store
 from tests.infra.conftest import answering, fresh, http_server, remove_bucket
 
 

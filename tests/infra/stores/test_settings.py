@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config import BucketConfig, Expiry
+from infra.config.environment import BucketConfig, Expiry
 from infra.stores.settings import ATTRIBUTES, differing, from_props, to_props
 
 days = st.integers(1, 9999)

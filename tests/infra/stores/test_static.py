@@ -3,16 +3,17 @@ from __future__ import annotations
 import pytest
 
 from infra.errors import UsageError
-from infra.stores.keys import Credentials, credentials
-from infra.stores.store import Keys, Store
+from infra.stores.access_key import Keys
+from infra.stores.keys import IdentityManager, identity_manager
+from infra.stores.store import Store
 
 STORE = Store("http://nowhere.invalid", "x", Keys("a", "b"))  # never asked
 GIVEN = Keys("VIEWERKEY", "hush")
 
 
 @pytest.fixture
-def static() -> Credentials:
-    return credentials("static", {"viewer": GIVEN})
+def static() -> IdentityManager:
+    return identity_manager("static", {"viewer": GIVEN})
 
 
 def test_an_externally_managed_key_is_returned_unchanged(static):

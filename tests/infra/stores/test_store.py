@@ -4,7 +4,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from infra.errors import InfraError, UnreachableError, UsageError
-from infra.stores.store import Keys, Store, explained, refusal, s3_client
+from infra.stores.access_key import Keys
+from infra.stores.codes import code_of
+from infra.stores.store import Store, explained, refusal, s3_client
 
 STORE = Store("http://store:9000", "us-east-1", Keys("ADMINKEY", "hush"))
 
@@ -23,7 +25,6 @@ def client_error(code: str, message: str = "words") -> ClientError:
         ),
         ("SignatureDoesNotMatch", UsageError, r"does not accept the admin key ADMI\.\.\."),
         ("InvalidClientTokenId", UsageError, r"does not accept the admin key ADMI\.\.\."),
-        ("Unknown", UsageError, r"does not accept the admin key ADMI\.\.\."),
         (
             "RequestTimeTooSkewed",
             UsageError,
@@ -35,7 +36,7 @@ def client_error(code: str, message: str = "words") -> ClientError:
         ("AccessForbidden", UsageError, r"may not do this"),
         ("XMinioServerNotInitialized", UnreachableError, "http://store:9000 is not ready yet"),
         ("ServiceUnavailable", UnreachableError, "try again in a moment"),
-        ("Busy", InfraError, "http://store:9000 answered Busy: words"),
+        ("Busy", InfraError, "http://store:9000 responded Busy: words"),
     ],
 )
 def test_a_refusal_is_reported_with_what_to_do(code, kind, said):
@@ -57,7 +58,7 @@ def test_a_refusal_is_reported_with_what_to_do(code, kind, said):
 )
 def test_a_store_without_a_response_is_unreachable(error):
     with (
-        pytest.raises(UnreachableError, match="testing: no useful answer from http://store:9000") as caught,
+        pytest.raises(UnreachableError, match="testing: no useful response from http://store:9000") as caught,
         explained(STORE, "testing"),
     ):
         raise error
@@ -82,3 +83,8 @@ def test_equal_stores_share_their_clients(seaweed_store):
 
 def test_a_minio_client_is_shared_too():
     assert STORE.minio is Store(*vars(STORE).values()).minio
+
+
+def test_the_code_of_an_iam_response_with_an_error_document_of_s3_is_found():
+    assert code_of(ClientError({"Code": "InvalidAccessKeyId"}, "ListUsers")) == "InvalidAccessKeyId"  # type: ignore[typeddict-unknown-key]  # SeaweedFS 4.48
+    assert code_of(ClientError({}, "ListUsers")) == "Unknown"

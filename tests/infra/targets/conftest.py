@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from core.storage.settings import Settings, read_env_file
-from infra import config as configuration
 from infra import program
-from infra.check import runner
+from infra.check import role, runner
 from infra.check.runner import Finding
-from infra.config import EnvironmentConfig
+from infra.config.environment import EnvironmentConfig
+from infra.config.load import parse
 from infra.env import files
 from infra.errors import InfraError
 from infra.stores import iam
@@ -73,7 +73,7 @@ class Cloud:
 
     @property
     def config(self) -> EnvironmentConfig:
-        return configuration.parse(self.environment, self.values, "test")
+        return parse(self.environment, self.values, "test")
 
     def file(self, identity: str = "app") -> Path:
         return files.path(self.environment, identity)
@@ -86,7 +86,7 @@ class Cloud:
         return replace(Settings.from_env(self.env(identity)), endpoint_url=self.endpoint)
 
     def check(self) -> list[Finding]:
-        return list(runner.run(self.config, self.values))
+        return list(runner.run(self.config))
 
     def bucket(self, role: str) -> str:
         return self.env()[f"S3_BUCKET_{role.upper()}"]
@@ -94,12 +94,11 @@ class Cloud:
 
 def redirect(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """Have `check` go to the double."""
-    read = runner._settings
 
-    def redirected(config: EnvironmentConfig, file: Path) -> Settings:
-        return replace(read(config, file), endpoint_url=endpoint)
+    def redirected(settings: Settings, identity: str) -> Settings:
+        return replace(role.with_keys(settings, identity), endpoint_url=endpoint)
 
-    monkeypatch.setattr(runner, "_settings", redirected)
+    monkeypatch.setattr(runner, "with_keys", redirected)
 
 
 def aws_cloud(account: Account, folder: Path) -> Cloud:

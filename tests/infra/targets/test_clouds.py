@@ -14,11 +14,11 @@ from pulumi import RunError
 from core.storage import download_file, get_s3_client, list_objects, upload_file
 from core.storage.settings import Settings
 from infra.check import runner, settle
-from infra.config import ConfigError, parse
-from infra.env import files, key_note
-from infra.env.stack import SLOTS
-from infra.features import TARGETS
+from infra.config.environment import ConfigError
+from infra.config.load import parse
+from infra.env import files, key_info
 from infra.stores.empty import delete_everything
+from infra.targets.registry import TARGETS
 from tests.conftest import REPO
 from tests.doubles.handler import Refused
 from tests.infra.conftest import ALL
@@ -30,7 +30,7 @@ KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 def test_each_identity_has_exactly_the_expected_permissions(deployed: Cloud):
     findings = deployed.check()
     assert {one.identity for one in findings} == set(ALL)
-    assert [one for one in findings if one.surprise] == []
+    assert [one for one in findings if one.failed] == []
     assert any(one.allowed for one in findings)
     assert any(not one.allowed for one in findings)
 
@@ -82,7 +82,7 @@ def test_a_deleted_key_is_detected_and_created_again(cloud: Cloud, delete_key, m
     cloud_program_ran_again(cloud)
     after = cloud.env()
     assert {name for name in before if before[name] != after[name]} == KEYS
-    assert [one for one in cloud.check() if one.surprise] == []
+    assert [one for one in cloud.check() if one.failed] == []
 
 
 def cloud_program_ran_again(cloud: Cloud) -> None:
@@ -123,11 +123,11 @@ def test_keys_are_secret_outputs_and_nothing_else_shows_them(cloud: Cloud, capfd
     deployed = cloud.up()
     secrets = {cloud.env(one)["AWS_SECRET_ACCESS_KEY"] for one in ALL}
     shown = {name: value for name, (value, secret) in deployed.exports.items() if not secret}
-    nested = [one for name, leaves in deployed.nested.items() if name != SLOTS for one in leaves.values()]
+    nested = [one for leaves in deployed.nested.values() for one in leaves.values()]
     assert all(deployed.exports[name][1] for name in KEYS)
     assert not KEYS & shown.keys()
     assert [value for value, secret in nested if value in secrets and not secret] == []
-    said = "".join(capfd.readouterr()) + caplog.text + repr({k: v for k, v in shown.items() if k not in ALL})
+    said = "".join(capfd.readouterr()) + caplog.text + repr(shown)
     assert [one for one in secrets if one in said] == []
 
 
@@ -155,7 +155,7 @@ def test_an_existing_bucket_is_adopted_by_name(cloud: Cloud, admin_s3):
         cloud.up(buckets=buckets)
     cloud.up(buckets=buckets, adopt=True)
     assert cloud.bucket("in") == names["in"]
-    assert [one for one in cloud.check() if one.surprise] == []
+    assert [one for one in cloud.check() if one.failed] == []
     admin_s3.head_object(Bucket=names["in"], Key="precious")
 
 
@@ -188,7 +188,7 @@ def test_keys_rotate_with_an_overlap(cloud: Cloud, monkeypatch):
     monkeypatch.setattr(settle, "_PAUSE", 0.01)
     cloud.up(identities=["app"])
     old, beside = cloud.settings(), files.slot_file(cloud.file(), "a")
-    assert key_note.read(cloud.file()).days == 0
+    assert key_info.read(cloud.file()).age_days == 0
 
     def works(settings: Settings) -> bool:
         try:
@@ -200,12 +200,12 @@ def test_keys_rotate_with_an_overlap(cloud: Cloud, monkeypatch):
     cloud.up(slots={"app": {"current": "a", "step": "start"}})
     assert cloud.settings() == old
     held = {"app": files.slot_file(cloud.file(), "b")}
-    assert [one for one in runner.run(cloud.config, cloud.values, held) if one.surprise] == []
+    assert [one for one in runner.run(cloud.config, held) if one.failed] == []
     cloud.up(slots={"app": {"current": "b", "step": "switch"}})
     new = cloud.settings()
     assert new.access_key_id != old.access_key_id
-    assert (works(old), works(new), files.keys(beside) is not None) == (True, True, True)
-    if TARGETS[cloud.target].switches_off:
+    assert (works(old), works(new), files.access_key(beside) is not None) == (True, True, True)
+    if TARGETS[cloud.target].deactivates_keys:
         cloud.up(slots={"app": {"current": "b", "step": "retire"}})
         assert (works(old), works(new)) == (False, True)
         cloud.up(slots={"app": {"current": "b", "step": "switch"}})
@@ -213,7 +213,7 @@ def test_keys_rotate_with_an_overlap(cloud: Cloud, monkeypatch):
     cloud.up(slots={"app": {"current": "b"}})  # that the old key is deleted then is for the engine
     assert (works(new), beside.exists()) == (True, False)
     assert cloud.settings() == new
-    assert [one for one in cloud.check() if one.surprise] == []
+    assert [one for one in cloud.check() if one.failed] == []
 
 
 def test_a_token_of_r2_cannot_be_switched_off():

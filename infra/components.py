@@ -1,0 +1,132 @@
+"""The component resources: `Storage`, and in it a `Bucket` for each role and an `Identity` for each set of rights.
+
+Another Pulumi program in Python uses them as `infra.program` does::
+
+    storage = Storage("prod", {"target": "gcp", "project": "acme-media", "location": "EU"})
+    pulumi.export("in", storage.in_bucket)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pulumi
+
+from infra.component_args import StorageArgs
+from infra.config import naming
+from infra.config.definitions import SECRETS
+from infra.config.environment import ConfigError, EnvironmentConfig
+from infra.config.identities import ROLES, Role
+from infra.config.identities import Identity as IdentityConfig
+from infra.config.load import parse
+from infra.targets.options import Options, error_hook
+from infra.targets.program import Access, BucketResources, TargetProgram, load_program
+
+_TYPE = "mpr-storage:index:"
+
+
+class Bucket(pulumi.ComponentResource):
+    """One of the two buckets, with all of its settings."""
+
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, program: TargetProgram, role: Role, options: Options) -> None:
+        super().__init__(f"{_TYPE}Bucket", name, None, pulumi.ResourceOptions(parent=options.parent))
+        self.parts: BucketResources = program.bucket(role, options.below(self))
+        self.name = pulumi.Output.from_input(self.parts.name)
+        self.register_outputs({"name": self.name})
+
+
+class Identity(pulumi.ComponentResource):
+    """A set of permissions, with its access keys or its role."""
+
+    variables: pulumi.Output[Mapping[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        program: TargetProgram,
+        identity: IdentityConfig,
+        buckets: Mapping[Role, Bucket],
+        options: Options,
+    ) -> None:
+        super().__init__(f"{_TYPE}Identity", name, None, pulumi.ResourceOptions(parent=options.parent))
+        parts = {role: buckets[role].parts for role in identity.rights}
+        self.access: Access = program.identity(identity, parts, options.below(self))
+        self.slots = options.config.slots_of(identity.name)
+        #: By variable, so that the state and the output of `pulumi` mask access keys and nothing else.
+        self.outputs = self.access.variables(self.slots.current)
+        self.variables = pulumi.Output.all(**self.outputs)
+        self.register_outputs({"variables": self.outputs})
+
+
+class Storage(pulumi.ComponentResource):
+    """The storage of an environment: its bucket pair, and its identities with their access keys."""
+
+    #: The names of the buckets.
+    in_bucket: pulumi.Output[str]
+    out_bucket: pulumi.Output[str]
+    #: By identity, the variables of the env contract. Access keys are secret.
+    identities: pulumi.Output[Mapping[str, Mapping[str, str]]]
+
+    def __init__(
+        self, name: str, args: StorageArgs | EnvironmentConfig, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Create the resources.
+
+        Args:
+            name: of the environment, from which names of buckets and identities are made.
+            args: the settings.
+            opts: passed on to all resources, as Pulumi does it; `providers` replaces the target's own provider.
+
+        Raises:
+            InfraError: the settings are wrong, or the deployment cannot succeed; nothing was created.
+        """
+        config = args if isinstance(args, EnvironmentConfig) else _parse(name, args)
+        super().__init__(f"{_TYPE}Storage", name, None, opts)
+        options = Options(config, self, error_hook(config))
+        program = load_program(config.target)(config, options)
+        self.buckets = {role: Bucket(naming.bucket(name, role), program, role, options) for role in ROLES}
+        self.members = {
+            identity.name: Identity(f"mpr-{name}-{identity.name}", program, identity, self.buckets, options)
+            for identity in config.identities
+        }
+        self.in_bucket, self.out_bucket = (self.buckets[role].name for role in ROLES)
+        self.identities = pulumi.Output.all(
+            **{name: identity.variables for name, identity in self.members.items()}
+        )
+        self.register_outputs(
+            {
+                "inBucket": self.in_bucket,
+                "outBucket": self.out_bucket,
+                "identities": {name: identity.outputs for name, identity in self.members.items()},
+            }
+        )
+
+
+def _parse(name: str, args: StorageArgs) -> EnvironmentConfig:
+    source = f"component {name}"
+    if problems := list(_problems(args)):
+        raise ConfigError(source, problems)
+    return parse(name, args, source)
+
+
+def _problems(args: StorageArgs) -> Iterator[str]:
+    """Yield what is wrong with arguments that the configuration of a stack cannot have."""
+    for setting in SECRETS:
+        if setting in args:
+            yield f"{setting}: is no argument: set variables such as MPR_ADMIN_ACCESS_KEY_ID (docs/components.md)"
+    for setting in _outputs(args):
+        yield f"{setting}: is an output, and must be known before the update: write its value, which is no secret"
+
+
+def _outputs(value: object, path: str = "") -> Iterator[str]:
+    """Yield the paths of outputs in an argument."""
+    if isinstance(value, pulumi.Output):
+        yield path
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _outputs(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _outputs(item, f"{path}[{index}]")

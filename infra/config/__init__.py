@@ -1,0 +1,1 @@
+"""The configuration of an environment: read, checked and typed. No Pulumi in here."""

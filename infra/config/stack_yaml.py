@@ -1,0 +1,90 @@
+"""Reading a stack file: as Pulumi reads it, and without what only Pulumi or only this project would understand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from infra.config import stack_files
+from infra.config.environment import ConfigError
+from infra.config.reader import Reader, nearest
+from infra.config.stack_files import NAMESPACE
+from infra.targets.registry import TARGETS
+
+#: What Pulumi knows, of which it writes all but `environment`
+#: (https://www.pulumi.com/docs/iac/concepts/projects/stack-settings-file/).
+TOP_LEVEL = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment")
+#: Of Pulumi's own settings, and of those of the targets' providers.
+OTHER_NAMESPACES = ("pulumi", *(spec.package for spec in TARGETS.values() if spec.package))
+
+#: The types of plain scalars (https://yaml.org/spec/1.2.2/#103-core-schema), and the characters that start them.
+_SCALARS = {
+    "null": ("~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": ("true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": ("[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    "merge": ("<<", ["<"]),
+}
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one in C, if it was built
+    """YAML 1.2, as Pulumi reads it: `yes` and dates are text. A key that is there twice is an error."""
+
+    yaml_implicit_resolvers: dict[str, list[object]] = {}  # noqa: RUF012  # PyYAML's own name
+
+    def construct_mapping(self, node: yaml.MappingNode, *, deep: bool = False) -> object:
+        keys: list[object] = []
+        for key, _ in node.value:
+            if key.value in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+            keys.append(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+for _name, (_pattern, _first) in _SCALARS.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^({_pattern})$"), _first)
+
+
+def read(environment: str, folder: Path | None = None) -> Reader:
+    """Return the settings in an environment's file by their bare names, and what is wrong with other keys.
+
+    Raises:
+        ConfigError: there is no such environment, or its file holds no configuration.
+    """
+    file = stack_files.path(environment, folder)
+    content = _content(file, environment)
+    problems = [f"{key}: unknown key, {nearest(str(key), TOP_LEVEL)}" for key in content if key not in TOP_LEVEL]
+    config = content.get("config")
+    if not isinstance(config, dict):
+        raise ConfigError(str(file), [*problems, "must hold a mapping under `config:`"])
+    reader = Reader({}, problems=problems, is_file=True)
+    names = {key: _setting(reader, str(key)) for key in config}
+    reader.values = {name: config[key] for key, name in names.items() if name is not None}
+    return reader
+
+
+def _content(file: Path, environment: str) -> dict[object, object]:
+    try:
+        with file.open("rb") as stream:
+            content = yaml.load(stream, _Loader)  # noqa: S506  # a subclass of SafeLoader
+    except FileNotFoundError:
+        names = ", ".join(sorted(path.name[7:-5] for path in file.parent.glob("Pulumi.*.yaml"))) or "none"
+        raise ConfigError(str(file), [f"there is no environment {environment!r}; there are: {names}"]) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a number that is none
+        raise ConfigError(str(file), [f"cannot be read: {' '.join(str(error).split())}"]) from error
+    return content if isinstance(content, dict) else {}
+
+
+def _setting(reader: Reader, key: str) -> str | None:
+    """Return the bare name of a key of this project; None for others. Note keys that only Pulumi understands."""
+    namespace, colon, name = key.partition(":")
+    if not colon:
+        reader.note(key, f"has no namespace: write {NAMESPACE}:{key}")
+        return key
+    if namespace in (NAMESPACE, *OTHER_NAMESPACES):
+        return name if namespace == NAMESPACE else None
+    hint = nearest(namespace, (NAMESPACE, *OTHER_NAMESPACES))
+    reader.note(key, f"unknown namespace, {hint}")
+    return name if hint.endswith(f" {NAMESPACE}?") else None

@@ -1,0 +1,1 @@
+"""Target `aws`: Amazon S3."""

@@ -1,0 +1,65 @@
+"""The settings, and what each target makes of them. The README shows this table; a test compares the two."""
+
+from __future__ import annotations
+
+from infra.targets.registry import TARGETS
+from infra.targets.spec import TargetSpec
+
+#: Settings by their paths, in the order of the table.
+SETTINGS = (
+    "endpoint",
+    "publicEndpoint",
+    "region",
+    "location",
+    "jurisdiction",
+    "project",
+    "account",
+    "addressingStyle",
+    "adminAccessKeyId",
+    "adminSecretAccessKey",
+    "keys",
+    "slots",
+    "maxKeyAgeDays",
+    "trust",
+    "permissionsBoundary",
+    "tags",
+    "encryption",
+    "adopt",
+    "adoptIdentities",
+    "disposable",
+    "identities.prefixes",
+    "identities.trust",
+    "buckets.name",
+    "buckets.versioning",
+    "buckets.noncurrentDays",
+    "buckets.expire",
+    "buckets.abortMultipartDays",
+    "buckets.softDeleteDays",
+    "buckets.corsOrigins",
+)
+
+#: Kinds of credentials without access keys that the deployment could rotate.
+UNROTATED = {
+    "static": "the keys are made and rotated elsewhere: put the new ones in the place of the old and deploy",
+    "role": "a role has no keys: AWS renews what it hands out",
+}
+
+
+def markdown() -> str:
+    """Return the table as the README shows it."""
+    specs = TARGETS.values()
+    lines = ["| setting | " + " | ".join(TARGETS) + " |", "|---" * (len(TARGETS) + 1) + "|"]
+    lines += [
+        f"| `{setting}` | " + " | ".join(_cell(spec, setting) for spec in specs) + " |" for setting in SETTINGS
+    ]
+    return "\n".join([*lines, "| how keys are made | " + " | ".join(map(_credentials, specs)) + " |"])
+
+
+def _cell(spec: TargetSpec, setting: str) -> str:
+    if setting in spec.refused:
+        return "no"
+    return "required" if setting in spec.required else "yes"
+
+
+def _credentials(spec: TargetSpec) -> str:
+    return ", ".join(f"`{kind}`" for kind in spec.credentials)

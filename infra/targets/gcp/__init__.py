@@ -1,0 +1,1 @@
+"""Target `gcp`: Google Cloud Storage."""

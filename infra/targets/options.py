@@ -1,0 +1,108 @@
+"""Options of resources: their parent, what protects them, what they adopt, and how errors are explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pulumi
+
+from infra.config.environment import EnvironmentConfig
+from infra.config.stack_files import NAMESPACE
+from infra.targets.registry import TARGETS
+
+_BRIEF = 300
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of all resources below one parent."""
+
+    config: EnvironmentConfig
+    parent: pulumi.Resource
+    #: Called with every error of the target's provider.
+    hook: pulumi.ErrorHook
+    #: None: the one of the parent.
+    provider: pulumi.ProviderResource | None = None
+
+    def below(self, parent: pulumi.Resource) -> Options:
+        """Return the options of resources below another parent."""
+        return replace(self, parent=parent)
+
+    def with_provider(self, provider: pulumi.ProviderResource) -> Options:
+        """Return the options of resources that this provider creates."""
+        return replace(self, provider=provider)
+
+    def provider_of(self, package: str) -> pulumi.ProviderResource | None:
+        """Return the provider that the options of the component name for a package; None if there is none."""
+        return self.parent.get_provider(f"{package}:index:any")
+
+    def base(self, former_name: str) -> pulumi.ResourceOptions:
+        """Return the options of every resource.
+
+        Args:
+            former_name: its name before there were component resources, when all resources were in the stack
+                itself. The alias keeps the resources of stacks from that time.
+        """
+        # With the project: in another one, the alias would take over resources of that name, such as `app`.
+        alias = pulumi.Alias(name=former_name, parent=None, project=NAMESPACE)
+        return pulumi.ResourceOptions(parent=self.parent, aliases=[alias])
+
+    def plain(self, former_name: str, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        """Return the options of a resource in a cloud that can be created again."""
+        hooks = pulumi.ResourceHookBinding(on_error=[self.hook])
+        others = pulumi.ResourceOptions(provider=self.provider, depends_on=list(depends_on), hooks=hooks)
+        return _merged(self.base(former_name), others)
+
+    def left(self, former_name: str) -> pulumi.ResourceOptions:
+        """Return the options of a setting that stays as it is when it is no longer configured."""
+        return _merged(self.plain(former_name), pulumi.ResourceOptions(retain_on_delete=True))
+
+    def kept(self, former_name: str, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        """Return the options of buckets and what guards them: kept by `destroy`, unless they are disposable."""
+        keep = not self.config.disposable or None  # None: as the parent is
+        return _merged(
+            self.plain(former_name, depends_on), pulumi.ResourceOptions(protect=keep, retain_on_delete=keep)
+        )
+
+    def identity(self, former_name: str, import_id: str) -> pulumi.ResourceOptions:
+        """Return the options of a user, role or service account, which `adoptIdentities` adopts by its ID."""
+        plain = self.plain(former_name)
+        return _merged(plain, pulumi.ResourceOptions(import_=import_id)) if self.config.adopt_identities else plain
+
+    def bucket(
+        self, former_name: str, name: str | None, *, keeps: Sequence[str] = (), import_id: str | None = None
+    ) -> pulumi.ResourceOptions:
+        """Return the options of a bucket, which `adopt` adopts by its name.
+
+        Args:
+            former_name: as for `base`.
+            name: its name, if it is configured.
+            keeps: properties that an adopted bucket keeps as they were.
+            import_id: the ID by which the provider finds it, if that is not the name.
+        """
+        if not self.config.adopt:
+            return self.kept(former_name)
+        adopted = pulumi.ResourceOptions(import_=import_id or name, ignore_changes=list(keeps))
+        return _merged(self.kept(former_name), adopted)
+
+
+def error_hook(config: EnvironmentConfig) -> pulumi.ErrorHook:
+    """Return a hook that says what to do next, after the provider has said in its words what went wrong."""
+
+    def explain(failed: pulumi.ErrorHookArgs) -> bool:
+        sentence = TARGETS[config.target].next_step(failed.name, "\n".join(failed.errors))
+        if sentence:
+            pulumi.log.error(sentence)
+        return False  # the provider itself tries again where that helps
+
+    return pulumi.ErrorHook(f"mpr-storage-{config.environment}", explain)
+
+
+def brief(text: str) -> str:
+    """Return what a provider said, in one line that fits into a sentence."""
+    return " ".join(text.split())[:_BRIEF]
+
+
+def _merged(one: pulumi.ResourceOptions, other: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(one, other)

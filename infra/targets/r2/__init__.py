@@ -1,0 +1,1 @@
+"""Target `r2`: Cloudflare R2."""

@@ -1,0 +1,153 @@
+"""Target `r2`: a bucket pair on Cloudflare R2, and an account token for each identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+from core.storage.settings import Settings
+from infra.config import naming
+from infra.config.environment import BucketConfig, EnvironmentConfig
+from infra.config.identities import READ, READ_WRITE, Identity, Role
+from infra.errors import UsageError
+from infra.targets import defaults
+from infra.targets.options import Options
+from infra.targets.program import Access, BucketResources, Key
+
+#: Permission groups "Workers R2 Storage Bucket Item Read" and "... Write", the same in every account
+#: (https://developers.cloudflare.com/r2/api/tokens/). Write brings read with it.
+_GROUPS = {READ: "6a018a9f2fc74eb6b293b0c548f38b39", READ_WRITE: "2efd5506f9c8494dacb1fa10a3e7d5b6"}
+_CORS: Any = {"methods": ["GET", "HEAD", "PUT"], "headers": ["content-type", "content-md5", "range"]}
+_CORS_SECONDS = 3600
+_DAY = 24 * 3600
+#: What a bucket that is taken over keeps as it was.
+_KEPT = ("location", "storageClass")
+
+
+class Program:
+    """The resources of an environment on R2."""
+
+    def __init__(self, config: EnvironmentConfig, options: Options) -> None:
+        """Look for the API token of the deployment. It is tried by the first resource."""
+        self._config = config
+        self._jurisdiction = config.jurisdiction or "default"
+        given = options.provider_of("cloudflare")
+        if given is None:
+            _require_token()
+        self._provider = given or cloudflare.Provider(
+            f"mpr-{config.environment}",
+            api_token=pulumi.Config("cloudflare").get_secret("apiToken"),
+            opts=options.base("cloudflare"),
+        )
+
+    def bucket(self, role: Role, options: Options) -> BucketResources:
+        """Create the bucket, or adopt the existing one. Its rules are resources of their own."""
+        config, wanted = self._config, defaults.bucket(role, self._config)
+        options = options.with_provider(self._provider)
+        title = naming.bucket(config.environment, role)
+        # Names are unique in the account only, so the one that follows from the environment is free.
+        name = wanted.name or title
+        common: dict[str, Any] = {"account_id": config.account, "jurisdiction": self._jurisdiction}
+        bucket = cloudflare.R2Bucket(
+            title,
+            name=name,
+            location=config.location,
+            opts=options.bucket(
+                title, name, keeps=_KEPT, import_id=f"{config.account}/{name}/{self._jurisdiction}"
+            ),
+            **common,
+        )
+        common["bucket_name"] = bucket.name
+        lifecycle = cloudflare.R2BucketLifecycle(
+            f"{title}-lifecycle", rules=list(_rules(wanted)), opts=options.kept(title), **common
+        )
+        resources: list[pulumi.Resource] = [bucket, lifecycle]
+        if wanted.cors_origins:
+            rule: Any = {
+                "allowed": {**_CORS, "origins": list(wanted.cors_origins)},
+                "expose_headers": ["ETag"],
+                "max_age_seconds": _CORS_SECONDS,
+            }
+            # Not kept: it guards nothing, and goes when no origin is configured any more.
+            resources.append(
+                cloudflare.R2BucketCors(f"{title}-cors", rules=[rule], opts=options.plain(title), **common)
+            )
+        return BucketResources(name, resources)
+
+    def identity(self, identity: Identity, buckets: Mapping[Role, BucketResources], options: Options) -> Access:
+        """Create an account token for each slot."""
+        config, options = self._config, options.with_provider(self._provider)
+        name = naming.identity(config.environment, identity.name)
+        resources = [resource for bucket in buckets.values() for resource in bucket.resources]
+        policies = [self._policy(str(bucket.name), identity.rights[role]) for role, bucket in buckets.items()]
+        tokens = {
+            place.slot: cloudflare.AccountToken(
+                f"{name}-{place.slot}",
+                account_id=config.account or "",
+                name=f"{name}-{place.slot}",
+                policies=policies,
+                # A token may only name buckets that exist.
+                opts=options.plain(f"{identity.name}-{place.slot}", depends_on=resources),
+            )
+            for place in config.slots_of(identity.name).places()
+        }
+        settings = Settings(
+            endpoint_url=_endpoint(config),
+            region=config.region,
+            addressing_style=config.addressing_style,
+            bucket_in=str(buckets["in"].name) if "in" in buckets else None,
+            bucket_out=str(buckets["out"].name) if "out" in buckets else None,
+        )
+        keys = {slot: _key(token) for slot, token in tokens.items()}
+        return Access(settings, list(tokens.values()), keys=keys).after(buckets)
+
+    def _policy(self, bucket: str, rights: frozenset[str]) -> Any:
+        resource = f"com.cloudflare.edge.r2.bucket.{self._config.account}_{self._jurisdiction}_{bucket}"
+        return {
+            "effect": "allow",
+            "permission_groups": [{"id": _GROUPS[rights]}],
+            "resources": json.dumps({resource: "*"}),
+        }
+
+
+def _require_token() -> None:
+    """Refuse before anything is created if the provider could find no token.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not (os.environ.get("CLOUDFLARE_API_TOKEN") or pulumi.Config("cloudflare").get("apiToken")):
+        raise UsageError(
+            "there is no Cloudflare API token: set CLOUDFLARE_API_TOKEN, or the secret cloudflare:apiToken "
+            "(`pulumi config set --secret cloudflare:apiToken`); docs/deployers.md says what it must be allowed"
+        )
+
+
+def _rules(wanted: BucketConfig) -> Iterator[Any]:
+    for one in wanted.expire:
+        yield _rule(f"mpr-expire-{one.prefix}", one.prefix, "delete_objects_transition", one.days)
+    if wanted.abort_multipart_days:
+        days = wanted.abort_multipart_days
+        yield _rule("mpr-abort-multipart", "", "abort_multipart_uploads_transition", days)
+
+
+def _rule(name: str, prefix: str, transition: str, days: int) -> Any:
+    age = {"type": "Age", "max_age": days * _DAY}
+    return {"id": name, "enabled": True, "conditions": {"prefix": prefix}, transition: {"condition": age}}
+
+
+def _key(token: cloudflare.AccountToken) -> Key:
+    # As Cloudflare derives the S3 key from a token (https://developers.cloudflare.com/r2/api/tokens/).
+    secret = token.value.apply(lambda value: hashlib.sha256(value.encode()).hexdigest())
+    return Key(token.id, secret, token.issued_on)
+
+
+def _endpoint(config: EnvironmentConfig) -> str:
+    place = "" if config.jurisdiction in {None, "default"} else f".{config.jurisdiction}"
+    return f"https://{config.account}{place}.r2.cloudflarestorage.com"

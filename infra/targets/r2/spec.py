@@ -1,0 +1,83 @@
+"""What is known of target `r2`."""
+
+from __future__ import annotations
+
+from infra.config.environment import EnvironmentConfig
+from infra.config.reader import Reader
+from infra.targets.shared import (
+    ADOPT_BUCKET,
+    DEPLOYER,
+    NAME_TAKEN,
+    NOT_EMPTY,
+    QUOTA,
+    REFUSED_BY_CLOUDS,
+    WHOLE_BUCKETS,
+)
+from infra.targets.spec import Explanation, NameRule, TargetSpec
+
+#: https://developers.cloudflare.com/r2/reference/data-location/
+_LOCATIONS = ("apac", "eeur", "enam", "oc", "weur", "wnam")
+
+_TOKENS_ONLY = "R2 takes tokens alone"
+_NO_VERSIONS = "R2 keeps no versions; copy what must not be lost to another bucket"
+_REFUSED = (
+    "Cloudflare does not take the API token: make a new one and set CLOUDFLARE_API_TOKEN; docs/deployers.md says "
+    "with which permissions"
+)
+_R2_OFF = "R2 is switched off in the account: enable it in Cloudflare's dashboard, then run the same command"
+_NO_ACCOUNT = "Cloudflare knows no such account: correct `mpr-storage:account`"
+
+
+def _check(read: Reader, config: EnvironmentConfig) -> None:
+    if config.location and config.location.lower() not in _LOCATIONS:
+        known = ", ".join(_LOCATIONS)
+        read.note(
+            "location", f"must be one of {known}, got {config.location}; what is guaranteed is `jurisdiction`"
+        )
+
+
+SPEC = TargetSpec(
+    name="r2",
+    credentials=("token",),
+    region="auto",
+    extra="r2",
+    package="cloudflare",
+    required=("account",),
+    refused={
+        **REFUSED_BY_CLOUDS,
+        "region": "clients sign for `auto` here; where the data is, is `location` or `jurisdiction`",
+        "project": "use `account`",
+        "trust": _TOKENS_ONLY,
+        "identities.trust": _TOKENS_ONLY,
+        "permissionsBoundary": "only aws has permissions boundaries",
+        "tags": "R2 has no tags; use one account or a name for each team",
+        "encryption": "R2 always encrypts; remove it",
+        "adoptIdentities": (
+            "a token is found by no name: new ones are made, and the old are deleted in the dashboard"
+        ),
+        "identities.prefixes": WHOLE_BUCKETS,
+        "buckets.versioning": _NO_VERSIONS,
+        "buckets.noncurrentDays": _NO_VERSIONS,
+        "buckets.softDeleteDays": "R2 keeps nothing that is deleted; copy what must not be lost to another bucket",
+    },
+    check=_check,
+    # https://developers.cloudflare.com/r2/buckets/create-buckets/
+    bucket_names=(NameRule(r".*\.", "must hold no dot: R2 takes a-z, 0-9 and hyphens. Use hyphens"),),
+    # https://developers.cloudflare.com/api/resources/accounts/subresources/tokens/methods/create/
+    identity_length=120,
+    # The provider only reads whether a token is disabled.
+    deactivates_keys=False,
+    settles_within=30,
+    rclone_provider="Cloudflare",
+    hosts=(".r2.cloudflarestorage.com",),
+    explanations=(
+        Explanation(r"10004|already exists, and you own it", ADOPT_BUCKET),
+        Explanation(r"10073|already exists", NAME_TAKEN),
+        Explanation(r"10008|not empty", NOT_EMPTY),
+        Explanation(r"\b10042\b|enable R2", _R2_OFF),
+        Explanation(r"\b7003\b|Could not route", _NO_ACCOUNT),
+        Explanation(r"\b(10000|9109|9106|1000)\b|Authentication error|Invalid API Token|401", _REFUSED),
+        Explanation(r"403|forbidden|unauthorized", DEPLOYER),
+        Explanation(r"limit|quota|maximum", QUOTA),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Target `s3-compatible`: an S3-compatible store."""
