@@ -162,7 +162,7 @@ def test_a_key_whose_secret_was_changed_gets_the_new_one(cluster):
     cluster.secrets["mpr-storage-minio-app"]["AWS_SECRET_ACCESS_KEY"] = secrets.token_hex(20)
     done = cluster.job(proof=False)
     assert done.returncode == 0, done.stderr
-    assert "put in place" in done.stdout
+    assert "set as configured" in done.stdout
     assert is_accepted(cluster.store, cluster.keys("app"))
 
 
@@ -261,7 +261,7 @@ def test_the_job_then_finds_everything_in_place(machine, cluster):
     done = cluster.job(proof=False)
     assert done.returncode == 0, done.stderr
     assert "created" not in done.stdout
-    assert "put in place" not in done.stdout
+    assert "set as configured" not in done.stdout
 
 
 @pytest.mark.flow

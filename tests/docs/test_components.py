@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 
 import yaml
@@ -25,13 +27,46 @@ def test_the_settings_in_yaml_are_valid():
 
 
 def test_the_python_program_has_the_same_settings():
-    (block,) = blocks(PAGE, "python")
+    block, _ = blocks(PAGE, "python")
     (call,) = (
         node
         for node in ast.walk(ast.parse(block))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Storage"
     )
     assert [ast.literal_eval(argument) for argument in call.args] == ["prod", of_yaml()]
+
+
+#: Runs a program with mocks: the stack that it refers to has these outputs. Prints what it exports.
+_WITH_MOCKS = """
+import sys
+import pulumi
+
+class Mocks(pulumi.runtime.Mocks):
+    def new_resource(self, args):
+        viewer = {"S3_BUCKET_OUT": "mpr-prod-out", "AWS_SECRET_ACCESS_KEY": "hush"}
+        return args.name, args.inputs | {"outputs": {"identities": {"viewer": viewer}}, "secretOutputNames": []}
+
+    def call(self, args):
+        return {}
+
+pulumi.runtime.set_mocks(Mocks())
+exported = {}
+pulumi.export = exported.__setitem__
+
+@pulumi.runtime.test
+def run():
+    exec(sys.stdin.read(), {})
+    return exported["frames"].apply(print)
+
+run()
+"""
+
+
+def test_the_program_with_a_stack_reference_reads_the_variables_of_an_identity():
+    _, block = blocks(PAGE, "python")
+    command = [sys.executable, "-c", _WITH_MOCKS]
+    done = subprocess.run(command, input=block, capture_output=True, text=True, check=True, cwd=REPO)
+    assert done.stdout.strip() == "mpr-prod-out"
 
 
 def test_the_typescript_program_has_the_same_settings():

@@ -77,7 +77,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("values", [KEYS, json.dumps(KEYS)], ids=["file", "engine"])
-def test_given_keys_come_from_the_configuration(values):
+def test_externally_managed_keys_come_from_the_configuration(values):
     assert Secrets({"keys": values}).external() == {
         "app": Keys("APP", "app-secret"),
         "viewer": Keys("VIEW", "view-secret"),
@@ -85,7 +85,7 @@ def test_given_keys_come_from_the_configuration(values):
     }
 
 
-def test_given_keys_come_from_the_environment_first(monkeypatch):
+def test_externally_managed_keys_come_from_the_environment_first(monkeypatch):
     monkeypatch.setenv("MPR_APP_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", "env-secret")
     assert Secrets({"keys": KEYS}).external()["app"] == Keys("ENV", "env-secret")
@@ -97,7 +97,7 @@ def test_keys_that_are_no_mapping_are_no_keys(keys):
 
 
 @pytest.mark.parametrize("name", ["web", "cam2", "a234567890123456"])
-def test_given_keys_are_known_by_the_name_of_any_identity(monkeypatch, name):
+def test_externally_managed_keys_are_known_by_the_name_of_any_identity(monkeypatch, name):
     monkeypatch.setenv(f"MPR_{name.upper()}_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv(f"MPR_{name.upper()}_SECRET_ACCESS_KEY", "env-secret")
     assert Secrets({"keys": KEYS}).external()[name] == Keys("ENV", "env-secret")
