@@ -143,6 +143,8 @@ def test_no_socket_of_a_killed_server_stays_and_no_other_is_touched(root, runnin
     others = grpc_sockets(recorded(running[0])["ports"])
     wait_until(lambda: len(grpc_sockets(recorded(root)["ports"])) >= 4, 10)  # some come after S3
     kill(process_of(root))
+    # Its threads, and with them its sockets, may end a moment after the process counts as dead.
+    wait_until(lambda: not any(map(server._is_served, grpc_sockets(recorded(root)["ports"]))), 10)
     assert not store.stop(root)
     assert grpc_sockets(recorded(root)["ports"]) == []
     server.remove_sockets(recorded(running[0])["ports"])  # as if its ports had been ours before
