@@ -4,7 +4,7 @@ PYTHON ?= python3
 ENVIRONMENT ?= local
 SCHEDULES ?= 2000
 BIN := .venv/bin
-# The pinned requirements are complete: resolving them anew could only find a newer version, which has no hash here.
+# The pinned requirements are complete: resolving them again could only find a newer version, which has no hash here.
 INSTALL := python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --only-binary :all:
 PIP := $(BIN)/$(INSTALL)
 
@@ -90,14 +90,14 @@ seaweedfs-server: .local/admin.env ## run SeaweedFS in Docker at http://localhos
 actionlint: ## build actionlint into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-s3fs: .local/s3fs/made ## install s3fs and aioboto3 beside .venv, for the tests and benchmarks that use them: their botocore is another one
+s3fs: .local/s3fs/made ## install s3fs and aioboto3 beside .venv, for the tests and benchmarks that use them: they need another botocore
 
 audit: .local/audit/made ## look up every pinned requirement in the advisories of PyPI
 	@for file in requirements/*.txt; do \
 		echo $$file; .local/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$file || exit 1; \
 	done
 
-requirements: ## resolve and pin the requirements anew (needs uv)
+requirements: ## resolve and pin the requirements again (needs uv)
 	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
 	@uv pip compile pyproject.toml --extra init --constraint requirements/local.txt $(PIN) -o requirements/init.txt
 	@for extra in aws gcp r2 copy example cluster; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done

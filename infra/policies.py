@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from infra.config.identities import Identity, Role
+if TYPE_CHECKING:  # the provider of the dynamic resources reads policies too, and starts 10 ms sooner without it
+    from infra.config.identities import Identity, Role
 
 #: The actions of a right: on the bucket itself, and on its objects.
 _LIST = "s3:ListBucket"

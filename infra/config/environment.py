@@ -18,6 +18,8 @@ EMBEDDED = "embedded"
 MAX_KEY_AGE_DAYS = 90
 #: What the ID of the lifecycle rule for an `Expiry` starts with, before its prefix.
 EXPIRY_RULE = "mpr-expire-"
+#: Days after which the parts of an unfinished upload are deleted, unless the configuration says otherwise.
+ABORT_MULTIPART_DAYS = 7
 
 
 class ConfigError(UsageError):

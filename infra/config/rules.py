@@ -1,4 +1,4 @@
-"""What settings that are valid by themselves must not be on a target, or beside each other.
+"""The rules that no single setting can hold: about the target, and about several settings together.
 
 `check` notes every mistake under its path, so that one pass lists them all.
 """
@@ -58,7 +58,7 @@ def _check_trust(read: Reader, config: EnvironmentConfig, spec: TargetSpec) -> N
     """Roles need a principal that may assume them, and other kinds of credentials have none."""
     without = [identity.name for identity in config.identities if identity.trust is None]
     if config.credentials == "role" and without:
-        read.note("trust", f"is required: nobody may assume the role of {' or '.join(without)}")
+        read.note("trust", f"is required: no principal could assume the role of {' or '.join(without)}")
     trusting = [identity.name for identity in config.identities if identity.trust is not None]
     if "role" in spec.credentials and config.credentials != "role" and trusting:
         read.note("trust", f"is for roles ({', '.join(trusting)}): set `credentials: role`")

@@ -215,7 +215,7 @@ class Section(Setting):
     """A mapping with settings of its own."""
 
     keys: Mapping[str, Setting]
-    #: Notes what is wrong with valid values beside each other.
+    #: Checks rules about several settings together, and notes problems.
     check: Callable[[Reader, dict[str, Any]], None] = lambda _reader, _values: None
 
     def _validate(self, reader: Reader, key: str, value: object) -> dict[str, Any] | None:

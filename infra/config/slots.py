@@ -26,7 +26,7 @@ STEPS: tuple[Step, ...] = ("start", "switch", "retire", "finish")
 
 
 class KeyPlace(NamedTuple):
-    """One key that there shall be."""
+    """A key that the configuration wants."""
 
     slot: Slot
     active: bool
@@ -56,7 +56,7 @@ class Slots:
         return self.step is not None
 
     def places(self) -> Iterator[KeyPlace]:
-        """The keys that there shall be, the current one first."""
+        """Yield the keys that the configuration wants, the current one first."""
         yield KeyPlace(self.current, active=True, current=True)
         if self.rotating:
             yield KeyPlace(self.other, active=self.step != "retire", current=False)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from infra.config.environment import BucketConfig, EnvironmentConfig
+from infra.config.environment import ABORT_MULTIPART_DAYS, BucketConfig, EnvironmentConfig
 from infra.config.identities import ROLES, Role
 from infra.errors import UsageError
 from infra.stores.settings import ATTRIBUTES
@@ -131,9 +131,6 @@ KINDS = (
         codes={"not supported": "MethodNotAllowed"},
     ),
 )
-
-#: Days after which the parts of an unfinished upload are deleted, unless the configuration says otherwise.
-ABORT_MULTIPART_DAYS = 7
 
 
 def named(server: str) -> Kind:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from infra.config.environment import BucketConfig, Expiry
+from infra.config.environment import EXPIRY_RULE, BucketConfig, Expiry
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleUnionTypeDef
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _OWN = "mpr-"
 _NONCURRENT = "mpr-noncurrent"
 _ABORT = "mpr-abort-multipart"
-_EXPIRE = "mpr-expire-"
 #: The days of an own rule that was changed by hand: never a wanted number, so that the rule is written again.
 CHANGED = 0
 
@@ -27,7 +26,8 @@ def rules(wanted: BucketConfig, existing: Iterable[LifecycleRuleOutputTypeDef]) 
     """Return all rules for the bucket: the existing ones of others, and those for the wanted settings."""
     result: list[Any] = [rule for rule in existing if not rule.get("ID", "").startswith(_OWN)]
     result += [
-        _rule(_EXPIRE + expiry.prefix, expiry.prefix, Expiration={"Days": expiry.days}) for expiry in wanted.expire
+        _rule(EXPIRY_RULE + expiry.prefix, expiry.prefix, Expiration={"Days": expiry.days})
+        for expiry in wanted.expire
     ]
     if wanted.noncurrent_days:
         action = {"NoncurrentDays": wanted.noncurrent_days}
@@ -44,7 +44,7 @@ def settings(existing: Iterable[LifecycleRuleOutputTypeDef], base: BucketConfig)
     expire = [
         Expiry(prefix=_prefix(rule), days=_days(rule, _prefix(rule), "Expiration", "Days"))
         for name, rule in own.items()
-        if name.startswith(_EXPIRE)
+        if name.startswith(EXPIRY_RULE)
     ]
     return replace(
         base,

@@ -44,13 +44,6 @@ class LateSettings:
     bucket_out: pulumi.Output[str] | None = None
     role_arn: pulumi.Output[str] | None = None
 
-    @classmethod
-    def of_generated(cls, config: EnvironmentConfig, buckets: Mapping[Role, BucketResources]) -> LateSettings:
-        """Return the names of buckets that Pulumi generates, because none is configured."""
-        names = {role: bucket.name for role, bucket in buckets.items() if not config.bucket(role).name}
-        outputs = {f"bucket_{role}": pulumi.Output.from_input(name) for role, name in names.items()}
-        return cls(**outputs)
-
     def known(self) -> dict[str, pulumi.Output[str]]:
         """Return the fields of `Settings` that this replaces."""
         return {name: output for name, output in vars(self).items() if output is not None}
@@ -90,6 +83,35 @@ class Access:
     def _outputs(self, slot: Slot) -> dict[str, pulumi.Output[str]]:
         key = self.keys.get(slot)
         return self.late.known() | ({"access_key_id": key.id, "secret_access_key": key.secret} if key else {})
+
+
+def access_to(
+    buckets: Mapping[Role, BucketResources],
+    config: EnvironmentConfig,
+    resources: list[pulumi.Resource],
+    keys: Mapping[Slot, Key] | None = None,
+    *,
+    endpoint_url: str | None = None,
+    bucket_owner: str | None = None,
+    role_arn: pulumi.Output[str] | None = None,
+) -> Access:
+    """Return how an identity in a cloud, which consists of `resources`, reaches its buckets.
+
+    The name of a bucket without a configured one is an output if Pulumi generates it.
+    """
+    names = {role: config.bucket(role).name or bucket.name for role, bucket in buckets.items()}
+    known = {role: name for role, name in names.items() if isinstance(name, str)}
+    generated = {role: pulumi.Output.from_input(name) for role, name in names.items() if role not in known}
+    settings = Settings(
+        endpoint_url=endpoint_url,
+        region=config.region,
+        addressing_style=config.addressing_style,
+        bucket_owner=bucket_owner,
+        bucket_in=known.get("in"),
+        bucket_out=known.get("out"),
+    )
+    late = LateSettings(bucket_in=generated.get("in"), bucket_out=generated.get("out"), role_arn=role_arn)
+    return Access(settings, resources, late, keys or {}).after(buckets)
 
 
 def _secret(output: pulumi.Output[str]) -> pulumi.Output[str]:

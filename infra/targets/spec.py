@@ -60,7 +60,7 @@ class TargetSpec:
     required: tuple[str, ...] = ()
     #: Settings that the target cannot honour, each with what to use instead.
     refused: Mapping[str, str] = field(default_factory=dict)
-    #: What must be true of settings beside each other; it notes problems.
+    #: Checks rules about several settings together, and notes problems.
     check: Callable[[Reader, EnvironmentConfig], None] = lambda _read, _config: None
 
     bucket_names: tuple[NameRule, ...] = ()

@@ -126,7 +126,7 @@ def test_the_yaml_program_of_the_page_is_deployed_unchanged_by_a_preview_and_des
 
 
 def test_the_python_program_of_the_page_is_deployed(new: New, account, clone):
-    (code,) = blocks(PAGE, "python")
+    code = blocks(PAGE, "python")[0]
     program = new({"Pulumi.yaml": IN_PYTHON, "__main__.py": code})
     program.do("up", "--yes", "--skip-preview", PYTHONPATH=str(clone))
     is_deployed(program.outputs(), account)

@@ -12,7 +12,7 @@ import pulumi
 from pulumi_aws import s3
 
 from infra.config import naming
-from infra.config.environment import BucketConfig
+from infra.config.environment import EXPIRY_RULE, BucketConfig
 from infra.config.identities import Role
 from infra.policies import Policy
 from infra.targets import defaults
@@ -102,8 +102,8 @@ def _encryption(key: pulumi.Input[str] | None) -> Any:
 
 def _rules(wanted: BucketConfig) -> Iterator[Any]:
     """Lifecycle rules, each with an explicit filter: without one, the provider sees a change forever."""
-    for one in wanted.expire:
-        yield _rule(f"mpr-expire-{one.prefix}", one.prefix, expiration={"days": one.days})
+    for expiry in wanted.expire:
+        yield _rule(EXPIRY_RULE + expiry.prefix, expiry.prefix, expiration={"days": expiry.days})
     if wanted.noncurrent_days:
         action = {"noncurrent_days": wanted.noncurrent_days}
         yield _rule("mpr-noncurrent", "", noncurrent_version_expiration=action)

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from json import dumps
 
 import pulumi
 from pulumi_aws import iam
 
-from core.storage.settings import Settings
 from infra.config import naming
 from infra.config.identities import Identity
+from infra.config.slots import Slot
 from infra.targets.aws.partition import partition_of
 from infra.targets.aws.trust_policy import trust_policy
 from infra.targets.options import Options
-from infra.targets.program import Access, Key, LateSettings
+from infra.targets.program import Key
 
 _POLICY = "storage"
 
 
-def create(
-    identity: Identity, policy: pulumi.Input[str], settings: Settings, late: LateSettings, options: Options
-) -> Access:
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """The resources of an identity, with its access keys or the ARN of its role."""
+
+    resources: list[pulumi.Resource]
+    keys: Mapping[Slot, Key] = field(default_factory=dict)
+    role_arn: pulumi.Output[str] | None = None
+
+
+def create(identity: Identity, policy: pulumi.Input[str], account: str, options: Options) -> Created:
     """Create the identity with the kind of credentials that the environment has."""
-    return _CREATE[options.config.credentials](identity, policy, settings, late, options)
+    if options.config.credentials == "role":
+        return _role(identity, policy, account, options)
+    return _user(identity, policy, options)
 
 
-def _user(
-    identity: Identity, policy: pulumi.Input[str], settings: Settings, late: LateSettings, options: Options
-) -> Access:
+def _user(identity: Identity, policy: pulumi.Input[str], options: Options) -> Created:
     config = options.config
     name = naming.identity(config.environment, identity.name)
     user = iam.User(
@@ -52,21 +60,17 @@ def _user(
         )
         for place in config.slots_of(identity.name).places()
     }
-    return Access(
-        settings,
-        [granted, *keys.values()],
-        late,
-        {slot: Key(key.id, key.secret, key.create_date) for slot, key in keys.items()},
+    return Created(
+        resources=[granted, *keys.values()],
+        keys={slot: Key(key.id, key.secret, key.create_date) for slot, key in keys.items()},
     )
 
 
-def _role(
-    identity: Identity, policy: pulumi.Input[str], settings: Settings, late: LateSettings, options: Options
-) -> Access:
+def _role(identity: Identity, policy: pulumi.Input[str], account: str, options: Options) -> Created:
     assert identity.trust is not None, "the configuration is refused without one"  # noqa: S101
     config = options.config
     name = naming.identity(config.environment, identity.name)
-    trust = trust_policy(identity.trust, settings.bucket_owner or "", partition_of(config.region))
+    trust = trust_policy(identity.trust, account, partition_of(config.region))
     role = iam.Role(
         name,
         name=name,
@@ -78,10 +82,4 @@ def _role(
     granted = iam.RolePolicy(
         f"{name}-policy", name=_POLICY, role=role.name, policy=policy, opts=options.plain(identity.name)
     )
-    return Access(settings, [role, granted], LateSettings(**{**vars(late), "role_arn": role.arn}))
-
-
-_CREATE: Mapping[str, Callable[[Identity, pulumi.Input[str], Settings, LateSettings, Options], Access]] = {
-    "user": _user,
-    "role": _role,
-}
+    return Created(resources=[role, granted], role_arn=role.arn)

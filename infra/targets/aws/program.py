@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from core.storage.settings import Settings
 from infra.config.environment import EnvironmentConfig
 from infra.config.identities import Identity, Role
 from infra.errors import UsageError
@@ -16,7 +15,7 @@ from infra.targets.aws.bucket import create_bucket
 from infra.targets.aws.identity import create
 from infra.targets.aws.partition import partition_of
 from infra.targets.options import Options, brief
-from infra.targets.program import Access, BucketResources, LateSettings
+from infra.targets.program import Access, BucketResources, access_to
 
 
 class Program:
@@ -45,21 +44,10 @@ class Program:
                 lambda known: policy(identity, known["names"], partition=partition, encryption_key=known["key"])
             )
         )
-        settings = Settings(
-            region=config.region,
-            bucket_owner=self._account,
-            addressing_style=config.addressing_style,
-            bucket_in=config.bucket_in.name if "in" in buckets else None,
-            bucket_out=config.bucket_out.name if "out" in buckets else None,
+        made = create(identity, document, self._account, options.with_provider(self._provider))
+        return access_to(
+            buckets, config, made.resources, made.keys, bucket_owner=self._account, role_arn=made.role_arn
         )
-        access = create(
-            identity,
-            document,
-            settings,
-            LateSettings.of_generated(config, buckets),
-            options.with_provider(self._provider),
-        )
-        return access.after(buckets)
 
 
 def _account(provider: pulumi.ProviderResource) -> str:

@@ -1,4 +1,4 @@
-"""What settings of an environment on AWS must not be beside each other."""
+"""The rules of AWS about several settings together: partitions, regions, and the length of policies."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.targets.aws.rules import check
+from infra.targets.aws.rules import RANDOM_SUFFIX, check
 from infra.targets.shared import (
     ADOPT_BUCKET,
     DEPLOYER,
@@ -64,7 +64,7 @@ SPEC = TargetSpec(
     ),
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     identity_length=64,
-    random_suffix=8,
+    random_suffix=RANDOM_SUFFIX,
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html (eventual consistency)
     settles_within=30,
     has_aws_iam=True,

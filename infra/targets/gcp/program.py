@@ -11,14 +11,14 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi_gcp import serviceaccount, storage
 
-from core.storage.settings import Settings
 from infra.config import naming
 from infra.config.environment import BucketConfig, EnvironmentConfig
 from infra.config.identities import READ, READ_WRITE, Identity, Role
 from infra.errors import UsageError
 from infra.targets import defaults
+from infra.targets.gcp.spec import SPEC
 from infra.targets.options import Options
-from infra.targets.program import Access, BucketResources, Key, LateSettings
+from infra.targets.program import Access, BucketResources, Key, access_to
 
 _ENDPOINT = "https://storage.googleapis.com"
 #: The narrowest predefined roles, given on one bucket alone. Overwriting an object takes the right to delete
@@ -88,7 +88,7 @@ class Program:
     def identity(self, identity: Identity, buckets: Mapping[Role, BucketResources], options: Options) -> Access:
         """Create a service account, its role on each bucket, and its HMAC keys."""
         config, options = self._config, options.with_provider(self._provider)
-        name = naming.identity(config.environment, identity.name, lower_case=True)
+        name = naming.identity(config.environment, identity.name, lower_case=SPEC.lower_case)
         email = f"{name}@{config.project}.iam.gserviceaccount.com"
         account = serviceaccount.Account(
             name,
@@ -119,19 +119,13 @@ class Program:
             )
             for place in config.slots_of(identity.name).places()
         }
-        settings = Settings(
-            endpoint_url=_ENDPOINT,
-            region=config.region,
-            addressing_style=config.addressing_style,
-            bucket_in=config.bucket_in.name if "in" in buckets else None,
-            bucket_out=config.bucket_out.name if "out" in buckets else None,
-        )
-        return Access(
-            settings,
+        return access_to(
+            buckets,
+            config,
             [*granted, *keys.values()],
-            LateSettings.of_generated(config, buckets),
             {slot: Key(key.access_id, key.secret, key.time_created) for slot, key in keys.items()},
-        ).after(buckets)
+            endpoint_url=_ENDPOINT,
+        )
 
 
 def _require_credentials() -> None:
@@ -156,8 +150,8 @@ def _require_credentials() -> None:
 
 
 def _rules(wanted: BucketConfig) -> Iterator[Any]:
-    for one in wanted.expire:
-        yield _rule("Delete", age=one.days, matches_prefixes=[one.prefix])
+    for expiry in wanted.expire:
+        yield _rule("Delete", age=expiry.days, matches_prefixes=[expiry.prefix])
     if wanted.noncurrent_days:
         yield _rule("Delete", days_since_noncurrent_time=wanted.noncurrent_days)
     if wanted.abort_multipart_days:

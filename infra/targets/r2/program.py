@@ -11,14 +11,13 @@ from typing import Any
 import pulumi
 import pulumi_cloudflare as cloudflare
 
-from core.storage.settings import Settings
 from infra.config import naming
-from infra.config.environment import BucketConfig, EnvironmentConfig
+from infra.config.environment import EXPIRY_RULE, BucketConfig, EnvironmentConfig
 from infra.config.identities import READ, READ_WRITE, Identity, Role
 from infra.errors import UsageError
 from infra.targets import defaults
 from infra.targets.options import Options
-from infra.targets.program import Access, BucketResources, Key
+from infra.targets.program import Access, BucketResources, Key, access_to
 
 #: Permission groups "Workers R2 Storage Bucket Item Read" and "... Write", the same in every account
 #: (https://developers.cloudflare.com/r2/api/tokens/). Write brings read with it.
@@ -97,15 +96,8 @@ class Program:
             )
             for place in config.slots_of(identity.name).places()
         }
-        settings = Settings(
-            endpoint_url=_endpoint(config),
-            region=config.region,
-            addressing_style=config.addressing_style,
-            bucket_in=str(buckets["in"].name) if "in" in buckets else None,
-            bucket_out=str(buckets["out"].name) if "out" in buckets else None,
-        )
         keys = {slot: _key(token) for slot, token in tokens.items()}
-        return Access(settings, list(tokens.values()), keys=keys).after(buckets)
+        return access_to(buckets, config, list(tokens.values()), keys, endpoint_url=_endpoint(config))
 
     def _policy(self, bucket: str, rights: frozenset[str]) -> Any:
         resource = f"com.cloudflare.edge.r2.bucket.{self._config.account}_{self._jurisdiction}_{bucket}"
@@ -130,8 +122,8 @@ def _require_token() -> None:
 
 
 def _rules(wanted: BucketConfig) -> Iterator[Any]:
-    for one in wanted.expire:
-        yield _rule(f"mpr-expire-{one.prefix}", one.prefix, "delete_objects_transition", one.days)
+    for expiry in wanted.expire:
+        yield _rule(EXPIRY_RULE + expiry.prefix, expiry.prefix, "delete_objects_transition", expiry.days)
     if wanted.abort_multipart_days:
         days = wanted.abort_multipart_days
         yield _rule("mpr-abort-multipart", "", "abort_multipart_uploads_transition", days)

@@ -99,10 +99,12 @@ class TestRoles:
     TRUST: dict[str, Any] = {"principals": [ROLE]}  # noqa: RUF012  # nothing changes it
 
     def test_a_role_without_trust_is_a_problem(self):
-        assert problems(AWS | {"credentials": "role"}) == ["trust: is required: nobody may assume the role of app"]
+        assert problems(AWS | {"credentials": "role"}) == [
+            "trust: is required: no principal could assume the role of app"
+        ]
         own = {"name": "web", "rights": "viewer", "trust": self.TRUST}
         assert problems(AWS | {"credentials": "role", "identities": ["app", own, "viewer"]}) == [
-            "trust: is required: nobody may assume the role of app or viewer"
+            "trust: is required: no principal could assume the role of app or viewer"
         ]
 
     def test_trust_without_a_role_is_a_problem(self):

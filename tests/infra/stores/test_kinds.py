@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from infra.config.environment import BucketConfig, EnvironmentConfig, Expiry
+from infra.config.environment import ABORT_MULTIPART_DAYS, BucketConfig, EnvironmentConfig, Expiry
 from infra.errors import UsageError
 from infra.stores.codes import means
-from infra.stores.kinds import ABORT_MULTIPART_DAYS, GENERIC, KINDS, Meaning, bucket_settings, named
+from infra.stores.kinds import GENERIC, KINDS, Meaning, bucket_settings, named
 from infra.stores.settings import ATTRIBUTES
 from tests.conftest import REPO
 
