@@ -32,8 +32,8 @@ async def _run(config: EnvironmentConfig, recorder: _Recorder) -> None:
 
     pulumi.runtime.settings.reset_options()
     pulumi.runtime.set_mocks(recorder, project=NAMESPACE, stack=config.environment, preview=False)
-    # A thread without an event loop would get one from Pulumi, which never closes it. One alone, because two threads
-    # cannot run the same loop.
+    # A thread without an event loop would get one from Pulumi, which never closes it. Two threads could not run
+    # the same loop.
     with closing(asyncio.new_event_loop()) as idle:
         threads = ThreadPoolExecutor(1, initializer=asyncio.set_event_loop, initargs=(idle,))
         asyncio.get_running_loop().set_default_executor(threads)
