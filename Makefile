@@ -16,16 +16,16 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/local ## from nothing to proven storage: store, buckets, keys, environments/local.env
-	@$(BIN)/python -m infra up $(ENVIRONMENT)
+	@./mpr up $(ENVIRONMENT)
 
 down: .venv/local ## stop the embedded store, keep everything; ARGS=--delete deletes a disposable environment
-	@$(BIN)/python -m infra down $(ENVIRONMENT) $(ARGS)
+	@./mpr down $(ENVIRONMENT) $(ARGS)
 
 status: .venv/local ## where the embedded store runs, and how full it is
-	@$(BIN)/python -m infra store status
+	@./mpr store status
 
 proof: .venv/local ## prove what each identity may and may not do
-	@$(BIN)/python -m infra check $(ENVIRONMENT)
+	@./mpr check $(ENVIRONMENT)
 
 example: ENVIRONMENT = example
 example: .venv/example ## a pipeline with a page, on the embedded store (or ENVIRONMENT=minio); ARGS=--once ends by itself
@@ -135,7 +135,7 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 
 # Of the stores that run here: made once, because a store knows its keys by those of its administrator.
 .local/admin.env: | .venv/made
-	@mkdir -p .local
+	@mkdir -p -m 700 .local
 	@umask 077; $(BIN)/python -c 'import secrets; print(f"MPR_ADMIN_ACCESS_KEY_ID=admin{secrets.token_hex(5)}\nMPR_ADMIN_SECRET_ACCESS_KEY={secrets.token_hex(20)}")' >$@
 
 .local/s3fs/made .local/audit/made: .local/%/made: requirements/%.txt

@@ -1,5 +1,6 @@
 """Pulumi's entry point."""
 
+from infra.local.environment_lock import lock_for_program
 from infra.program import main
 
-main()
+main(lock_for_program)

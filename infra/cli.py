@@ -1,4 +1,4 @@
-"""The command line `python -m infra <command>`, and the exit code of each error.
+"""The command line `./mpr <command>`, which is `python -m infra <command>`, and the exit code of each error.
 
 Exit codes: 0 done, 1 found a difference or a failed check, 2 wrong usage or configuration, 3 a service
 could not be reached, 130 interrupted.
@@ -13,6 +13,9 @@ from typing import NoReturn
 import click
 
 from core.storage import StorageConfigError, StorageError, StoreUnreachableError
+from infra.command_group import Group
+from infra.command_name import COMMAND
+from infra.completion import COMPLETE_VARIABLE
 from infra.errors import InfraError, UnreachableError, UsageError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -20,19 +23,22 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 #: The module of each command, which is imported only when the command is used.
 _COMMANDS = {
     "check": "infra.check.command:check",
+    "completion": "infra.completion:completion",
     "copy": "infra.copy.command:copy",
     "deployer": "infra.deployer.command:deployer",
     "down": "infra.local.down:down",
     "drift": "infra.drift.command:drift",
     "env": "infra.env.command:env",
     "init": "infra.init:init",
+    "new": "infra.new.command:new",
     "rotate": "infra.rotate.command:rotate",
+    "status": "infra.status.command:status",
     "store": "infra.local.command:store",
     "up": "infra.local.lifecycle:up",
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_COMMANDS)
 
@@ -57,7 +63,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; print the message of an error on stderr."""
     try:
-        result = cli.main(arguments, prog_name="python -m infra", standalone_mode=False)
+        result = cli.main(arguments, prog_name=COMMAND, complete_var=COMPLETE_VARIABLE, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return UsageError.exit_code

@@ -19,8 +19,11 @@ from infra.config.environment import ConfigError, EnvironmentConfig
 from infra.config.identities import ROLES, Role
 from infra.config.identities import Identity as IdentityConfig
 from infra.config.load import parse
+from infra.env.outputs import ADOPTED, BUCKET_COMPONENT
+from infra.targets import state
 from infra.targets.options import Options, error_hook
 from infra.targets.program import Access, BucketResources, TargetProgram, load_program
+from infra.targets.registry import TARGETS
 
 _TYPE = "mpr-storage:index:"
 
@@ -31,10 +34,10 @@ class Bucket(pulumi.ComponentResource):
     name: pulumi.Output[str]
 
     def __init__(self, name: str, program: TargetProgram, role: Role, options: Options) -> None:
-        super().__init__(f"{_TYPE}Bucket", name, None, pulumi.ResourceOptions(parent=options.parent))
+        super().__init__(BUCKET_COMPONENT, name, None, pulumi.ResourceOptions(parent=options.parent))
         self.parts: BucketResources = program.bucket(role, options.below(self))
         self.name = pulumi.Output.from_input(self.parts.name)
-        self.register_outputs({"name": self.name})
+        self.register_outputs({"name": self.name} | ({ADOPTED: True} if options.adopted else {}))
 
 
 class Identity(pulumi.ComponentResource):
@@ -84,9 +87,15 @@ class Storage(pulumi.ComponentResource):
         """
         config = args if isinstance(args, EnvironmentConfig) else _parse(name, args)
         super().__init__(f"{_TYPE}Storage", name, None, opts)
-        options = Options(config, self, error_hook(config))
+        last = state.read() if TARGETS[config.target].is_cloud else state.State()
+        adopted = {role: config.adopt or config.bucket(role).name in last.adopted for role in ROLES}
+        # What all buckets depend on, such as a KMS key, is kept with an adopted bucket.
+        options = Options(config, self, error_hook(config), last).of_bucket(adopted=any(adopted.values()))
         program = load_program(config.target)(config, options)
-        self.buckets = {role: Bucket(naming.bucket(name, role), program, role, options) for role in ROLES}
+        self.buckets = {
+            role: Bucket(naming.bucket(name, role), program, role, options.of_bucket(adopted=adopted[role]))
+            for role in ROLES
+        }
         self.members = {
             identity.name: Identity(f"mpr-{name}-{identity.name}", program, identity, self.buckets, options)
             for identity in config.identities

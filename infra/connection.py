@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from infra.command_name import COMMAND
 from infra.config.environment import EMBEDDED
 from infra.config.secrets import Secrets
 from infra.errors import UnreachableError, UsageError
 from infra.stores.store import Store
 
-_NOT_RUNNING = "the embedded store is not running; start it with `python -m infra store start` (or `make up`)"
+_NOT_RUNNING = f"the embedded store is not running; start it with `{COMMAND} store start` (or `make up`)"
 _NO_ADMIN = (
     "no admin keys for {endpoint}: set MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY in the "
     "environment, or the secrets mpr-storage:adminAccessKeyId and mpr-storage:adminSecretAccessKey "

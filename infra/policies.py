@@ -65,7 +65,8 @@ def policy(
         statements.append(allow(_named(_OBJECT_ACTIONS, rights), objects))
     if encryption_key:
         rights = frozenset[str]().union(*identity.rights.values())
-        statements.append(allow(_named(_KEY_ACTIONS, rights), [encryption_key]))
+        use = allow(_named(_KEY_ACTIONS, rights), [encryption_key])
+        statements.append(use | {"Condition": _only_through_s3(encryption_key)})
     for statement in statements:
         statement["Action"] = [(rename or {}).get(action, action) for action in statement["Action"]]
     return {"Version": "2012-10-17", "Statement": statements}
@@ -89,6 +90,16 @@ def _on_bucket(rights: frozenset[str], arn: str, prefixes: tuple[str, ...]) -> l
     others = [name for name in names if name != _LIST and name not in _WHOLE_BUCKET_ONLY]
     listing = [allow([_LIST], [arn]) | {"Condition": below}] if _LIST in names else []
     return [*listing, allow(others, [arn])] if others else listing
+
+
+def _only_through_s3(encryption_key: str) -> dict[str, Any]:
+    """Return the condition that S3 uses the key for the identity: a request of the identity to KMS is refused.
+
+    AWS sets the condition key (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html). Its
+    value ends in the DNS suffix of the partition, such as amazonaws.com or amazonaws.com.cn: hence the wildcard.
+    """
+    region = encryption_key.split(":")[3]
+    return {"StringLike": {"kms:ViaService": [f"s3.{region}.*"]}}
 
 
 def _named(actions: Mapping[str, Iterable[str]], rights: Iterable[str]) -> list[str]:

@@ -1,12 +1,19 @@
-"""Atomic writes of files that hold secrets, with mode 0600 from the first byte."""
+"""Files that hold secrets, with mode 0600 from the first byte, written atomically; folders with mode 0700."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from infra.errors import UsageError
+
 _PRIVATE = 0o600
+_PRIVATE_FOLDER = 0o700
 
 
 def write(path: Path, text: str) -> None:
@@ -15,6 +22,27 @@ def write(path: Path, text: str) -> None:
     Raises:
         OSError: the folder cannot be written; the temporary file is removed.
     """
+    with _temporary(path, text) as temporary:
+        temporary.replace(path)
+
+
+def write_once(path: Path, text: str) -> Path:
+    """Write the file unless it exists; return its path. Of two processes at once, the first one's text stays.
+
+    Raises:
+        UsageError: its folder cannot be created.
+        OSError: the file cannot be written; the temporary file is removed.
+    """
+    if not path.exists():
+        make_folders(path.parent)
+        with _temporary(path, text) as temporary, suppress(FileExistsError):
+            os.link(temporary, path)  # in contrast to a rename, it replaces no file
+    return path
+
+
+@contextmanager
+def _temporary(path: Path, text: str) -> Iterator[Path]:
+    """Write the text to a temporary file beside `path`, and remove that file at the end."""
     # The name ends like that of the file, so that git ignores it by the same pattern.
     temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
     # O_EXCL refuses an existing file or link. The mode is given here, because others could open the file before a
@@ -25,15 +53,49 @@ def write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        temporary.replace(path)
-    except BaseException:  # also KeyboardInterrupt: the temporary file holds the secret
+        yield temporary
+    finally:  # also after KeyboardInterrupt: the temporary file holds the secret
         temporary.unlink(missing_ok=True)
-        raise
 
 
-def write_once(path: Path, text: str) -> Path:
-    """Write the file unless it exists; return its path."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write(path, text)
-    return path
+def make_folders(*paths: Path) -> None:
+    """Create each folder and its missing parents with mode 0700, whatever the umask.
+
+    If a folder exists, the permissions of other users are removed from it. A symbolic link is left as it is: the
+    user chose the folder that it points to, and may share that one.
+
+    Raises:
+        UsageError: a folder cannot be created, or is not writable.
+    """
+    for path in paths:
+        try:
+            _create(path)
+            if not path.is_symlink():
+                _narrow(path)
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise UsageError(
+                f"the folder {path} cannot be used: {error.strerror}. It is for private files: it must be a folder"
+                " that belongs to you and that you may write"
+            ) from error
+
+
+def _create(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        _create(folder.parent)
+    try:
+        folder.mkdir(_PRIVATE_FOLDER)
+    except FileExistsError:
+        if not folder.is_dir():  # another process did not create it meanwhile
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+    else:
+        folder.chmod(_PRIVATE_FOLDER)  # the umask may have removed permissions of the user
+
+
+def _narrow(folder: Path) -> None:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & ~_PRIVATE_FOLDER:
+        folder.chmod(mode & _PRIVATE_FOLDER)

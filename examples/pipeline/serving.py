@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from examples.pipeline.errors import UsageError
+from examples.pipeline.guard import Guard
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -25,7 +26,7 @@ def serve(app: FastAPI, port: int) -> None:
         UsageError: the port is taken.
     """
     with listener(port) as bound:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run(sockets=[bound])
+        uvicorn.Server(uvicorn.Config(Guard(app), log_level="warning", lifespan="off")).run(sockets=[bound])
 
 
 def listener(port: int) -> socket.socket:

@@ -6,13 +6,14 @@ import json
 import os
 import urllib.error
 import urllib.request
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.storage import (
     BUCKET_IN,
@@ -37,15 +38,13 @@ _PAGE = Path(__file__).with_name("page")
 _EXPIRES = 3600
 
 app = FastAPI(title="Frames and overlays", docs_url=None, redoc_url=None, openapi_url=None)
-# A page of somebody else's, whose name they let point to this machine, is not answered.
-app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])
 app.mount("/page", StaticFiles(directory=_PAGE), name="page")
 
 
 @app.get("/", include_in_schema=False)
 def index() -> FileResponse:
     """The page."""
-    return FileResponse(_PAGE / "index.html")
+    return FileResponse(_PAGE / "index.html", headers={"Content-Security-Policy": _content_security_policy()})
 
 
 @app.get("/api/chunks")
@@ -104,6 +103,25 @@ def explain(_request: Request, error: Exception) -> JSONResponse:
     """A failure as one sentence, for the page to show."""
     code = 404 if isinstance(error, ObjectNotFoundError) else 400 if isinstance(error, LayoutError) else 503
     return JSONResponse({"detail": str(error)}, code)
+
+
+@cache
+def _content_security_policy() -> str:
+    """Return what the page may load, its own files and images of the store, and where it may send: to the store.
+
+    https://developer.mozilla.org/docs/Web/HTTP/Guides/CSP
+    """
+    frames, uploads = (_origin(get_presigned_url(bucket, "x", 1)) for bucket in (BUCKET_OUT, BUCKET_IN))
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        f"img-src data: {frames}; connect-src 'self' {uploads}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _told(one: Checkpoint) -> dict[str, Any]:

@@ -10,14 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.check.runner import Finding, run
+from infra.command_name import COMMAND
 from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
 from infra.env import files, key_info
+from infra.environment_argument import ENVIRONMENT
 from infra.errors import InfraError
 
 
 @click.command()
-@click.argument("environment", default="local")
+@click.argument("environment", default="local", type=ENVIRONMENT)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(environment: str, *, as_json: bool) -> None:
     """Check that each identity has exactly its permissions.
@@ -65,7 +67,7 @@ def _warn_of_old_keys(config: EnvironmentConfig) -> None:
         if days is not None and days > config.max_key_age_days:
             click.echo(
                 f"warning: the key of {name} is {days} days old, more than the {config.max_key_age_days} of "
-                f"maxKeyAgeDays: `python -m infra rotate {config.environment} {name}`",
+                f"maxKeyAgeDays: `{COMMAND} rotate {config.environment} {name}`",
                 err=True,
             )
 

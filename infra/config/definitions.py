@@ -146,7 +146,7 @@ CONFIGURATION = Section(
             build=_without_slash,
         ),
         "region": Text(
-            description="The region of the buckets, which requests are signed for; us-east-1 by default.",
+            description="The region of the buckets, which requests are signed for (stores: us-east-1).",
             pattern="[A-Za-z0-9-]{1,64}",
             check=region_problem,
         ),

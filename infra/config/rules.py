@@ -90,7 +90,5 @@ def _check_names(read: Reader, config: EnvironmentConfig, spec: TargetSpec) -> N
 
 
 def _check_adoption(read: Reader, config: EnvironmentConfig) -> None:
-    if config.adopt and config.disposable:
-        read.note("adopt", "excludes disposable: a bucket that was there before is never deleted")
     if config.adopt and not (config.bucket_in.name and config.bucket_out.name):
         read.note("adopt", "needs buckets.in.name and buckets.out.name, the buckets to take over")

@@ -1,7 +1,8 @@
 """The access keys of a stack's configuration: the administrator's, and externally managed ones.
 
-They come from the environment, or else from secret stack configuration. They are read where they are needed and
-never become part of a resource, so that no state file holds them.
+They come from the environment, or else from secret stack configuration. They are read where they are needed, and
+no resource of the program has them as a property. Keys from the environment are therefore in no state file. Keys
+from the configuration are, encrypted: Pulumi keeps it as inputs of the default provider (docs/security.md).
 """
 
 from __future__ import annotations

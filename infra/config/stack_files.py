@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 #: The project's root: Pulumi.yaml, environments/ and .local/ are here.
@@ -16,3 +17,15 @@ def path(environment: str, folder: Path | None = None) -> Path:
     """Return the path of an environment's file, relative to the current folder if it is below that."""
     file = (folder or ENVIRONMENTS) / f"Pulumi.{environment}.yaml"
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+
+
+def environment_in(file_name: str) -> str | None:
+    """Return the name of the environment in the name of a stack file, or None if it is no name of one."""
+    match = re.fullmatch(r"Pulumi\.(.+)\.yaml", file_name)
+    return match and match[1]
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """Return the names of all environments, in order."""
+    files = (folder or ENVIRONMENTS).glob("Pulumi.*.yaml")
+    return sorted(filter(None, (environment_in(file.name) for file in files)))

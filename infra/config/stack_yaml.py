@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from infra.command_name import COMMAND
 from infra.config import stack_files
 from infra.config.environment import ConfigError
-from infra.config.reader import Reader, nearest
+from infra.config.reader import Reader, close, nearest
 from infra.config.stack_files import NAMESPACE
 from infra.targets.registry import TARGETS
 
@@ -54,11 +57,23 @@ def read(environment: str, folder: Path | None = None) -> Reader:
         ConfigError: there is no such environment, or its file holds no configuration.
     """
     file = stack_files.path(environment, folder)
-    content = _content(file, environment)
+    return _settings(_content(file, environment), str(file))
+
+
+def parse(text: str, source: str) -> Reader:
+    """Return the settings in the text of a stack file, as `read` does.
+
+    Raises:
+        ConfigError: the text holds no configuration.
+    """
+    return _settings(yaml.load(text, _Loader), source)  # noqa: S506  # a subclass of SafeLoader
+
+
+def _settings(content: Mapping[object, object], source: str) -> Reader:
     problems = [f"{key}: unknown key, {nearest(str(key), TOP_LEVEL)}" for key in content if key not in TOP_LEVEL]
     config = content.get("config")
     if not isinstance(config, dict):
-        raise ConfigError(str(file), [*problems, "must hold a mapping under `config:`"])
+        raise ConfigError(source, [*problems, "must hold a mapping under `config:`"])
     reader = Reader({}, problems=problems, is_file=True)
     names = {key: _setting(reader, str(key)) for key in config}
     reader.values = {name: config[key] for key, name in names.items() if name is not None}
@@ -70,11 +85,16 @@ def _content(file: Path, environment: str) -> dict[object, object]:
         with file.open("rb") as stream:
             content = yaml.load(stream, _Loader)  # noqa: S506  # a subclass of SafeLoader
     except FileNotFoundError:
-        names = ", ".join(sorted(path.name[7:-5] for path in file.parent.glob("Pulumi.*.yaml"))) or "none"
-        raise ConfigError(str(file), [f"there is no environment {environment!r}; there are: {names}"]) from None
+        raise ConfigError(str(file), [_unknown(environment, stack_files.names(file.parent))]) from None
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a number that is none
         raise ConfigError(str(file), [f"cannot be read: {' '.join(str(error).split())}"]) from error
     return content if isinstance(content, dict) else {}
+
+
+def _unknown(environment: str, names: list[str]) -> str:
+    """Return the problem of an environment without a file."""
+    others = f"there are: {', '.join(names) or 'none'}; `{COMMAND} new {shlex.quote(environment)}` creates one"
+    return f"there is no environment {environment!r}; {close(environment, names) or others}"
 
 
 def _setting(reader: Reader, key: str) -> str | None:

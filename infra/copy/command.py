@@ -14,12 +14,13 @@ from infra.copy.mirror import Mirror, Result
 from infra.copy.plan import Plan, make_plan
 from infra.copy.progress import shown
 from infra.copy.side import Side
+from infra.environment_argument import ENVIRONMENT
 from infra.errors import InfraError
 
 
 @click.command()
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
+@click.argument("source", metavar="FROM", type=ENVIRONMENT)
+@click.argument("target", metavar="TO", type=ENVIRONMENT)
 @click.option("--dry-run", is_flag=True, help="Only show what would be copied.")
 @click.option("--yes", is_flag=True, help="Copy without asking.")
 @click.option("--overwrite", is_flag=True, help="Replace what has other content at TO under the same key.")

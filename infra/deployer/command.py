@@ -7,23 +7,35 @@ from importlib import import_module
 
 import click
 
+from infra.command_name import COMMAND
+from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
+from infra.deployer.boundary import boundary as boundary_policy
 from infra.deployer.policy import policy
+from infra.environment_argument import ENVIRONMENT
 from infra.errors import UsageError
-from infra.policies import length
+from infra.policies import Policy, length
 from infra.targets.registry import TARGETS
 
 #: The characters that a managed policy of AWS may have, without white space
 #: (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 _MAXIMUM = 6144
+_UNBOUNDED = (
+    "{environment} has no permissionsBoundary: a deployer with this policy can give its identities any "
+    "permission, and so become administrator of the account. `{command} deployer {environment} --boundary` "
+    "prints a permissions boundary; docs/deployers.md says how to set it"
+)
 
 
 @click.command()
-@click.argument("environment")
+@click.argument("environment", type=ENVIRONMENT)
 @click.option(
     "--account", default="*", help="The ID of the AWS account; by default, the policy is valid in any account."
 )
-def deployer(environment: str, account: str) -> None:
+@click.option(
+    "--boundary", is_flag=True, help="Print the permissions boundary for the environment's identities instead."
+)
+def deployer(environment: str, account: str, *, boundary: bool) -> None:
     """Print the least-privilege AWS policy for the deployment of the environment.
 
     Generated from the environment's own program, which is run without AWS. For the other clouds, see
@@ -34,12 +46,18 @@ def deployer(environment: str, account: str) -> None:
         raise UsageError(
             f"{environment} is on target {config.target}: see docs/deployers.md for the permissions to deploy it"
         )
-    # Imported here, because no other command needs Pulumi and its AWS provider.
-    resources = import_module("infra.deployer.record").resources(config)
-    document = policy(config, resources, account)
+    document = boundary_policy(config, account) if boundary else _deployment_policy(config, account)
     click.echo(json.dumps(document, indent=2))
     if (characters := length(document)) > _MAXIMUM:
         click.echo(
             f"this policy has {characters} characters, and a managed policy may have {_MAXIMUM}: split it in two",
             err=True,
         )
+    if not (boundary or config.permissions_boundary):
+        click.echo(_UNBOUNDED.format(command=COMMAND, environment=environment), err=True)
+
+
+def _deployment_policy(config: EnvironmentConfig, account: str) -> Policy:
+    # Imported here, because no other command needs Pulumi and its AWS provider.
+    resources = import_module("infra.deployer.record").resources(config)
+    return policy(config, resources, account)

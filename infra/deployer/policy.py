@@ -11,6 +11,11 @@ from infra.deployer.actions import ACTIONS, BOUNDED, CREATE_KEY, EMPTY_BUCKET, S
 from infra.errors import InfraError
 from infra.policies import Policy, allow
 from infra.targets.aws.partition import partition_of
+from infra.targets.aws.rules import RANDOM_SUFFIX
+
+#: What Pulumi adds to a name that is not configured: a hyphen and seven digits. In a policy, ``?`` is one
+#: character, so that mpr-prod-in-??????? does not match mpr-prod-in-in-1a2b3c4, a bucket of environment `prod-in`.
+GENERATED = "-" + "?" * (RANDOM_SUFFIX - 1)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,6 @@ def _arns(config: EnvironmentConfig, resources: Iterable[Resource], account: str
     for resource in resources:
         if resource.type in formats:
             kind, start, property_ = formats[resource.type]
-            # A generated name is that of the resource, a hyphen and seven digits.
-            end = resource.inputs.get(property_) or f"{resource.name}-*" if property_ else ""
+            end = resource.inputs.get(property_) or f"{resource.name}{GENERATED}" if property_ else ""
             arns.setdefault(kind, []).append(f"{start}{end}")
     return {kind: sorted(kind_arns) for kind, kind_arns in arns.items()}

@@ -15,12 +15,13 @@ from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
 from infra.drift import cloud, deployment, store
 from infra.drift.difference import Difference
+from infra.environment_argument import ENVIRONMENT
 from infra.errors import InfraError
 from infra.targets.registry import TARGETS
 
 
 @click.command()
-@click.argument("environment", default="local")
+@click.argument("environment", default="local", type=ENVIRONMENT)
 @click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
 def drift(environment: str, *, as_json: bool) -> None:
     """Compare an environment with what its stack says, and change nothing.

@@ -32,7 +32,7 @@ class Deployment:
 def find(plan: Plan) -> Deployment:
     """Return what is deployed of an environment on a store."""
     environment = plan.config.environment
-    pulumi = engine.find()
+    pulumi = engine.find_with_state()
     deployed = stack.find(pulumi, environment) if pulumi else None
     if pulumi is None or deployed is None:
         return Deployment(None, dict(_in_env_files(plan)), repair_of(environment, None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from infra.command_name import COMMAND
 from infra.local.engine import Engine
 
 #: Values of `Difference.wanted` and `Difference.actual`.
@@ -55,6 +56,6 @@ class Repair(NamedTuple):
 def repair_of(environment: str, pulumi: Engine | None) -> Repair:
     """Return the commands for an environment that this engine deployed, or `init`."""
     if pulumi is None:
-        return Repair(f"python -m infra init {environment}", f"python -m infra init {environment}")
-    deploy = f"python -m infra up {environment}" if pulumi.own_state else f"pulumi up -s {environment} --refresh"
-    return Repair(deploy, f"python -m infra env {environment} --write")
+        return Repair(f"{COMMAND} init {environment}", f"{COMMAND} init {environment}")
+    deploy = f"{COMMAND} up {environment}" if pulumi.own_state else f"pulumi up -s {environment} --refresh"
+    return Repair(deploy, f"{COMMAND} env {environment} --write")

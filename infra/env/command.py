@@ -1,4 +1,4 @@
-"""`python -m infra env`: convert env files to other formats, compare them with the stack, write them from it."""
+"""`python -m infra env`: convert env files to other formats, compare them with what is deployed, write them."""
 
 from __future__ import annotations
 
@@ -12,29 +12,35 @@ import click
 
 from core.storage._internal import endpoint_problem
 from infra import private_file
+from infra.command_name import COMMAND
 from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
-from infra.env import compare, files, formats, stack
+from infra.env import compare, deployed, files, formats, stack
 from infra.env.identity_settings import IdentitySettings
+from infra.environment_argument import ENVIRONMENT, IDENTITY
 from infra.errors import InfraError, UsageError
+from infra.local.environment_lock import environment_lock
+from infra.targets.registry import TARGETS
+
+_INIT_WRITES = f"`{COMMAND} init {{}}` writes it without Pulumi, with a new access key"
 
 
 @click.command()
-@click.argument("environment", default="local")
+@click.argument("environment", default="local", type=ENVIRONMENT)
 @click.option(
     "--format", "name", type=click.Choice(list(formats.FORMATS)), help="Print the env file in this format."
 )
-@click.option("--identity", help="With --format: the identity whose env file is converted.  [default: app]")
+@click.option(
+    "--identity", type=IDENTITY, help="With --format: the identity whose env file is converted.  [default: app]"
+)
 @click.option(
     "--endpoint", metavar="URL", help="With --format: the store's address for the program that reads the output."
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), help="With --format: write this file, mode 0600, not stdout."
 )
-@click.option(
-    "--check", is_flag=True, help="Compare the env files with the deployed stack; exits 1 if they differ."
-)
-@click.option("--write", is_flag=True, help="Write the env files of all identities from the deployed stack.")
+@click.option("--check", is_flag=True, help="Compare the env files with what is deployed; exits 1 if they differ.")
+@click.option("--write", is_flag=True, help="Write the env files of all identities from what is deployed.")
 @click.option("--json", "as_json", is_flag=True, help="With --check or --write: print JSON.")
 def env(  # noqa: PLR0913  # one for each option
     environment: str,
@@ -52,6 +58,9 @@ def env(  # noqa: PLR0913  # one for each option
     --format converts the env file on disk, or if there is none the outputs of the deployed stack, for another
     tool. github-actions hides the keys in the log and adds the variables to the file that GITHUB_ENV
     names. Secrets are never printed on a terminal, and --check prints only names of variables.
+
+    What is deployed is what the stack says. For an environment that `init` made, --check asks the store, and
+    --write writes files again whose access key is still in an env file here.
     """
     if [bool(name), check, write].count(True) != 1:
         raise click.UsageError("say one of --format, --check and --write")
@@ -63,26 +72,29 @@ def env(  # noqa: PLR0913  # one for each option
     if check:
         _check(config, as_json=as_json)
     elif write:
-        _write(environment, as_json=as_json)
+        with environment_lock(config, "env --write"):
+            _write(config, as_json=as_json)
     else:
         _convert(name or "", _with_endpoint(endpoint, _settings(config, identity or "app")), output)
 
 
 def _check(config: EnvironmentConfig, *, as_json: bool) -> None:
-    comparisons = list(compare.compare(config.environment, config.names, stack.read(config.environment)))
+    comparisons = list(compare.compare(config.environment, config.names, deployed.read(config)))
     if as_json:
         click.echo(json.dumps([comparison.as_dict() for comparison in comparisons]))
     else:
         click.echo("\n".join(map(str, comparisons)))
     if differing := sum(bool(comparison.reasons) for comparison in comparisons):
-        raise InfraError(f"{differing} of {len(comparisons)} env files differ from the deployed stack")
+        raise InfraError(f"{differing} of {len(comparisons)} env files differ from what is deployed")
 
 
-def _write(environment: str, *, as_json: bool) -> None:
-    deployed = stack.read(environment)
+def _write(config: EnvironmentConfig, *, as_json: bool) -> None:
+    environment, state = config.environment, deployed.read(config)
+    without_key = [name for name, known in state.settings.items() if state.by_init and not known.access_key_id]
     texts = {
-        files.path(environment, name): files.render(settings, environment, name, deployed.keys.get(name))
-        for name, settings in deployed.settings.items()
+        files.path(environment, name): files.render(known, environment, name, state.keys.get(name))
+        for name, known in state.settings.items()
+        if name not in without_key
     }
     files.require_writable(texts)
     outcomes = {}
@@ -92,6 +104,12 @@ def _write(environment: str, *, as_json: bool) -> None:
             click.echo(f"env file {file.name}: {outcomes[file.name]}")
     if as_json:
         click.echo(json.dumps(outcomes))
+    if without_key:
+        raise InfraError(
+            f"the env file of {', '.join(without_key)} was not written: no file here holds an access key that the "
+            "store accepts, and a store does not show a secret access key again; "
+            f"`{COMMAND} init {environment}` makes a new one"
+        )
 
 
 def _settings(config: EnvironmentConfig, identity: str) -> IdentitySettings:
@@ -101,14 +119,15 @@ def _settings(config: EnvironmentConfig, identity: str) -> IdentitySettings:
     if file.exists():
         return IdentitySettings(config.environment, identity, files.load(file, config.environment))
     try:
-        deployed = stack.read(config.environment).settings
+        settings = stack.read(config.environment).settings
     except InfraError as error:
-        raise type(error)(f"{files.short(file)} is missing, and {error}") from error
-    if identity not in deployed:
+        hint = "" if TARGETS[config.target].is_cloud else f"; {_INIT_WRITES.format(config.environment)}"
+        raise type(error)(f"{files.short(file)} is missing, and {error}{hint}") from error
+    if identity not in settings:
         raise InfraError(
             f"identity {identity} is not deployed yet; `pulumi up -s {config.environment}` deploys it"
         )
-    return IdentitySettings(config.environment, identity, deployed[identity])
+    return IdentitySettings(config.environment, identity, settings[identity])
 
 
 def _with_endpoint(endpoint: str | None, identity: IdentitySettings) -> IdentitySettings:

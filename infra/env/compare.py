@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from core.storage import StorageConfigError
 from core.storage.settings import Settings, read_env_file
+from infra.command_name import COMMAND
 from infra.env import files
 from infra.env.stack import Stack
 
-_WRITE = "`python -m infra env {environment} --write` writes it"
-_MOVE = f"move it away, then {_WRITE}"
+#: What writes a file and deploys its identity: of a stack, of an environment that `init` made, and of one whose
+#: access key is in no file.
+_BY_PULUMI = {
+    "write": "`{command} env {environment} --write` writes it",
+    "deploy": "`pulumi up -s {environment}` deploys it",
+}
+_BY_INIT = {
+    "write": _BY_PULUMI["write"],
+    "deploy": "`{command} init {environment}` deploys it",
+}
+_WITHOUT_KEY = {
+    "write": "`{command} init {environment}` writes it, with a new access key if no file here holds one",
+    "deploy": _BY_INIT["deploy"],
+}
+_WRITE, _MOVE = "{write}", "move it away, then {write}"
 
 #: Why a file differs, in words, and what to do. The first reason of a file decides what to do.
 _REASONS = {
-    "undeployed": ("its identity is not deployed", "`pulumi up -s {environment}` deploys it"),
+    "undeployed": ("its identity is not deployed", "{deploy}"),
     "missing": ("is missing", _WRITE),
     "unreadable": ("cannot be read", _MOVE),
     "foreign": ("was not made by mpr-storage", _MOVE),
@@ -39,6 +53,8 @@ class FileComparison:
     reasons: tuple[str, ...] = ()
     #: Names of the variables that differ.
     variables: tuple[str, ...] = ()
+    #: What writes the file, and deploys its identity.
+    commands: Mapping[str, str] = field(default_factory=lambda: _BY_PULUMI)
 
     def __str__(self) -> str:
         """Return a sentence with what to do."""
@@ -55,7 +71,13 @@ class FileComparison:
     @property
     def next_step(self) -> str | None:
         """Return what to do, with the command."""
-        return _REASONS[self.reasons[0]][1].format(environment=self.environment) if self.reasons else None
+        if not self.reasons:
+            return None
+        commands = {
+            name: text.format(command=COMMAND, environment=self.environment)
+            for name, text in self.commands.items()
+        }
+        return _REASONS[self.reasons[0]][1].format(environment=self.environment, **commands)
 
     @property
     def must_be_moved(self) -> bool:
@@ -82,9 +104,13 @@ def compare(environment: str, identities: Iterable[str], stack: Stack) -> Iterat
 
 def compare_file(environment: str, identity: str, stack: Stack) -> FileComparison:
     """Compare the env file of one identity."""
-    file = files.path(environment, identity)
-    reasons, variables = _differences(file, stack.settings.get(identity), stack.updated)
-    return FileComparison(environment, identity, files.short(file), tuple(reasons), tuple(variables))
+    file, deployed = files.path(environment, identity), stack.settings.get(identity)
+    reasons, variables = _differences(file, deployed, stack.updated)
+    result = FileComparison(environment, identity, files.short(file), tuple(reasons), tuple(variables))
+    if not stack.by_init:
+        return result
+    has_key = deployed is not None and deployed.access_key_id is not None
+    return replace(result, commands=_BY_INIT if has_key and not result.must_be_moved else _WITHOUT_KEY)
 
 
 def _differences(file: Path, deployed: Settings | None, updated: datetime | None) -> tuple[list[str], list[str]]:

@@ -15,6 +15,7 @@ from core.storage import StorageConfigError
 from core.storage._internal import env_file_permissions, render_env_file
 from core.storage.settings import Settings, read_env_file
 from infra import private_file
+from infra.command_name import COMMAND
 from infra.config import stack_files
 from infra.config.slots import SLOTS, Slot, Slots
 from infra.env import key_info
@@ -68,7 +69,7 @@ def load(file: Path, environment: str) -> Settings:
     """
     if not file.exists():
         raise UsageError(
-            f"{short(file)} is missing; create it with `python -m infra up {environment}` or "
+            f"{short(file)} is missing; create it with `{COMMAND} up {environment}` or "
             f"`pulumi up -s {environment}`"
         )
     try:
@@ -93,6 +94,20 @@ def access_key(file: Path) -> Keys | None:
     return Keys(settings.access_key_id, settings.secret_access_key)
 
 
+def credential(file: Path) -> str | None:
+    """Return the access key ID in an env file, or the ARN of its role; None if it has neither or is not valid."""
+    try:
+        settings = Settings.from_env(read_env_file(file))
+    except StorageConfigError:
+        return None
+    return settings.access_key_id or settings.role_arn
+
+
+def all_of(main: Path) -> list[Path]:
+    """Return the paths of the env files that an identity may have: its own, and one for each slot."""
+    return [main, *(slot_file(main, slot) for slot in SLOTS)]
+
+
 def access_key_in(main: Path, slot: Slot) -> StoredKey | None:
     """Return the access key of a slot, from the identity's env file or from that of the slot."""
     for file in (main, slot_file(main, slot)):
@@ -113,7 +128,7 @@ def require_private(file: Path) -> None:
     status, message = env_file_permissions(str(short(file)))
     if status != "ok":
         raise UsageError(
-            f"{message}; if another user may have read the access key, replace it with `python -m infra rotate`"
+            f"{message}; if another user may have read the access key, replace it with `{COMMAND} rotate`"
         )
 
 
@@ -152,7 +167,7 @@ def write(file: Path, text: str) -> bool:
         UsageError: the folder cannot be written, or the file was edited by hand.
     """
     require_writable([file])
-    if file.exists() and file.read_bytes() == text.encode():
+    if not would_change(file, text):
         file.chmod(_PRIVATE)
         return False
     try:
@@ -169,12 +184,23 @@ def write_all(environment: str, identity: str, slots: Slots, texts: Mapping[Slot
     be read again. Return by file whether its content changed.
     """
     main = path(environment, identity)
-    wanted = {main if slot == slots.current else slot_file(main, slot): text for slot, text in texts.items()}
-    changed = {file: write(file, wanted[file]) for file in sorted(wanted, key=lambda file: file == main)}
+    wanted = by_file(main, slots, texts)
+    changed = {file: write(file, text) for file, text in wanted.items()}
     for file in (slot_file(main, slot) for slot in SLOTS):
         if file not in wanted:
             remove(file)
     return changed
+
+
+def by_file(main: Path, slots: Slots, texts: Mapping[Slot, str]) -> dict[Path, str]:
+    """Return the texts of an identity's slots by the env file that holds each, its own file last."""
+    ordered = sorted(texts.items(), key=lambda entry: entry[0] == slots.current)
+    return {main if slot == slots.current else slot_file(main, slot): text for slot, text in ordered}
+
+
+def would_change(file: Path, text: str) -> bool:
+    """Return whether writing this text would change the content of an env file."""
+    return not file.exists() or file.read_bytes() != text.encode()
 
 
 def require_writable(files: Iterable[Path]) -> None:

@@ -19,13 +19,15 @@ from infra.local.engine import Engine
 
 @dataclass(frozen=True)
 class Stack:
-    """The outputs of the last update."""
+    """The outputs of the last update, or what else says what is deployed."""
 
     #: By identity.
     settings: Mapping[str, Settings]
     updated: datetime | None
     #: The primary access key of each identity.
     keys: Mapping[str, KeyInfo] = field(default_factory=dict)
+    #: True: `init` deployed it, and this is what the store and the env files say, see `infra.env.deployed`.
+    by_init: bool = False
 
 
 def read(environment: str) -> Stack:

@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from infra.command_group import Group
+from infra.command_name import COMMAND
 from infra.local import store as embedded
 from infra.local.folder import StoreFolder
 from infra.local.store import EmbeddedStore
@@ -24,7 +26,7 @@ _BLOCK = 512  # bytes: the unit of st_blocks
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 
 
-@click.group("store")
+@click.group("store", cls=Group)
 def store() -> None:
     """The embedded store: an S3 server on this machine, for this user alone."""
 
@@ -41,6 +43,26 @@ def start(root: Path | None, *, as_json: bool) -> None:
         running = embedded.start(root, report=lambda message: click.echo(message, err=True))
         sentence = "the store runs"
     _print(as_json, _facts(running), f"{sentence} at {running.endpoint} (process {running.pid})")
+
+
+@store.command("console")
+@as_json
+@click.pass_obj
+def console(root: Path | None, *, as_json: bool) -> None:
+    """Start the store with SeaweedFS' administration page, and print its URL and the file of its password.
+
+    The page can read, change and delete every bucket, object and access key. A store that runs without it is
+    restarted. To turn it off: `store stop`, and `store start`.
+    """
+    found = embedded.start_console(root, report=lambda message: click.echo(message, err=True))
+    facts = {"url": found.url, "user": found.user, "password_file": str(found.password_file)}
+    sentences = (
+        f"the console runs at {found.url} and can read and delete everything in the store\n"
+        f"  user      {found.user}\n"
+        f"  password  in the file {found.password_file}\n"
+        f"to turn it off: {COMMAND} store stop && {COMMAND} store start"
+    )
+    _print(as_json, facts, sentences)
 
 
 @store.command("stop")
@@ -63,6 +85,8 @@ def status(root: Path | None, *, as_json: bool) -> int:
     facts: dict[str, Any] = {"running": False}
     if running and server:
         facts = {**_facts(running), "uptime_seconds": max(0, int(time.time() - server.since))}
+        if console := embedded.find_console(root):
+            facts["console"] = console.url
     if folder.data.exists():
         facts["data_bytes"] = _disk_usage(folder.data)
         facts["free_bytes"] = shutil.disk_usage(folder.data).free
@@ -82,13 +106,15 @@ def _facts(running: EmbeddedStore) -> dict[str, Any]:
 def _sentences(facts: Mapping[str, Any]) -> str:
     from rich.filesize import decimal  # noqa: PLC0415  # the other commands need no sizes
 
-    lines = ["the store is not running: `python -m infra store start` starts it"]
+    lines = [f"the store is not running: `{COMMAND} store start` starts it"]
     if facts["running"]:
         lines = [
             f"the store runs at {facts['endpoint']}",
             f"  process  {facts['pid']}, for {timedelta(seconds=facts['uptime_seconds'])}",
             f"  key      {facts['access_key_id']}",
         ]
+    if "console" in facts:
+        lines.append(f"  console  {facts['console']}")
     if "data_bytes" in facts:
         lines.append(f"  data     {decimal(facts['data_bytes'])}, {decimal(facts['free_bytes'])} free on the disk")
     return "\n".join(lines)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from core.storage import get_s3_client
+from infra import leftover
 from infra.config.environment import EnvironmentConfig
-from infra.env import files
+from infra.env import contents as env_contents
+from infra.env.outputs import ADOPTED, BUCKET_COMPONENT
 from infra.local.engine import Engine
 from infra.plan import Plan
 from infra.stores import contents, origin
@@ -28,26 +27,39 @@ class Deletion:
     deleted: Mapping[str, Contents | None]
     #: Created before the environment, with the sentence to show.
     kept: Mapping[str, str]
+    #: The buckets in `deleted` that the configuration does not name any more.
+    left_behind: Collection[str] = ()
+    notice: str | None = None
 
 
-def look(config: EnvironmentConfig, plan: Plan | None, pulumi: Engine | None) -> Deletion:
+def look(
+    config: EnvironmentConfig, plan: Plan | None, pulumi: Engine | None, *, keep_buckets: bool = False
+) -> Deletion:
     """Count the contents of the environment's buckets.
 
     Args:
         config: the environment.
         plan: its plan on a store; None on a cloud target.
         pulumi: the engine, if there is one.
+        keep_buckets: whether all buckets are to stay.
 
     Raises:
         InfraError: the store or Pulumi's backend does not respond, or refuses.
     """
-    if plan is None:  # on a cloud target, `adopt` excludes `disposable`: the environment created its buckets
-        return Deletion(_in_cloud(config), {})
+    planned = _in_cloud(config, pulumi) if plan is None else _on_store(config, plan, pulumi)
+    if not keep_buckets:
+        return planned
+    staying = {name: f"bucket {name} stays{_held(counted, ' with')}" for name, counted in planned.deleted.items()}
+    return Deletion({}, {**planned.kept, **staying})
+
+
+def _on_store(config: EnvironmentConfig, plan: Plan, pulumi: Engine | None) -> Deletion:
     in_state = _in_state(pulumi, config.environment)
     configured = [bucket.name for bucket in (config.bucket_in, config.bucket_out) if bucket.name]
+    others = leftover.find(plan)
     deleted: dict[str, Contents | None] = {}
     kept: dict[str, str] = {}
-    for name in dict.fromkeys([*configured, *in_state]):
+    for name in dict.fromkeys([*configured, *in_state, *(others or ())]):
         counted = contents.count(plan.store, name)
         if counted is None:
             continue
@@ -55,19 +67,40 @@ def look(config: EnvironmentConfig, plan: Plan | None, pulumi: Engine | None) ->
             deleted[name] = counted
         else:
             kept[name] = origin.kept(name, counted, is_known=in_state.get(name) is not None)
-    return Deletion(deleted, kept)
+    return Deletion(deleted, kept, set(deleted) - set(configured), leftover.UNKNOWN if others is None else None)
 
 
-def sentences(config: EnvironmentConfig, planned: Deletion) -> Iterator[str]:
+def _in_cloud(config: EnvironmentConfig, pulumi: Engine | None) -> Deletion:
+    """Adopted buckets are kept: as the configuration says, or as the state says once it no longer does."""
+    counted = {bucket: number for (_, bucket), number in env_contents.count(config).items()}
+    adopted = set(counted) if config.adopt else _adopted(pulumi, config.environment)
+    kept = {
+        name: f"bucket {name} was there before this environment{_held(counted[name], ' and holds')}: it stays"
+        for name in counted
+        if name in adopted
+    }
+    return Deletion({name: number for name, number in counted.items() if name not in adopted}, kept)
+
+
+def _held(counted: Contents | None, verb: str) -> str:
+    return "" if counted is None else f"{verb} {counted}"
+
+
+def sentences(config: EnvironmentConfig, planned: Deletion, *, keep_buckets: bool = False) -> Iterator[str]:
     """Return the lines to show before the deletion."""
     yield f"this is deleted permanently from environment {config.environment}:"
     for name, counted in planned.deleted.items():
-        yield f"  bucket {name}: {'its objects could not be counted' if counted is None else counted}"
-    if TARGETS[config.target].is_cloud and not planned.deleted:
+        note = ", which the configuration no longer names" if name in planned.left_behind else ""
+        yield f"  bucket {name}{note}: {'its objects could not be counted' if counted is None else counted}"
+    if TARGETS[config.target].is_cloud and not planned.deleted and not planned.kept and not keep_buckets:
         yield "  its buckets: their objects could not be counted, because there is no env file"
     keys = "" if config.credentials == "static" else "access keys and "
     yield f"  the {keys}env files of {', '.join(config.names)}"
+    if keep_buckets and not planned.kept:
+        yield "its buckets stay"
     yield from planned.kept.values()
+    if planned.notice:
+        yield planned.notice
 
 
 def _in_state(pulumi: Engine | None, environment: str) -> dict[str, bool | None]:
@@ -79,19 +112,10 @@ def _in_state(pulumi: Engine | None, environment: str) -> dict[str, bool | None]
     return {output["name"]: output.get("created") for output in outputs}
 
 
-def _in_cloud(config: EnvironmentConfig) -> dict[str, Contents | None]:
-    """Count the contents of the buckets in the env files, each with an access key that may list it."""
-    counted: dict[str, Contents | None] = {}
-    for identity in config.names:
-        file = files.path(config.environment, identity)
-        if not file.exists():
-            continue
-        settings = files.load(file, config.environment)
-        for bucket in (settings.bucket_in, settings.bucket_out):
-            if bucket is None or counted.get(bucket):
-                continue
-            try:
-                counted[bucket] = contents.count_with(get_s3_client(settings), bucket)
-            except (ClientError, BotoCoreError):
-                counted[bucket] = None
-    return counted
+def _adopted(pulumi: Engine | None, environment: str) -> set[str]:
+    """Return the names of the adopted buckets in the state."""
+    if pulumi is None or pulumi.deployed(environment) is None:
+        return set()
+    buckets = [resource for resource in pulumi.resources(environment) if resource["type"] == BUCKET_COMPONENT]
+    outputs = [bucket.get("outputs") or {} for bucket in buckets]
+    return {output["name"] for output in outputs if output.get(ADOPTED)}

@@ -6,46 +6,59 @@ import sys
 
 import click
 
-from infra import plan
+from infra import leftover, plan
+from infra.command_name import COMMAND
 from infra.config import stack_files
 from infra.config.environment import EMBEDDED, EnvironmentConfig
 from infra.config.load import load_environment
 from infra.connection import connect
 from infra.env import files
+from infra.environment_argument import ENVIRONMENT
 from infra.errors import UsageError
 from infra.local import deletion, engine, store
 from infra.local.engine import Engine
-from infra.local.lifecycle import one_at_a_time, require_engine
+from infra.local.environment_lock import environment_lock
+from infra.local.lifecycle import require_engine
 from infra.stores import buckets
 from infra.stores.keys import identity_manager
 from infra.targets.registry import TARGETS
 
 
 @click.command()
-@click.argument("environment", default="local")
+@click.argument("environment", default="local", type=ENVIRONMENT)
 @click.option(
     "--delete", is_flag=True, help="Delete the buckets that the environment created, keys and env files."
 )
+@click.option(
+    "--keep-buckets", is_flag=True, help="With --delete: keep all buckets with their objects, delete the rest."
+)
 @click.option("--yes", is_flag=True, help="With --delete: do not ask. For scripts.")
-def down(environment: str, *, delete: bool, yes: bool) -> int:
+def down(environment: str, *, delete: bool, keep_buckets: bool, yes: bool) -> int:
     """Stop the embedded store. Buckets, keys and env files stay, and `up` starts it again with them.
 
     With --delete, print how many objects and bytes will be deleted, ask, and delete them: only in an environment
     that is `disposable: true`, and only buckets that it created. A bucket that existed before stays.
+
+    With --delete --keep-buckets, end any environment: delete its identities, access keys, env files and Pulumi
+    stack, and leave the buckets with their objects.
     """
+    if keep_buckets and not delete:
+        raise click.UsageError("--keep-buckets goes with --delete: without it, `down` deletes nothing")
     if yes and not delete:
         raise click.UsageError("--yes answers the question of --delete, and has no meaning without it")
     config = load_environment(environment)
     if delete:
-        _require_consent(config, yes=yes)
-    with one_at_a_time():
+        _require_consent(config, keep_buckets=keep_buckets, yes=yes)
+    with environment_lock(config, "down", stops_store=True):
+        config = load_environment(environment)
         if delete:
-            return _delete(config, yes=yes)
+            return _delete(config, keep_buckets=keep_buckets, yes=yes)
         _stop(config)
     return 0
 
 
 def _stop(config: EnvironmentConfig) -> None:
+    leftover.tell(config, click.echo)
     if config.endpoint != EMBEDDED:
         click.echo(
             f"{config.environment} is not on the embedded store, so there is nothing to stop; nothing was deleted"
@@ -56,37 +69,39 @@ def _stop(config: EnvironmentConfig) -> None:
         click.echo("the store was not running; buckets, keys and env files stay")
 
 
-def _require_consent(config: EnvironmentConfig, *, yes: bool) -> None:
+def _require_consent(config: EnvironmentConfig, *, keep_buckets: bool, yes: bool) -> None:
     """Refuse what must not be deleted, or cannot be asked about.
 
     Raises:
         UsageError: the environment is not disposable, or there is no terminal to ask on.
     """
     name = config.environment
-    if not config.disposable:
+    if not config.disposable and not keep_buckets:
         raise UsageError(
-            f"{name} is not disposable, so nothing was deleted. If everything in its buckets may be deleted, set "
-            f"`mpr-storage:disposable: true` in {files.short(stack_files.path(name))}, deploy once, and "
-            "run this again"
+            f"{name} is not disposable, so nothing was deleted. To delete its identities, access keys and env "
+            f"files and keep the buckets, run `{COMMAND} down --delete --keep-buckets {name}`. If all "
+            "objects in them may be deleted, set `mpr-storage:disposable: true` in "
+            f"{files.short(stack_files.path(name))}, deploy once, and run this again"
         )
     if not yes and not sys.stdin.isatty():
+        options = "--delete --keep-buckets --yes" if keep_buckets else "--delete --yes"
         raise UsageError(
             "there is no terminal to ask on, so nothing was deleted; in a script, "
-            f"`python -m infra down --delete --yes {name}` deletes without asking"
+            f"`{COMMAND} down {options} {name}` deletes without asking"
         )
 
 
-def _delete(config: EnvironmentConfig, *, yes: bool) -> int:
+def _delete(config: EnvironmentConfig, *, keep_buckets: bool, yes: bool) -> int:
     """Delete the environment if the user agrees; return the exit code."""
     pulumi = engine.find()
     require_engine(pulumi, config)
     if config.endpoint != EMBEDDED:
-        return _ask_and_delete(config, pulumi, yes=yes)
+        return _ask_and_delete(config, pulumi, keep_buckets=keep_buckets, yes=yes)
     was_running = store.find() is not None
     store.start(report=click.echo)
     code = None
     try:
-        code = _ask_and_delete(config, pulumi, yes=yes)
+        code = _ask_and_delete(config, pulumi, keep_buckets=keep_buckets, yes=yes)
     finally:
         if code != 0 and not was_running:
             store.stop()  # it was started only to count
@@ -95,15 +110,17 @@ def _delete(config: EnvironmentConfig, *, yes: bool) -> int:
     return code
 
 
-def _ask_and_delete(config: EnvironmentConfig, pulumi: Engine | None, *, yes: bool) -> int:
+def _ask_and_delete(config: EnvironmentConfig, pulumi: Engine | None, *, keep_buckets: bool, yes: bool) -> int:
     on_store = None if TARGETS[config.target].is_cloud else plan.look(config)
-    planned = deletion.look(config, on_store, pulumi)
-    for sentence in deletion.sentences(config, planned):
+    planned = deletion.look(config, on_store, pulumi, keep_buckets=keep_buckets)
+    for sentence in deletion.sentences(config, planned, keep_buckets=keep_buckets):
         click.echo(sentence)
     if not yes and not _is_confirmed():
         click.echo("nothing was deleted")
         return UsageError.exit_code
-    if pulumi:
+    if pulumi and keep_buckets:
+        pulumi.delete_identities(config.environment)
+    elif pulumi:
         pulumi.destroy(config.environment)
     if on_store:  # what `init` created, and what is missing in Pulumi's state
         manager = identity_manager(config.credentials, config.secrets.external())
@@ -114,6 +131,11 @@ def _ask_and_delete(config: EnvironmentConfig, pulumi: Engine | None, *, yes: bo
     for name in config.names:
         files.remove(files.path(config.environment, name))
     click.echo(f"{config.environment} is deleted")
+    if planned.kept and on_store is None:
+        click.echo(
+            "to use the buckets that stay again, write their names into `mpr-storage:buckets`, set "
+            "`mpr-storage:adopt: true`, and deploy"
+        )
     return 0
 
 

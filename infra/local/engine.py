@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,8 +28,13 @@ import yaml
 from infra import private_file
 from infra.config import stack_files
 from infra.errors import InfraError, UnreachableError
+from infra.local import process
+from infra.local.environment_lock import for_pulumi
 from infra.local.folder import local_folder
+from infra.local.lock import exclusive
 
+#: The start of the types of the component resources, which is in the URN of every resource below them.
+_COMPONENT = f"{stack_files.NAMESPACE}:index:"
 _INSTALL_SECONDS = 60
 _RETRY_INSTALL_SECONDS = 24 * 3600
 _INSTALLER = "import sys; from pulumi.automation import PulumiCommand; PulumiCommand.install(root=sys.argv[1])"
@@ -61,8 +67,31 @@ class Engine:
         if self._find(environment) is None:
             return
         self._select(environment)
-        self._run("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._stack(environment))
+        # With the preview, which refuses before anything is deleted if a bucket is still protected in the state.
+        self._run("destroy", "--yes", "--suppress-outputs", *self._stack(environment))
         self._run("stack", "rm", "--yes", "--preserve-config", "--stack", environment)
+
+    def delete_identities(self, environment: str) -> None:
+        """Delete the identities with their access keys and env files, and the stack; leave the buckets.
+
+        Each resource to delete is named: no bucket is deleted, whatever the state says about its protection.
+
+        Raises:
+            InfraError: the stack has no component resources, or something could not be deleted.
+        """
+        if self._find(environment) is None:
+            return
+        urns = [resource["urn"] for resource in self.resources(environment) if resource.get("custom")]
+        if urns and not any(_COMPONENT in urn for urn in urns):
+            raise InfraError(
+                f"stack {environment} was deployed by an earlier version, without components, so nothing was "
+                "deleted: deploy it once, then run this again"
+            )
+        self._select(environment)
+        if named := [f"--target={urn}" for urn in urns if f"{_COMPONENT}Identity$" in urn]:
+            quiet = ("--yes", "--skip-preview", "--suppress-outputs")
+            self._run("destroy", *quiet, *named, *self._stack(environment))
+        self._run("stack", "rm", "--yes", "--force", "--preserve-config", "--stack", environment)
 
     def deployed(self, environment: str) -> Deployed | None:
         """Return the outputs of the stack, or None if there is no such stack.
@@ -96,9 +125,24 @@ class Engine:
         state = self._read("stack", "export", "--show-secrets", "--stack", environment)
         return list(state["deployment"].get("resources") or [])
 
+    def updates(self) -> dict[str, datetime]:
+        """Return the time of the last update of each stack that has resources.
+
+        Raises:
+            UnreachableError: the backend does not respond.
+        """
+        return {
+            stack["name"].rpartition("/")[2]: datetime.fromisoformat(stack["lastUpdate"])
+            for stack in self._stacks()
+            if stack.get("lastUpdate") and stack.get("resourceCount") != 0
+        }
+
     def _find(self, environment: str) -> dict[str, Any] | None:
+        return next((stack for stack in self._stacks() if stack["name"].rpartition("/")[2] == environment), None)
+
+    def _stacks(self) -> list[dict[str, Any]]:
         stacks: list[dict[str, Any]] = self._read("stack", "ls", "--json")
-        return next((stack for stack in stacks if stack["name"].rpartition("/")[2] == environment), None)
+        return stacks
 
     def _read(self, *arguments: str) -> Any:
         """Run a command and return its JSON output, which may have secrets, so that it is not shown."""
@@ -119,16 +163,19 @@ class Engine:
         return json.loads(result.stdout)
 
     def _select(self, environment: str) -> None:
-        """Create the stack if necessary, and remove the lock of a killed update."""
+        """Create the stack if necessary, and remove the lock of a killed update.
+
+        Raises:
+            InfraError: a `pulumi` that the user started updates the stack now.
+        """
         if not self.own_state:
             self._run("stack", "select", "--create", environment)
             return
         project = f"name: {stack_files.NAMESPACE}\nruntime: python\n"
-        _home().joinpath("Pulumi.yaml").write_text(project, encoding="utf-8")
+        private_file.write(_home() / "Pulumi.yaml", project)  # atomically: commands of other environments read it
         self._run("stack", "select", "--create", environment, "--cwd", str(_home()))
         _write_settings(environment)
-        # Only one command at a time updates this state, so a lock is that of a killed one.
-        if any((_home() / "state" / ".pulumi" / "locks").rglob(f"{environment}/*.json")):
+        if _is_locked_by_killed_update(environment):
             self._run("cancel", "--yes", "--stack", environment)
 
     def _stack(self, environment: str) -> list[str]:
@@ -141,7 +188,7 @@ class Engine:
         process = subprocess.Popen(
             [self.command, "--non-interactive", *arguments],
             cwd=stack_files.ROOT,
-            env=self.environ,
+            env={**self.environ, **for_pulumi()},
             start_new_session=True,  # or Ctrl-C would reach it twice, from the terminal too, and end it at once
         )
         interrupted = False
@@ -173,15 +220,25 @@ def find() -> Engine | None:
     return _engine(command) if command else None
 
 
+def find_with_state() -> Engine | None:
+    """Return the engine if there can be a stack, else None; create nothing under .local/."""
+    return find() if _has_backend() or (_home() / "state").exists() else None
+
+
 def install() -> Engine | None:
     """Install the engine under .local/ with Pulumi's own installer; return None if that fails or takes over 60 s.
 
     After a failure it is not tried again for a day, so that `make up` stays quick without a network.
     """
+    private_file.make_folders(local_folder(), _home())
+    with exclusive(_home() / "install.lock"):
+        return find() or _install()
+
+
+def _install() -> Engine | None:
     failure = _home() / "install-failed"
     if failure.exists() and time.time() - failure.stat().st_mtime < _RETRY_INSTALL_SECONDS:
         return None
-    _home().mkdir(parents=True, exist_ok=True)
     quiet = subprocess.DEVNULL
     command = [sys.executable, "-c", _INSTALLER, str(_home())]
     with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True) as process:
@@ -198,9 +255,14 @@ def install() -> Engine | None:
     return None
 
 
-def exports() -> list[str]:
-    """Return the environment variables with which the user's own `pulumi` uses the state under .local/."""
-    return [f"{name}={value}" for name, value in _own_backend().items()]
+def by_hand(environment: str) -> list[str]:
+    """Return the shell commands with which the user runs `pulumi` with the state under .local/.
+
+    They name the configuration under .local/: into the committed file, `pulumi` would write this machine's salt.
+    """
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in _own_backend().items()]
+    file = shlex.quote(str(_settings_file(environment).relative_to(stack_files.ROOT)))
+    return [*exports, f"pulumi up --stack {environment} --config-file {file}"]
 
 
 def _engine(command: str) -> Engine:
@@ -226,7 +288,7 @@ def _has_backend() -> bool:
 
 def _own_backend() -> dict[str, str]:
     state = _home() / "state"
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_file.make_folders(local_folder(), _home(), state)
     passphrase = private_file.write_once(_home() / "passphrase", secrets.token_urlsafe(32))
     return {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase)}
 
@@ -254,6 +316,24 @@ def _is_json(file: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def _is_locked_by_killed_update(environment: str) -> bool:
+    """Return whether the state under .local/ has a lock of a process that ended without removing it.
+
+    Raises:
+        InfraError: the process runs.
+    """
+    locks = list((_home() / "state" / ".pulumi" / "locks").rglob(f"{environment}/*.json"))
+    for lock in locks:
+        with suppress(OSError, ValueError, KeyError, TypeError):  # removed meanwhile, or of another version
+            process_id = int(json.loads(lock.read_text(encoding="utf-8"))["pid"])
+            if process.start_time(process_id) is not None:
+                raise InfraError(
+                    f"`pulumi` (process {process_id}) changes {environment} now: run this again when it has "
+                    f"ended. If that process is another program, run `pulumi cancel {environment}` first"
+                )
+    return bool(locks)
 
 
 def _settings_file(environment: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from infra import private_file
 from infra.config import stack_files
-from infra.errors import InfraError, UsageError
+from infra.errors import InfraError
 from infra.local import ports
 from infra.local.process import Process
 from infra.stores.access_key import Keys
@@ -52,21 +52,18 @@ class StoreFolder:
         self.log = self.path / "store.log"
         #: Locked by the process that starts, stops or removes the store.
         self.lock = self.path / "lock"
+        #: The password of the console, if the last server was started with it.
+        self.console_password = self.path / "console.password"
         self._admin = self.path / "admin.json"
         self._server = self.path / "state.json"
 
     def create(self) -> None:
-        """Create the folders.
+        """Create the folders, and the one that has them, for this user alone.
 
         Raises:
             UsageError: the folder cannot be written.
         """
-        try:
-            for folder in (self.path, self.data, self.config):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                folder.chmod(0o700)
-        except OSError as error:
-            raise UsageError(f"the store cannot keep its data in {self.path}: {error.strerror}") from error
+        private_file.make_folders(self.path.parent, self.path, self.data, self.config)
 
     def admin(self) -> Keys | None:
         """Return the administrator's access key, or None if there is none."""
@@ -91,6 +88,13 @@ class StoreFolder:
         key = Keys(key_id, secrets.token_urlsafe(30))
         _write(self._admin, {"access_key_id": key_id, "secret_access_key": key.secret_access_key})
         return key
+
+    def record_console_password(self, password: str | None) -> None:
+        """Write the password to its file; None: remove the file, because the console is off."""
+        if password is None:
+            self.console_password.unlink(missing_ok=True)
+        else:
+            private_file.write(self.console_password, f"{password}\n")
 
     def server(self) -> Server | None:
         """Return the recorded server, or None if there is no valid record."""

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import click
 
-from infra import plan
+from infra import leftover, plan
 from infra.check.command import check_access
+from infra.command_name import COMMAND
 from infra.config import stack_files
 from infra.config.environment import EMBEDDED, EnvironmentConfig
 from infra.config.load import load_environment
 from infra.env import files
+from infra.environment_argument import ENVIRONMENT
 from infra.errors import UsageError
 from infra.init import initialise
 from infra.local import engine, store
 from infra.local.engine import Engine
-from infra.local.folder import local_folder
-from infra.local.lock import exclusive
+from infra.local.environment_lock import environment_lock
 from infra.targets.registry import TARGETS
 
 
 @click.command()
-@click.argument("environment", default="local")
+@click.argument("environment", default="local", type=ENVIRONMENT)
 def up(environment: str) -> None:
     """Start the store if it is embedded, create all resources, write the env files and check the access.
 
@@ -31,25 +31,21 @@ def up(environment: str) -> None:
     and a later `pulumi up` adopts the result. If it was interrupted, run it again.
     """
     config = load_environment(environment)
-    with one_at_a_time():
+    with environment_lock(config, "up"):
+        config = load_environment(environment)  # again: a rotation may have changed it meanwhile
         if config.endpoint == EMBEDDED:
             click.echo(f"the store runs at {store.start(report=click.echo).endpoint}")
-        pulumi = _deploy(config, click.echo)
+        pulumi = deploy(config, click.echo)
     check_access(config)
     click.echo(_next_steps(config, pulumi))
 
 
-def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> None:
-    """Deploy the environment, with the Pulumi engine or without.
+def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine | None:
+    """Deploy the environment, which the caller has locked; return the Pulumi engine if it deployed with that.
 
     Raises:
         InfraError: the deployment failed.
     """
-    with one_at_a_time():
-        _deploy(config, report)
-
-
-def _deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine | None:
     if not TARGETS[config.target].is_cloud:
         plan.make(config)
     pulumi = engine.find()
@@ -60,9 +56,10 @@ def _deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine 
     if pulumi:
         report(f"deploying {config.environment} with Pulumi")
         pulumi.up(config.environment)
+        leftover.tell(config, report)
     else:
         report(
-            "Pulumi could not be installed (no network); deploying with `python -m infra init` instead, "
+            f"Pulumi could not be installed (no network); deploying with `{COMMAND} init` instead, "
             "which a later `pulumi up` adopts"
         )
         initialise(config, lambda subject, outcome: report(f"{subject}: {outcome}"))
@@ -82,15 +79,10 @@ def require_engine(pulumi: Engine | None, config: EnvironmentConfig) -> None:
         )
 
 
-def one_at_a_time() -> AbstractContextManager[None]:
-    """Lock `up` and `down`; wait for a process that holds the lock."""
-    return exclusive(local_folder() / "up.lock")
-
-
 def _next_steps(config: EnvironmentConfig, pulumi: Engine | None) -> str:
     file = files.path(config.environment, config.names[0]).relative_to(stack_files.ROOT)
     example = "from core.storage import BUCKET_IN; print(BUCKET_IN)"
     lines = [f"ready: S3_ENV_FILE={file} .venv/bin/python -c '{example}'"]
     if pulumi and pulumi.own_state:
-        lines += ["to run pulumi yourself:", *(f"  export {line}" for line in engine.exports())]
+        lines += ["to run pulumi yourself:", *(f"  {line}" for line in engine.by_hand(config.environment))]
     return "\n".join(lines)

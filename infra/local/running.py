@@ -10,6 +10,8 @@ from infra.local import ports
 from infra.local.folder import StoreFolder
 from infra.stores.access_key import Keys
 
+CONSOLE_USER = "admin"
+
 _TIMEOUT = 2.0  # seconds
 _HEAD = 1024  # bytes that hold the status and the Server header
 
@@ -21,6 +23,20 @@ class EmbeddedStore:
     endpoint: str
     admin: Keys
     pid: int
+
+
+@dataclass(frozen=True)
+class Console:
+    """SeaweedFS' own administration page, of a running store."""
+
+    port: int
+    user: str
+    password_file: Path
+
+    @property
+    def url(self) -> str:
+        """Return the URL of its page."""
+        return ports.url(self.port)
 
 
 def find(root: Path | None = None) -> EmbeddedStore | None:
@@ -36,6 +52,21 @@ def last_endpoint(root: Path | None = None) -> str:
     """Return the endpoint of the last start, which the next start takes again if its port is free."""
     server = StoreFolder(root).server()
     return ports.url(server.s3_port if server else ports.PREFERRED_S3)
+
+
+def find_console(root: Path | None = None) -> Console | None:
+    """Return the console of the running store, or None if it is off."""
+    folder = StoreFolder(root)
+    server = folder.server()
+    if server and folder.console_password.exists() and find(root):
+        return Console(server.ports[ports.ADMIN], CONSOLE_USER, folder.console_password)
+    return None
+
+
+def is_open(port: int) -> bool:
+    """Return whether a server on this machine listens at this port."""
+    with socket.socket() as connection:
+        return connection.connect_ex((ports.HOST, port)) == 0
 
 
 def responds(port: int) -> bool:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+from infra.command_name import COMMAND
 from infra.errors import InfraError
 from infra.local import ports, process, server
 from infra.local.folder import Server, StoreFolder
 from infra.local.lock import exclusive
-from infra.local.running import EmbeddedStore, find, responds
+from infra.local.running import Console, EmbeddedStore, find, find_console, is_open, responds
 from infra.stores.access_key import Keys
 
-__all__ = ["EmbeddedStore", "find", "remove", "start", "stop"]
+__all__ = ["Console", "EmbeddedStore", "find", "find_console", "remove", "start", "start_console", "stop"]
 
 #: Seconds. SeaweedFS ends in one to three, but at times waits half a minute longer for a connection of its own on
 #: which nothing was sent. By then, all data is in its files.
@@ -62,6 +65,32 @@ def start(root: Path | None = None, *, report: Report = lambda _message: None) -
         return find(root) or _adopt(folder) or _start(folder, weed, report)
 
 
+def start_console(root: Path | None = None, *, report: Report = lambda _message: None) -> Console:
+    """Start the store with its console, or return the console that is on. The next start is without it.
+
+    A store that runs without its console is restarted, because SeaweedFS reads this setting at its start.
+
+    Args:
+        root: the folder that has the store's folder, by default the project's `.local`.
+        report: called with messages, for example before the restart.
+
+    Raises:
+        UsageError: SeaweedFS is not installed, or the folder cannot be written.
+        InfraError: the disk is full, or the server did not start; the message quotes the end of its log.
+    """
+    folder = StoreFolder(root)
+    weed = server.program()
+    folder.create()
+    with exclusive(folder.lock):
+        if find_console(root) is None:
+            recorded = folder.server()
+            if recorded and recorded.process.is_alive():
+                report("restarting the store with its console; requests fail for a few seconds")
+            _end(recorded)
+            _start(folder, weed, report, console=True)
+        return _wait_for_console(folder, root)
+
+
 def stop(root: Path | None = None) -> bool:
     """Stop the server gracefully, or by force after 6 seconds. The data stays. Return False if it did not run."""
     folder = StoreFolder(root)
@@ -90,17 +119,21 @@ def _adopt(folder: StoreFolder) -> EmbeddedStore | None:
     return None
 
 
-def _start(folder: StoreFolder, weed: str, report: Report) -> EmbeddedStore:
+def _start(folder: StoreFolder, weed: str, report: Report, *, console: bool = False) -> EmbeddedStore:
     folder.create()  # again: while this waited for the lock, another process may have removed the store
     _check_space(folder.path, report)
     admin = folder.ensure_admin()
     server.write_settings(folder)
+    password = secrets.token_urlsafe(24)  # without a console, there is a password that no user knows
+    folder.record_console_password(password if console else None)
+    environ = server.environment(folder, admin, password)
+    spawn = partial(_spawn, folder, weed, environ, report, console=console)
     for _ in range(_ATTEMPTS - 1):
         try:
-            return _wait_for(folder, _spawn(folder, weed, admin, report), admin)
+            return _wait_for(folder, spawn(), admin)
         except _PortTakenError:
             continue
-    return _wait_for(folder, _spawn(folder, weed, admin, report), admin)
+    return _wait_for(folder, spawn(), admin)
 
 
 def _check_space(folder: Path, report: Report) -> None:
@@ -114,7 +147,7 @@ def _check_space(folder: Path, report: Report) -> None:
         report("less than 1 % of the disk is free: the store can be read, but accepts no new objects")
 
 
-def _spawn(folder: StoreFolder, weed: str, admin: Keys, report: Report) -> Server:
+def _spawn(folder: StoreFolder, weed: str, environ: Mapping[str, str], report: Report, *, console: bool) -> Server:
     if folder.log.exists():
         folder.log.replace(folder.log.with_name("store.log.old"))
     since = time.time()
@@ -123,9 +156,9 @@ def _spawn(folder: StoreFolder, weed: str, admin: Keys, report: Report) -> Serve
             server.remove_sockets(last.ports)
         numbers = ports.choose(last.ports if last else {}, report)
         started = process.spawn(
-            server.command(weed, numbers),
+            server.command(weed, numbers, console=console),
             cwd=folder.config,
-            env=server.environment(folder, admin),
+            env=environ,
             log=folder.log,
             record=lambda started: folder.record(Server(started, since, numbers)),
         )
@@ -159,6 +192,19 @@ def _is_ready(started: Server) -> bool:
     return False
 
 
+def _wait_for_console(folder: StoreFolder, root: Path | None) -> Console:
+    """Return the console when it listens: SeaweedFS starts it after S3."""
+    deadline = time.monotonic() + _START_TIMEOUT
+    while (console := find_console(root)) and time.monotonic() < deadline:
+        if is_open(console.port):
+            return console
+        time.sleep(_POLL)
+    raise InfraError(
+        f"the store's console did not respond in {_START_TIMEOUT:g} seconds. Its log is {folder.log}. Run"
+        f" `{COMMAND} store stop`, then `{COMMAND} store console` again"
+    )
+
+
 def _failure(folder: StoreFolder, *, was_alive: bool) -> InfraError:
     what = f"did not respond in {_START_TIMEOUT:g} seconds and was stopped" if was_alive else "ended as it started"
     log = folder.log.read_text(encoding="utf-8", errors="replace")
@@ -168,7 +214,7 @@ def _failure(folder: StoreFolder, *, was_alive: bool) -> InfraError:
     kind = _PortTakenError if _PORT_TAKEN in log else InfraError
     return kind(
         f"the store {what}. Its data is kept in {folder.data}. The log {folder.log} ends with:\n{tail}\n"
-        "Solve this problem and run `python -m infra store start` again."
+        f"Solve this problem and run `{COMMAND} store start` again."
     )
 
 

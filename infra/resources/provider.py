@@ -1,7 +1,8 @@
 """What the dynamic providers share: the stack's secrets, and the store of a resource.
 
 A provider runs in a process of its own, for all resources of a stack. It gets the decrypted stack configuration
-once, in `configure`, so that no admin key becomes a property of a resource and part of the state.
+once, in `configure`, so that no admin key becomes a property of one of these resources. Pulumi itself keeps that
+configuration in the state, encrypted, as inputs of the default provider; keys from the environment are not in it.
 """
 
 from __future__ import annotations

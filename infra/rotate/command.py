@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import click
@@ -12,6 +13,9 @@ from infra import timestamps
 from infra.config.environment import EnvironmentConfig
 from infra.config.slots import STEPS, Step
 from infra.env import files, key_info
+from infra.environment_argument import ENVIRONMENT, IDENTITY
+from infra.errors import UsageError
+from infra.local.environment_lock import environment_lock
 from infra.local.folder import local_folder
 from infra.local.lock import exclusive
 from infra.rotate import guards, rotation
@@ -28,8 +32,8 @@ def _duration(text: str) -> timedelta:
 
 
 @click.command()
-@click.argument("environment", default="local")
-@click.argument("identities", nargs=-1)
+@click.argument("environment", default="local", type=ENVIRONMENT)
+@click.argument("identities", nargs=-1, type=IDENTITY)
 @click.option("--to", type=click.Choice(STEPS), help="Take every step up to this one.")
 @click.option("--abort", is_flag=True, help="Undo the last step.")
 @click.option("--status", is_flag=True, help="Show the state of each identity's rotation; changes nothing.")
@@ -66,9 +70,8 @@ def rotate(
         config, names = rotation.load(environment, identities)
         _show([_status(config, name) for name in names], as_json=as_json)
         return
-    local_folder().mkdir(mode=0o700, exist_ok=True)
-    busy = f"another rotation of {environment} is running; run this again when it has ended"
-    with exclusive(local_folder() / f"rotate-{environment}.lock", busy=busy):
+    config, _ = rotation.load(environment, identities)
+    with _only_rotation(environment), environment_lock(config, "rotate"):
         if abort:
             rotation.undo_step(environment, identities, click.echo)
         else:
@@ -76,6 +79,15 @@ def rotate(
     config, names = rotation.load(environment, identities)
     for name in names:
         click.echo(f"{name}: next is {rotation.next_step(config, name)}")
+
+
+def _only_rotation(environment: str) -> AbstractContextManager[object]:
+    """Refuse a second rotation of an environment: after the first one, it would take a further step."""
+
+    def refuse() -> None:
+        raise UsageError(f"another rotation of {environment} is running; run this again when it has ended")
+
+    return exclusive(local_folder() / f"rotate-{environment}.lock", blocked=refuse)
 
 
 def _status(config: EnvironmentConfig, identity: str) -> dict[str, object]:

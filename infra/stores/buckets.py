@@ -36,7 +36,7 @@ _CORS_RULE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Ensured:
-    """Whether `ensure` created the bucket, and the settings that it changed."""
+    """Whether `ensure` created the bucket, or would, and the settings that it changed."""
 
     created: bool
     changed: tuple[str, ...]
@@ -63,6 +63,19 @@ def ensure(store: Store, wanted: BucketConfig, environment: str | None = None) -
         for setting in changed:
             _APPLY[setting](store.s3, name, wanted)
     return Ensured(created, tuple(changed))
+
+
+def preview(store: Store, wanted: BucketConfig) -> Ensured:
+    """Return what `ensure` would do; changes nothing.
+
+    Raises:
+        InfraError: the store refused a request.
+    """
+    name = _name(wanted)
+    with explained(store, f"bucket {name}"):
+        if not _exists(store.s3, name):
+            return Ensured(created=True, changed=())
+        return Ensured(created=False, changed=tuple(differing(_read(store.s3, name), wanted)))
 
 
 def read(store: Store, name: str) -> BucketConfig | None:

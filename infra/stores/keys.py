@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from core.storage._internal import mask
 from infra.errors import InfraError, UsageError
-from infra.policies import Policy
+from infra.policies import Policy, normalised
 from infra.stores.access_key import Keys
 from infra.stores.codes import means
 from infra.stores.store import Store, explained, s3_client
@@ -75,6 +75,15 @@ class SlotState:
     disposable: bool
 
 
+@dataclass(frozen=True)
+class KeyChange:
+    """What `ensure_key` does with the access key of a slot."""
+
+    change: Literal["created", "activated", "deactivated", "unchanged"]
+    #: The IDs of access keys in no slot, which are deleted before the new one is created.
+    deleted: tuple[str, ...] = ()
+
+
 def ensure_key(
     manager: IdentityManager, store: Store, identity: str, known: Keys | None, slot: SlotState
 ) -> tuple[Keys, bool]:
@@ -86,18 +95,38 @@ def ensure_key(
     Raises:
         UsageError: the identity has as many access keys as it may have, and none can be adopted or deleted.
     """
+    return apply_key(manager, store, identity, known, slot, preview_key(manager, store, identity, known, slot))
+
+
+def preview_key(
+    manager: IdentityManager, store: Store, identity: str, known: Keys | None, slot: SlotState
+) -> KeyChange:
+    """Return what `ensure_key` would do; changes nothing.
+
+    Raises:
+        UsageError: as `ensure_key`.
+    """
     existing = manager.key_ids(store, identity)
-    if known and known.access_key_id in existing and _is_as_wanted(manager, store, identity, known, slot):
+    if known and known.access_key_id in existing:
+        if manager.is_active(store, identity, known.access_key_id) != slot.active:
+            return KeyChange("activated" if slot.active else "deactivated")
+        if not slot.active or is_accepted(store, known):
+            return KeyChange("unchanged")
+    return _creation(identity, existing, slot)
+
+
+def apply_key(
+    manager: IdentityManager, store: Store, identity: str, known: Keys | None, slot: SlotState, planned: KeyChange
+) -> tuple[Keys, bool]:
+    """Do what `preview_key` has returned; return as `ensure_key`."""
+    if known and planned.change in {"activated", "deactivated"}:
+        manager.set_active(store, identity, known.access_key_id, active=slot.active)
+        if slot.active and not is_accepted(store, known):  # an inactive one could not be tried
+            planned = _creation(identity, manager.key_ids(store, identity), slot)
+    if known and planned.change != "created":
         return known, False
-    if slot.disposable:
-        for access_key_id in existing:
-            if access_key_id != slot.other_key_id:
-                manager.delete_key(store, identity, access_key_id)
-    elif len(existing) >= SLOTS:
-        raise UsageError(
-            f"{identity} has {len(existing)} keys already ({', '.join(map(mask, existing))}) and none "
-            "of them is in the env file; delete one that is not in use, then run this again"
-        )
+    for access_key_id in planned.deleted:
+        manager.delete_key(store, identity, access_key_id)
     keys = manager.create_key(store, identity)
     _wait_until_accepted(store, keys)
     if not slot.active:
@@ -105,11 +134,23 @@ def ensure_key(
     return keys, True
 
 
-def _is_as_wanted(manager: IdentityManager, store: Store, identity: str, known: Keys, slot: SlotState) -> bool:
-    """Activate or deactivate the access key as wanted; return False if it is active and the store refuses it."""
-    if manager.is_active(store, identity, known.access_key_id) != slot.active:
-        manager.set_active(store, identity, known.access_key_id, active=slot.active)
-    return not slot.active or is_accepted(store, known)
+def _creation(identity: str, existing: list[str], slot: SlotState) -> KeyChange:
+    if slot.disposable:
+        return KeyChange("created", tuple(key_id for key_id in existing if key_id != slot.other_key_id))
+    if len(existing) >= SLOTS:
+        raise UsageError(
+            f"{identity} has {len(existing)} keys already ({', '.join(map(mask, existing))}) and none "
+            "of them is in the env file; delete one that is not in use, then run this again"
+        )
+    return KeyChange("created")
+
+
+def preview_identity(manager: IdentityManager, store: Store, identity: str, policy: Policy) -> str | None:
+    """Return "created" or "policy changed" if `ensure_identity` would do that, else None; changes nothing."""
+    actual = manager.read_identity(store, identity)
+    if actual is None:
+        return "created"
+    return None if normalised(actual) == normalised(policy) else "policy changed"
 
 
 def is_accepted(store: Store, keys: Keys) -> bool:

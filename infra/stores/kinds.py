@@ -21,7 +21,7 @@ Meaning = Literal[
     "access denied",
     "no bucket",
     "no object",
-    "no configuration",  # the bucket has no rules for its lifecycle or for CORS
+    "no configuration",  # the bucket has no tags, or no rules for its lifecycle or for CORS
     "no identity",
     "no access key",
     "no part number",  # HEAD has no parameter partNumber
@@ -71,7 +71,10 @@ GENERIC = Kind(
         "access denied": "AccessDenied AllAccessDisabled AccessForbidden Forbidden UnauthorizedAccess 403",
         "no bucket": "NoSuchBucket 404",
         "no object": "NoSuchKey 404",
-        "no configuration": "NoSuchLifecycleConfiguration NoSuchCORSConfiguration",
+        # NoSuchTagSetError: Ceph before Squid.
+        "no configuration": (
+            "NoSuchLifecycleConfiguration NoSuchCORSConfiguration NoSuchTagSet NoSuchTagSetError"
+        ),
         "no identity": "NoSuchEntity",
         "no access key": "NoSuchEntity",
         "no part number": "400 416 501",

@@ -78,14 +78,21 @@ def create_key(store: Store, identity: str, **chosen: str) -> Keys:
 
 def place_key(store: Store, identity: str, chosen: Keys) -> bool:
     """Give the identity the chosen access key; return False if it had that already."""
+    if is_placed(store, identity, chosen):
+        return False
     if chosen.access_key_id not in key_ids(store, identity):
         create_key(store, identity, access_key=chosen.access_key_id, secret_key=chosen.secret_access_key)
         return True
-    if not is_active(store, identity, chosen.access_key_id) or is_accepted(store, chosen):
-        return False
     with _explained(store, f"changing the secret of a key of {identity}"):
         _update(store, identity, chosen.access_key_id, secret_key=chosen.secret_access_key)
     return True
+
+
+def is_placed(store: Store, identity: str, chosen: Keys) -> bool:
+    """Return whether the identity has the chosen access key; of an inactive one, the secret cannot be compared."""
+    if chosen.access_key_id not in key_ids(store, identity):
+        return False
+    return not is_active(store, identity, chosen.access_key_id) or is_accepted(store, chosen)
 
 
 def is_active(store: Store, identity: str, access_key_id: str) -> bool:

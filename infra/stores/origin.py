@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from infra.stores.codes import Suppress
+
 if TYPE_CHECKING:
     from infra.stores.contents import Contents
     from infra.stores.store import Store
@@ -32,10 +34,21 @@ def record(store: Store, bucket: str, environment: str) -> None:
 def is_created_by(store: Store, bucket: str, environment: str) -> bool:
     """Return whether the bucket's tag names this environment. False also if the tag cannot be read."""
     try:
-        tags = store.s3.get_bucket_tagging(Bucket=bucket).get("TagSet", [])
+        return environment_of(store, bucket) == environment
     except ClientError:
         return False
-    return {"Key": TAG, "Value": environment} in tags
+
+
+def environment_of(store: Store, bucket: str) -> str | None:
+    """Return the environment that the bucket's tag names, or None if it has no such tag.
+
+    Raises:
+        ClientError: the tags cannot be read, or the store has none.
+    """
+    with Suppress("no configuration"):
+        tags = store.s3.get_bucket_tagging(Bucket=bucket).get("TagSet", [])
+        return next((tag["Value"] for tag in tags if tag["Key"] == TAG), None)
+    return None
 
 
 def kept(bucket: str, contents: Contents, *, is_known: bool) -> str:

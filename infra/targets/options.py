@@ -10,6 +10,7 @@ import pulumi
 from infra.config.environment import EnvironmentConfig
 from infra.config.stack_files import NAMESPACE
 from infra.targets.registry import TARGETS
+from infra.targets.state import State
 
 _BRIEF = 300
 
@@ -22,8 +23,12 @@ class Options:
     parent: pulumi.Resource
     #: Called with every error of the target's provider.
     hook: pulumi.ErrorHook
+    #: The state after the last update.
+    state: State
     #: None: the one of the parent.
     provider: pulumi.ProviderResource | None = None
+    #: Whether the bucket existed before the environment: adopted by this update or by an earlier one.
+    adopted: bool = False
 
     def below(self, parent: pulumi.Resource) -> Options:
         """Return the options of resources below another parent."""
@@ -32,6 +37,15 @@ class Options:
     def with_provider(self, provider: pulumi.ProviderResource) -> Options:
         """Return the options of resources that this provider creates."""
         return replace(self, provider=provider)
+
+    def of_bucket(self, *, adopted: bool) -> Options:
+        """Return the options of a bucket and its parts."""
+        return replace(self, adopted=adopted)
+
+    @property
+    def deletes_content(self) -> bool:
+        """Whether the bucket is deleted with its objects: if the environment is disposable and created it."""
+        return self.config.disposable and not self.adopted
 
     def provider_of(self, package: str) -> pulumi.ProviderResource | None:
         """Return the provider that the options of the component name for a package; None if there is none."""
@@ -59,10 +73,15 @@ class Options:
         return _merged(self.plain(former_name), pulumi.ResourceOptions(retain_on_delete=True))
 
     def kept(self, former_name: str, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
-        """Return the options of buckets and what guards them: kept by `destroy`, unless they are disposable."""
-        keep = not self.config.disposable or None  # None: as the parent is
+        """Return the options of buckets and what guards them.
+
+        They are protected, unless the environment is disposable. Then `destroy` deletes those that the environment
+        created, and leaves adopted ones in the cloud.
+        """
+        protect = not self.config.disposable or None  # None: as the parent is
+        retain = not self.deletes_content or None
         return _merged(
-            self.plain(former_name, depends_on), pulumi.ResourceOptions(protect=keep, retain_on_delete=keep)
+            self.plain(former_name, depends_on), pulumi.ResourceOptions(protect=protect, retain_on_delete=retain)
         )
 
     def identity(self, former_name: str, import_id: str) -> pulumi.ResourceOptions:
@@ -75,16 +94,20 @@ class Options:
     ) -> pulumi.ResourceOptions:
         """Return the options of a bucket, which `adopt` adopts by its name.
 
+        What an adopted bucket keeps, it keeps also after `adopt` is no longer configured.
+
         Args:
             former_name: as for `base`.
             name: its name, if it is configured.
             keeps: properties that an adopted bucket keeps as they were.
             import_id: the ID by which the provider finds it, if that is not the name.
         """
-        if not self.config.adopt:
-            return self.kept(former_name)
-        adopted = pulumi.ResourceOptions(import_=import_id or name, ignore_changes=list(keeps))
-        return _merged(self.kept(former_name), adopted)
+        options = self.kept(former_name)
+        if self.adopted:
+            options = _merged(options, pulumi.ResourceOptions(ignore_changes=list(keeps)))
+        if self.config.adopt:
+            options = _merged(options, pulumi.ResourceOptions(import_=import_id or name))
+        return options
 
 
 def error_hook(config: EnvironmentConfig) -> pulumi.ErrorHook:

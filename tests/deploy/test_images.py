@@ -50,6 +50,12 @@ def test_the_pods_run_as_who_the_images_are_made_for():
         assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["runAsGroup"] == 10001
 
 
+def test_the_manifests_name_each_image_by_a_version():
+    used = {one["image"] for _, pod in pods() for one in containers(pod)}
+    assert used
+    assert not [one for one in used if not re.search(r":\d+[\d.-]*\d(@sha256:[0-9a-f]{64})?$", one)]
+
+
 def test_the_images_are_called_as_the_manifests_call_them():
     built = {re.search(r"docker build .*-t (\S+)", file.read_text())[1] for file in DOCKERFILES}  # type: ignore[index]  # no match is a failure
     used = {one["image"] for name, pod in pods() if name.startswith("minio") for one in containers(pod)}

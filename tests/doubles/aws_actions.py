@@ -198,8 +198,9 @@ def _s3_key(call: Call, name: str, actions: tuple[str, ...]) -> Iterator[Access]
     """What encryption with a KMS key asks of whoever reads or writes."""
     bucket = s3_bucket(name)
     identifier = _encryption_key(bucket.encryption if bucket is not None else None)
+    suffix = "amazonaws.com.cn" if call.partition == "aws-cn" else "amazonaws.com"
     for action in actions if identifier else ():
-        yield _on_kms(call, action, identifier, {"kms:viaservice": (f"s3.{call.region}.amazonaws.com",)})
+        yield _on_kms(call, action, identifier, {"kms:viaservice": (f"s3.{call.region}.{suffix}",)})
 
 
 def _encryption_key(configuration: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.doubles.handler import Double, Handler, Props, Refused
+from tests.doubles.handler import Double, Function, Handler, Props, Refused
 from tests.doubles.seaweed import READ, WRITE, Seaweed
 
 #: The documented permission groups that the double knows: "Workers R2 Storage Bucket Item Read", "... Write".
@@ -201,9 +201,10 @@ class AccountToken(R2Handler):
         self.cloud.allow(_user(identifier), rights)
         # As Cloudflare derives the S3 key: https://developers.cloudflare.com/r2/api/tokens/
         self.cloud.create_key(_user(identifier), identifier, hashlib.sha256(value.encode()).hexdigest())
-        self.cloud.note("token", identifier, inputs)
+        stored = _as_stored(inputs)
+        self.cloud.note("token", identifier, stored)
         return identifier, {
-            **inputs,
+            **stored,
             "value": value,
             "status": "active",
             "issuedOn": datetime.now(UTC).isoformat(),
@@ -217,8 +218,9 @@ class AccountToken(R2Handler):
 
     def update(self, identifier: str, olds: Props, news: Props) -> Props:
         self.cloud.allow(_user(identifier), _rights(news))
-        self.cloud.note("token", identifier, news)
-        return {**olds, **news}
+        stored = _as_stored(news)
+        self.cloud.note("token", identifier, stored)
+        return {**olds, **stored}
 
     def delete(self, identifier: str, outputs: Props) -> None:
         del outputs
@@ -230,6 +232,15 @@ class AccountToken(R2Handler):
 
 def _user(identifier: str) -> str:
     return f"r2-token-{identifier}"
+
+
+def _as_stored(inputs: Props) -> Props:
+    """The token as the API returns it: JSON without white space, which the real provider compares as text."""
+    policies = [
+        policy | {"resources": json.dumps(json.loads(policy["resources"]), separators=(",", ":"))}
+        for policy in inputs["policies"]
+    ]
+    return inputs | {"policies": policies}
 
 
 def _rights(inputs: Props) -> dict[str, Any]:
@@ -286,4 +297,16 @@ def _age(days: int) -> Props:
     return {"condition": {"type": "Age", "maxAge": days * _DAY}}
 
 
-DOUBLE = Double("cloudflare", R2, (Bucket, BucketCors, BucketLifecycle, AccountToken))
+class GetBucket(Function):
+    token = "cloudflare:index/getR2Bucket:getR2Bucket"
+    cloud: R2
+
+    def call(self, args: Props) -> Props:
+        self.cloud.require()
+        name = args["bucketName"]
+        if not self.cloud.bucket_exists(name):
+            raise Refused(_NO_BUCKET)
+        return {"id": name, "name": name, **args, **(self.cloud.noted("bucket", name) or {})}
+
+
+DOUBLE = Double("cloudflare", R2, (Bucket, BucketCors, BucketLifecycle, AccountToken), (GetBucket,))

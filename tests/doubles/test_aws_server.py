@@ -214,6 +214,26 @@ def test_objects_under_a_kms_key_need_rights_on_the_key(aws: Account, bucket: st
     assert refused(lambda: writer.s3.upload_part(**part)) == "AccessDenied"
 
 
+def test_rights_on_a_kms_key_for_requests_of_s3_allow_no_direct_request(aws: Account, bucket: str):
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    aws.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    on_key = ["kms:GenerateDataKey", "kms:Decrypt"]
+
+    def through(service: str) -> Account:
+        condition = {"StringEquals": {"kms:ViaService": service}}
+        return aws.user(service.partition(".")[0], allow("s3:*"), allow(on_key, key, Condition=condition))
+
+    s3_only, other = through("s3.eu-west-1.amazonaws.com"), through("ebs.eu-west-1.amazonaws.com")
+    s3_only.s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    s3_only.s3.get_object(Bucket=bucket, Key="k")
+    assert refused(lambda: other.s3.get_object(Bucket=bucket, Key="k")) == "AccessDenied"
+    direct = s3_only.client("kms")
+    assert refused(lambda: direct.generate_data_key(KeyId=key, KeySpec="AES_256")) == "AccessDeniedException"
+    sealed = aws.client("kms").encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    assert refused(lambda: direct.decrypt(KeyId=key, CiphertextBlob=sealed)) == "AccessDeniedException"
+
+
 # --- IAM, STS, KMS ------------------------------------------------------------------------------------------
 
 

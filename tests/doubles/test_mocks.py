@@ -30,7 +30,7 @@ class Runs:
     """Runs of the tiny program that go on with each other's state."""
 
     def __init__(self) -> None:
-        self.state: State = {}
+        self.state = State()
 
     def __call__(self, *, preview: bool = False, **config: str) -> Deployed:
         keys = {f"tiny:{name}": value for name, value in config.items()}

@@ -118,6 +118,13 @@ class Clouds:
 
     def stack(self, target: str, name: str, **config: object) -> CloudStack:
         """Create a stack whose every run has the doubles first on PATH."""
+        made = self.planned(target, name, **config)
+        made.configure()
+        self.project.create(made)
+        return made
+
+    def planned(self, target: str, name: str, **config: object) -> CloudStack:
+        """Return such a stack, which neither has a file nor is in the backend."""
         token = "t" * 40
         self.project.secrets |= {self.account.keys.secret_access_key, token}
         on_seaweed = {
@@ -132,10 +139,7 @@ class Clouds:
         environ = {"PATH": f"{self.plugins}{os.pathsep}{os.environ['PATH']}"}
         environ |= self.account.environ if on_aws else on_seaweed
         endpoint = self.account.endpoint if on_aws else self.store.endpoint
-        made = CloudStack(self.project, name, TARGETS[target] | config, environ, endpoint, cloud.s3, cloud.iam)
-        made.configure()
-        self.project.create(made)
-        return made
+        return CloudStack(self.project, name, TARGETS[target] | config, environ, endpoint, cloud.s3, cloud.iam)
 
 
 def works(stack: CloudStack, folder: Path, identity: str = "app") -> None:
@@ -179,7 +183,7 @@ def proven(stack: CloudStack, monkeypatch: pytest.MonkeyPatch) -> None:
 def accepted(settings: Settings, stack: CloudStack) -> bool:
     """Whether the cloud accepts the keys."""
     try:
-        get_s3_client(settings).list_objects_v2(Bucket=stack.bucket("out"))
+        get_s3_client(settings).list_objects_v2(Bucket=settings.bucket("out"))
     except ClientError:
         return False
     return True

@@ -69,6 +69,11 @@ def account(aws_server: AwsServer) -> Account:
 
 
 @pytest.fixture
-def make(project: Project, plugins: Path, seaweed: Store, account: Account) -> Make:
+def clouds(project: Project, plugins: Path, seaweed: Store, account: Account) -> Clouds:
     """Creates stacks on a cloud; they are removed after the test."""
-    return Clouds(project, plugins, seaweed, account).stack
+    return Clouds(project, plugins, seaweed, account)
+
+
+@pytest.fixture
+def make(clouds: Clouds) -> Make:
+    return clouds.stack

@@ -7,6 +7,7 @@ state and its secrets, deletions of what left the program, protection, hooks, an
 from __future__ import annotations
 
 import signal
+import sys
 
 import pytest
 
@@ -96,9 +97,65 @@ def test_a_disposable_environment_is_destroyed_without_a_trace(make: Make):
     stack.delete_key()
     stack.up("--refresh")
     names = [stack.bucket("in"), stack.bucket("out")]
+    assert stack.env_file().exists()
     stack.do("destroy", "--yes", "--skip-preview")
+    assert not stack.env_file().exists()
     assert not {bucket["Name"] for bucket in stack.s3.list_buckets()["Buckets"]} & set(names)
     assert not [user for user in stack.iam.list_users()["Users"] if stack.name in user["UserName"]]
+
+
+def test_an_env_file_that_holds_another_key_outlives_the_destruction(make: Make):
+    stack = make("aws", "aws-other", disposable=True)
+    stack.up()
+    text = stack.env_file().read_text()
+    other = text.replace(stack.env()["AWS_ACCESS_KEY_ID"], "AKIAIOSFODNN7EXAMPLE")
+    stack.env_file().write_text(other)
+    stack.do("destroy", "--yes", "--skip-preview")
+    assert stack.env_file().read_text() == other
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_adopted_bucket_stays_so_when_the_configuration_changes(target, make: Make):
+    names = [f"{target}-adopted-{role}" for role in ("in", "out")]
+    stack = make(
+        target,
+        f"{target}-adopts",
+        buckets={role: {"name": name} for role, name in zip(("in", "out"), names, strict=True)},
+    )
+    for name in names:
+        region = {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}} if target == "aws" else {}
+        stack.s3.create_bucket(Bucket=name, **region)
+        stack.s3.put_object(Bucket=name, Key="precious", Body=b"x")
+    stack.configure(adopt=True)
+    stack.up()
+    stack.configure(adopt=False)
+    stack.do("preview", "--expect-no-changes")
+    stack.configure(disposable=True)
+    stack.up()
+    stack.do("destroy", "--yes", "--skip-preview")
+    for name in names:
+        stack.s3.head_object(Bucket=name, Key="precious")
+
+
+def test_an_environment_that_is_not_disposable_ends_without_its_buckets(make: Make, project: Project):
+    stack = make("aws", "aws-ended")
+    stack.up()
+    old, buckets = stack.settings(), [stack.bucket("in"), stack.bucket("out")]
+    stack.s3.put_object(Bucket=buckets[0], Key="precious", Body=b"x")
+    command = [sys.executable, "-m", "infra", "down", "--delete", "--keep-buckets", "--yes", stack.name]
+    ended = project.run(command, stack.admin)
+    assert ended.ok, ended.output
+    assert f"bucket {buckets[0]} stays" in ended.output
+    assert not stack.env_file().exists()
+    assert not accepted(old, stack)
+    assert stack.name not in project.run(["pulumi", "stack", "ls"], {}).output
+    stack.s3.head_object(Bucket=buckets[0], Key="precious")
+
+    project.create(stack)
+    stack.configure(adopt=True, buckets={"in": {"name": buckets[0]}, "out": {"name": buckets[1]}})
+    stack.up()
+    stack.do("preview", "--expect-no-changes")
+    stack.s3.head_object(Bucket=buckets[0], Key="precious")
 
 
 def test_versioning_that_is_no_longer_configured_stays_enabled(make: Make):

@@ -5,6 +5,7 @@ One test, because two workers would run all commands twice.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pytest
 from core.storage import get_s3_client
 from core.storage.settings import Settings
 from tests.conftest import Store
-from tests.engine.support import Project, Stack
+from tests.engine.support import Project, Stack, readable
 from tests.engine.watch import Seen, watching
 
 pytestmark = pytest.mark.timeout(600)
@@ -54,6 +55,45 @@ def test_no_command_shows_a_secret_in_arguments_output_or_files(seaweed: Store, 
     _require_that_no_output_holds_a_secret(watched)
     _require_that_only_env_files_and_requested_formats_held_a_secret(watched)
     _require_that_no_temporary_file_and_no_env_file_is_left(watched)
+
+
+def test_admin_keys_are_in_the_state_encrypted_if_they_are_configuration_and_otherwise_not(project: Project):
+    stack = project.stack("adminkeys", {"disposable": True})
+    store, from_environment = project.store, dict(stack.admin)
+    stack.up()
+    assert _provider_inputs(stack).keys().isdisjoint(_ADMIN_KEYS)
+    assert store.secret_access_key not in _exported(stack, "--show-secrets")
+
+    stack.keep_admin_keys()
+    stack.up()
+    assert store.secret_access_key in _exported(stack, "--show-secrets")
+    inputs = _provider_inputs(stack)
+    assert all(set(inputs[name]) == {_SIGNATURE, "ciphertext"} for name in _ADMIN_KEYS)
+    for file, text in readable(project.state):
+        project.hold_no_secret(text, str(file))
+
+    for name in _ADMIN_KEYS:
+        stack.do("config", "rm", f"mpr-storage:{name}")
+    stack.admin.update(from_environment)
+    stack.up()
+    assert _provider_inputs(stack).keys().isdisjoint(_ADMIN_KEYS)
+    assert store.secret_access_key not in _exported(stack, "--show-secrets")
+
+
+_ADMIN_KEYS = ("adminAccessKeyId", "adminSecretAccessKey")
+#: Marks a secret in an exported state (https://www.pulumi.com/docs/iac/concepts/secrets).
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+
+
+def _exported(stack: Stack, *options: str) -> str:
+    return stack.do("stack", "export", *options, shows_secrets=True).stdout
+
+
+def _provider_inputs(stack: Stack) -> dict[str, dict[str, str]]:
+    """Return what the state has of the configuration of the dynamic provider."""
+    resources = json.loads(_exported(stack))["deployment"]["resources"]
+    (inputs,) = [one["inputs"] for one in resources if one["type"] == "pulumi:providers:pulumi-python"]
+    return {name.removeprefix("mpr-storage:"): value for name, value in inputs.items()}
 
 
 def _do_everything(project: Project, said: list[str], tmp: Path) -> None:

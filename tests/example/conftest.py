@@ -284,9 +284,16 @@ def place(_place: Place, database: str, tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def _address(_place: Place) -> Iterator[str]:
-    """The page and its signer of uploads, each a process for the whole run; the page's address."""
-    with _place.signing() as intake, _place.served(_place.port, INTAKE_URL=intake) as address:
+def intake(_place: Place) -> Iterator[str]:
+    """The address of the signer of uploads, a process for the whole run."""
+    with _place.signing() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def _address(_place: Place, intake: str) -> Iterator[str]:
+    """The page, a process for the whole run; its address."""
+    with _place.served(_place.port, INTAKE_URL=intake) as address:
         yield address
 
 

@@ -44,21 +44,24 @@ def browser(chromium: Browser) -> Iterator[Page]:
 
 @contextmanager
 def opened(address: str, browser: Page) -> Iterator[Page]:
-    """The page, in which no script fails."""
+    """The page, in which no script fails and nothing is blocked by the Content-Security-Policy."""
     failed: list[Error] = []
+    messages: list[str] = []
     browser.on("pageerror", lambda error: failed.append(error))  # noqa: PLW0108  # Playwright marks what it is given
+    browser.on("console", lambda message: messages.append(message.text))
     browser.goto(address)
     yield browser
     assert failed == []
+    assert [text for text in messages if "Content Security Policy" in text] == []
 
 
 def loaded(page: Page, selector: str) -> None:
     """Wait until every image there is one."""
-    script = (
-        "(selector) => { const all = [...document.querySelectorAll(selector)];"
-        " return all.length > 0 && all.every((one) => one.complete && one.naturalWidth > 0); }"
-    )
-    page.wait_for_function(script, arg=selector)
+    # Not `wait_for_function`, which calls `eval` in the page: its Content-Security-Policy forbids that.
+    expect(page.locator(selector).first).to_be_attached()
+    for image in page.locator(selector).all():
+        expect(image).to_have_js_property("complete", True)  # noqa: FBT003  # the value of the property
+        expect(image).not_to_have_js_property("naturalWidth", 0)
 
 
 def test_the_page_shows_the_frames_and_the_overlays(place, chunk, address, browser, tmp_path):
@@ -86,6 +89,15 @@ def test_the_page_shows_the_frames_and_the_overlays(place, chunk, address, brows
         page.locator("#job").select_option("again")
         expect(page.locator("#overlay")).to_have_attribute("src", re.compile(r"/overlays/again/00000007\.png"))
         loaded(page, "#overlay")
+
+
+def test_a_script_that_somebody_puts_into_the_page_does_not_run(address, browser):
+    browser.goto(address)
+    script = (
+        "() => { const script = document.createElement('script'); script.textContent = 'window.ran = true';"
+        " document.body.append(script); return window.ran === true; }"
+    )
+    assert browser.evaluate(script) is False
 
 
 def test_an_upload_goes_to_the_store_with_its_progress_shown(place, film, address, browser):

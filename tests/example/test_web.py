@@ -106,11 +106,6 @@ def test_unknown_timelines_have_status_404_and_invalid_names_400(place, address)
     assert ask(f"{address}/api/jobs/-x")[0] == 400
 
 
-def test_a_request_with_an_unknown_host_name_is_refused(address):
-    status, _ = ask(f"{address}/api/chunks", Host="rebound.example")
-    assert status == 400
-
-
 def test_a_database_or_store_that_is_down_is_a_sentence_on_the_page(place):
     gone = place.database.replace("host=", "host=/nowhere")
     with place.served(free_ports(1)[0], DATABASE_URL=gone) as address:

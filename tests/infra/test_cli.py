@@ -103,6 +103,22 @@ def test_wrong_arguments_exit_with_code_2_and_the_usage(arguments, capsys):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["chekc"], "there is no command 'chekc'; did you mean check?"),
+        (["store", "strat"], "there is no command 'strat'; did you mean start?"),
+        (["check", "--jsn"], "--json"),
+        (["check", "locla"], "there is no environment 'locla'; did you mean local?"),
+        (["check", "production"], "there are: local; `python -m infra new production` creates one"),
+    ],
+)
+def test_a_misspelt_word_gets_the_nearest(arguments, words, environments, capsys):
+    (environments / "Pulumi.local.yaml").touch()
+    assert cli.run(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
 class TestInProcess:
     """The commands as they are called, in this process."""
 
@@ -155,7 +171,7 @@ class TestAsUsersRunIt:
     """``python -m infra`` in a copy of the project."""
 
     def test_an_unknown_command_exits_with_code_2_and_names_it(self, project):
-        refused(project.run("nonsense"), 2, "No such command 'nonsense'")
+        refused(project.run("nonsense"), 2, "there is no command 'nonsense'; known are check, ")
         refused(project.run(), 2, "Usage: python -m infra")
 
     @pytest.mark.flow

@@ -22,6 +22,7 @@ PULUMI = (
     "infra.deployer.record",
     "infra.targets.options",
     "infra.targets.program",
+    "infra.targets.state",
     *(f"infra.targets.{path.parent.name}.program" for path in (REPO / "infra/targets").glob("*/program.py")),
     "infra.targets.aws.bucket",
     "infra.targets.aws.identity",

@@ -18,6 +18,7 @@ from tests.infra.conftest import identity_of, policy_of
 
 BUCKETS: dict[Role, str] = {"in": "media-in", "out": "media-out"}
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"
+THROUGH_S3 = {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}
 
 names = st.from_regex(r"\A[a-z0-9][a-z0-9-]{1,20}[a-z0-9]\Z")
 buckets = st.fixed_dictionaries({"in": names, "out": names}).filter(lambda both: both["in"] != both["out"])
@@ -198,7 +199,7 @@ def test_everything_that_the_rights_promise_is_allowed(identity, both, text):
                     assert allowed(document, request(action, both[role], f"{prefix}{text}"))
                 for action in ON_BUCKET[right] - (UPLOADS if prefix else set()):
                     assert allowed(document, request(action, both[role], f"{prefix}{text}"))
-    assert allowed(document, Request("kms:Decrypt", KEY))
+    assert allowed(document, Request("kms:Decrypt", KEY, THROUGH_S3))
 
 
 @given(any_identity(), buckets, st.sampled_from(ACTIONS))
@@ -235,9 +236,24 @@ def test_a_policy_allows_the_kms_actions_that_its_rights_need_on_its_key_alone(i
     writes = any("write" in rights for rights in identity.rights.values())
     needed = {"kms:Decrypt", "kms:GenerateDataKey"} if writes else {"kms:Decrypt"}
     document = policy(identity, both, encryption_key=KEY)
-    assert allowed(document, Request(action, KEY)) is (action in needed)
-    assert not allowed(document, Request(action, KEY[:-1]))
-    assert not allowed(policy(identity, both), Request(action, KEY))
+    assert allowed(document, Request(action, KEY, THROUGH_S3)) is (action in needed)
+    assert not allowed(document, Request(action, KEY[:-1], THROUGH_S3))
+    assert not allowed(policy(identity, both), Request(action, KEY, THROUGH_S3))
+
+
+@given(any_identity(), buckets, st.sampled_from(["kms:Decrypt", "kms:GenerateDataKey"]))
+def test_a_policy_allows_no_use_of_the_key_but_through_s3_in_its_region(identity, both, action):
+    document = policy(identity, both, encryption_key=KEY)
+    assert not allowed(document, Request(action, KEY))
+    for service in ("ebs.eu-west-1.amazonaws.com", "s3.eu-west-2.amazonaws.com", "s3.eu-west-1"):
+        assert not allowed(document, Request(action, KEY, {"kms:ViaService": service}))
+
+
+def test_a_policy_in_china_allows_the_use_of_the_key_through_s3_there():
+    key = KEY.replace(":aws:", ":aws-cn:").replace("eu-west-1", "cn-north-1")
+    document = policy(identity_of("app"), BUCKETS, partition="aws-cn", encryption_key=key)
+    context = {"kms:ViaService": "s3.cn-north-1.amazonaws.com.cn"}
+    assert allowed(document, Request("kms:Decrypt", key, context))
 
 
 def test_the_policy_of_an_identity_with_prefixes_allows_these_alone():

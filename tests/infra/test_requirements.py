@@ -67,8 +67,7 @@ def test_every_command_without_any_requirement_is_one_sentence(arguments):
         python("-S", "-m", "infra", *arguments),  # without site-packages
         "needs the module click",
         sys.executable,
-        ".venv/bin/python -m infra",
-        "make up",
+        "use `./mpr`",
         "pip install '.[local]'",
     )
 
@@ -90,7 +89,7 @@ def test_a_python_that_is_too_old_is_one_sentence():
     is_one_sentence(
         infra_after("sys.version_info, sys.version = (3, 10, 4), '3.10.4 (main)'", "up"),
         "needs Python 3.11 or newer, and this is Python 3.10.4",
-        "make up PYTHON=python3.12",
+        "PYTHON=python3.12 ./mpr",
     )
 
 

@@ -36,7 +36,7 @@ def create_bucket(role: Role, key: pulumi.Input[str] | None, options: Options) -
     bucket = s3.Bucket(
         title,
         bucket=wanted.name,
-        force_destroy=config.disposable,
+        force_destroy=options.deletes_content,
         tags=config.tags,
         opts=options.bucket(title, wanted.name, keeps=["tags", "tagsAll"]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.command_name import COMMAND
 from infra.targets.aws.rules import RANDOM_SUFFIX, check
 from infra.targets.shared import (
     ADOPT_BUCKET,
@@ -26,6 +27,7 @@ SPEC = TargetSpec(
     credentials=("user", "role"),
     extra="aws",
     package="aws",
+    bucket_type="aws:s3/bucket:Bucket",
     required=("region",),
     refused={
         **REFUSED_BY_CLOUDS,
@@ -78,9 +80,7 @@ SPEC = TargetSpec(
         Explanation(r"EntityAlreadyExists", SAME_IDENTITY),
         Explanation(r"LimitExceeded|TooManyBuckets", QUOTA),
         Explanation(r"ExpiredToken|token.*expired|RequestExpired", EXPIRED),
-        Explanation(
-            r"AccessDenied|UnauthorizedOperation|not authorized", f"{DEPLOYER} (`python -m infra deployer`)"
-        ),
+        Explanation(r"AccessDenied|UnauthorizedOperation|not authorized", f"{DEPLOYER} (`{COMMAND} deployer`)"),
         Explanation(r"IllegalLocationConstraint|AuthorizationHeaderMalformed|PermanentRedirect", _REGION),
     ),
 )

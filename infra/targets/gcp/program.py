@@ -77,7 +77,7 @@ class Program:
             lifecycle_rules=list(_rules(wanted)),
             cors=cors,
             labels=config.tags,
-            force_destroy=config.disposable,
+            force_destroy=options.deletes_content,
             # With its project: the provider does not look that up, and would replace a bucket without one.
             opts=options.with_provider(self._provider).bucket(
                 name, wanted.name, keeps=_KEPT, import_id=f"{config.project}/{wanted.name}"

@@ -36,6 +36,7 @@ SPEC = TargetSpec(
     region="auto",
     extra="gcp",
     package="gcp",
+    bucket_type="gcp:storage/bucket:Bucket",
     required=("location", "project"),
     refused={
         **REFUSED_BY_CLOUDS,

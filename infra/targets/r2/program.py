@@ -18,6 +18,7 @@ from infra.errors import UsageError
 from infra.targets import defaults
 from infra.targets.options import Options
 from infra.targets.program import Access, BucketResources, Key, access_to
+from infra.targets.shared import ADOPT_BUCKET
 
 #: Permission groups "Workers R2 Storage Bucket Item Read" and "... Write", the same in every account
 #: (https://developers.cloudflare.com/r2/api/tokens/). Write brings read with it.
@@ -25,6 +26,7 @@ _GROUPS = {READ: "6a018a9f2fc74eb6b293b0c548f38b39", READ_WRITE: "2efd5506f9c849
 _CORS: Any = {"methods": ["GET", "HEAD", "PUT"], "headers": ["content-type", "content-md5", "range"]}
 _CORS_SECONDS = 3600
 _DAY = 24 * 3600
+_BUCKET = "cloudflare:index/r2Bucket:R2Bucket"
 #: What a bucket that is taken over keeps as it was.
 _KEPT = ("location", "storageClass")
 
@@ -52,6 +54,8 @@ class Program:
         title = naming.bucket(config.environment, role)
         # Names are unique in the account only, so the one that follows from the environment is free.
         name = wanted.name or title
+        if not config.adopt and name not in options.state.names(_BUCKET):
+            self._require_free(name)
         common: dict[str, Any] = {"account_id": config.account, "jurisdiction": self._jurisdiction}
         bucket = cloudflare.R2Bucket(
             title,
@@ -79,6 +83,24 @@ class Program:
             )
         return BucketResources(name, resources)
 
+    def _require_free(self, name: str) -> None:
+        """Refuse a bucket that exists: the provider repeats the refused creation for three minutes.
+
+        Raises:
+            UsageError: there is a bucket of this name in the account.
+        """
+        if self._jurisdiction != "default":
+            return  # the function of the provider finds no other buckets
+        try:
+            cloudflare.get_r2_bucket(
+                account_id=self._config.account,
+                bucket_name=name,
+                opts=pulumi.InvokeOptions(provider=self._provider),
+            )
+        except Exception:  # noqa: BLE001  # Pulumi raises no other for an invoke that fails: no such bucket
+            return
+        raise UsageError(f"bucket {name}: {ADOPT_BUCKET}")
+
     def identity(self, identity: Identity, buckets: Mapping[Role, BucketResources], options: Options) -> Access:
         """Create an account token for each slot."""
         config, options = self._config, options.with_provider(self._provider)
@@ -104,7 +126,8 @@ class Program:
         return {
             "effect": "allow",
             "permission_groups": [{"id": _GROUPS[rights]}],
-            "resources": json.dumps({resource: "*"}),
+            # Compact, as Cloudflare's API returns it: the provider compares the text.
+            "resources": json.dumps({resource: "*"}, separators=(",", ":")),
         }
 
 

@@ -89,10 +89,10 @@ class TestAdoption:
         assert problems(target | {"adopt": True, "buckets": {"in": {"name": "media-in"}}})
         assert read(target | NAMED | {"adopt": True}).adopt
 
-    def test_an_adopted_environment_cannot_be_disposable(self):
-        assert problems(AWS | NAMED | {"adopt": True, "disposable": True}) == [
-            "adopt: excludes disposable: a bucket that was there before is never deleted"
-        ]
+    @pytest.mark.parametrize("target", [AWS, GCP, R2], ids=lambda target: target["target"])
+    def test_an_adopted_environment_may_be_disposable(self, target):
+        """Its buckets stay then, as on target s3-compatible: see tests/infra/targets/test_clouds.py."""
+        assert read(target | NAMED | {"adopt": True, "disposable": True}).disposable
 
 
 class TestRoles:
@@ -247,7 +247,6 @@ def test_the_problems_of_all_rules_are_reported_at_once():
         "region": "cn-north-1",
         "tags": {"aws:x": "y"},
         "adopt": True,
-        "disposable": True,
         "trust": {"principals": [ROLE]},
         "encryption": KEY,
         "location": "EU",
@@ -265,5 +264,4 @@ def test_the_problems_of_all_rules_are_reported_at_once():
         "buckets.out.name",
         "environment",
         "tags",
-        "adopt",
     ]

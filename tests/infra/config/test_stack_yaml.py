@@ -37,8 +37,10 @@ def problems(folder: Path, text: str) -> list[str]:
 def test_the_error_for_an_unknown_environment_lists_those_that_exist(tmp_path):
     write(tmp_path, "", "prod")
     write(tmp_path, "", "local")
-    with pytest.raises(ConfigError, match=r"there is no environment 'lokal'; there are: local, prod"):
+    with pytest.raises(ConfigError, match=r"there is no environment 'lokal'; did you mean local\?"):
         stack_yaml.read("lokal", tmp_path)
+    with pytest.raises(ConfigError, match=r"there is no environment 'studio'; there are: local, prod"):
+        stack_yaml.read("studio", tmp_path)
     with pytest.raises(ConfigError, match=r"there are: none"):
         stack_yaml.read("lokal", tmp_path / "missing")
 

@@ -33,10 +33,12 @@ def resources_of(text: str) -> set[str]:
 
 def test_the_policy_names_the_buckets_and_users_of_the_environment_alone(environments, capsys):
     code, out, err = run(environments, capsys, "--account", "123456789012")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert "prod has no permissionsBoundary: " in err
+    assert "`python -m infra deployer prod --boundary`" in err
     assert resources_of(out) == {
-        "arn:aws-cn:s3:::mpr-prod-in-*",
-        "arn:aws-cn:s3:::mpr-prod-out-*",
+        "arn:aws-cn:s3:::mpr-prod-in-???????",
+        "arn:aws-cn:s3:::mpr-prod-out-???????",
         "arn:aws-cn:iam::123456789012:user/mpr-prod-app",
         "arn:aws-cn:iam::123456789012:user/mpr-prod-viewer",
     }
@@ -46,9 +48,29 @@ def test_the_policy_names_a_bucket_by_its_configured_name(environments, capsys):
     _, out, _ = run(environments, capsys, buckets={"in": {"name": "studio-in"}}, identities=["app"])
     assert resources_of(out) == {
         "arn:aws-cn:s3:::studio-in",
-        "arn:aws-cn:s3:::mpr-prod-out-*",
+        "arn:aws-cn:s3:::mpr-prod-out-???????",
         "arn:aws-cn:iam::*:user/mpr-prod-app",
     }
+
+
+def test_the_boundary_is_what_app_may_do_whichever_identities_there_are(environments, capsys):
+    code, out, err = run(environments, capsys, "--boundary", "--account", "123456789012", encryption="kms")
+    assert (code, err) == (0, "")
+    assert resources_of(out) == {
+        *(f"arn:aws-cn:s3:::mpr-prod-{role}-???????{end}" for role in ("in", "out") for end in ("", "/*")),
+        "arn:aws-cn:kms:cn-north-1:123456789012:key/*",
+    }
+    assert (
+        run(environments, capsys, "--boundary", identities=["viewer"])[1:]
+        == run(environments, capsys, "--boundary", identities=["app"])[1:]
+    )
+
+
+def test_with_a_boundary_in_the_configuration_there_is_no_warning(environments, capsys):
+    arn = "arn:aws-cn:iam::123456789012:policy/boundary"
+    code, out, err = run(environments, capsys, permissionsBoundary=arn)
+    assert (code, err) == (0, "")
+    assert arn in out
 
 
 @pytest.mark.parametrize("target", ["gcp", "r2", "s3-compatible"])

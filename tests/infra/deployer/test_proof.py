@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra import program
-from infra.config import stack_files
+from infra.config import naming, stack_files
 from infra.config.environment import EnvironmentConfig
+from infra.config.identities import ROLES
 from infra.config.load import parse
-from infra.deployer.policy import policy
+from infra.deployer.actions import ACTIONS, EMPTY_BUCKET
+from infra.deployer.policy import Resource, policy
 from infra.deployer.record import resources
 from tests.doubles import aws as double
 from tests.doubles.fixtures import Account, aws, aws_server
-from tests.doubles.handler import Refused
+from tests.doubles.handler import Refused, autoname
+from tests.doubles.iam import Access, Principal, refusal
 from tests.doubles.mocks import State, deploy
+from tests.infra.conftest import ALL
 
 __all__ = ["aws", "aws_server"]
 
@@ -43,7 +48,7 @@ def parsed(environment: str, values: dict[str, Any]) -> EnvironmentConfig:
 
 def live(aws: Account, environment: str, values: dict[str, Any]) -> None:
     """Preview, deploy, look again, change, and destroy what may be destroyed, after somebody used it."""
-    state: State = {}
+    state = State()
 
     def up(changes: dict[str, Any], *, preview: bool = False) -> Any:
         config = {f"mpr-storage:{name}": value for name, value in (values | changes).items()}
@@ -159,6 +164,45 @@ def test_the_policy_of_one_environment_does_not_allow_deploying_another(aws: Acc
     as_deployer(aws, policy(config, resources(config)), monkeypatch, tmp_path)
     with pytest.raises(Refused, match=r"AccessDenied|not authorized"):
         live(aws, "staging", SHAPES["users"])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("other", ["prod-in", "prod-out", "prod-app", "prod-in-in", "prod1", "pro"])
+def test_the_policy_allows_nothing_on_the_resources_of_an_environment_with_a_similar_name(shape, other):
+    allowed = _allowed_on(policy(*_recorded("prod", shape), "123456789012"))
+    kinds = {"bucket", "role" if SHAPES[shape].get("credentials") == "role" else "user"}
+    assert all(allowed(kind, arn) for kind, arn in _deployed_arns("prod") if kind in kinds)
+    assert [arn for kind, arn in _deployed_arns(other) if allowed(kind, arn)] == []
+
+
+def _recorded(environment: str, shape: str) -> tuple[EnvironmentConfig, list[Resource]]:
+    config = parsed(environment, {**SHAPES[shape], "identities": list(ALL), "buckets": CORS})
+    return config, resources(config)
+
+
+def _deployed_arns(environment: str) -> Iterator[tuple[str, str]]:
+    """The ARNs of an environment, with the names that the double generates."""
+    for role in ROLES:
+        yield "bucket", f"arn:aws:s3:::{autoname(naming.bucket(environment, role))}"
+    for kind in ("user", "role"):
+        for name in ALL:
+            yield kind, f"arn:aws:iam::123456789012:{kind}/{naming.identity(environment, name)}"
+
+
+def _allowed_on(document: dict[str, Any]) -> Callable[[str, str], bool]:
+    """Whether a policy allows any action on a resource of a kind, or on what is in it."""
+    account = "123456789012"
+    deployer = Principal(f"arn:aws:iam::{account}:user/deployer", account, (document,))
+    context = {"iam:permissionsboundary": (str(SHAPES["bounded"]["permissionsBoundary"]),)}
+
+    def allowed(kind: str, arn: str) -> bool:
+        actions = {name for row in ACTIONS.values() if row.on == kind for name in (*row.deploy, *row.delete)}
+        accesses = [Access(name, arn, context, account) for name in actions]
+        if kind == "bucket":
+            accesses += [Access(name, f"{arn}/chunks/a.mp4", {}, account) for name in EMPTY_BUCKET]
+        return any(refusal(deployer, access) is None for access in accesses)
+
+    return allowed
 
 
 def test_without_a_disposable_environment_no_bucket_can_be_deleted():

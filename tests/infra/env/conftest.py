@@ -115,6 +115,7 @@ def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pulumi:
     double = Pulumi(tmp_path / "bin")
     double.folder.mkdir()
     (double.folder / "stacks").write_text("{}")
+    (tmp_path / ".local/pulumi/state").mkdir(parents=True)  # without it, there can be no stack
     double.command.write_text(_PULUMI.format(python=sys.executable))
     double.command.chmod(0o755)
     monkeypatch.setattr(stack_files, "ROOT", tmp_path)

@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -171,8 +172,32 @@ def test_an_environment_that_is_not_disposable_is_not_deleted(machine, capsys):
     said = capsys.readouterr().err
     assert "local is not disposable, so nothing was deleted" in said
     assert "`mpr-storage:disposable: true` in environments/Pulumi.local.yaml" in said
+    assert "`python -m infra down --delete --keep-buckets local`" in said
     assert machine.env_file.exists()
     assert machine.buckets == {"test-in", "test-out"}
+
+
+def test_keep_buckets_ends_an_environment_and_leaves_its_buckets_to_the_next(machine, capsys):
+    machine.configure(disposable=False)
+    cli.run(["up"])
+    machine.store.s3.put_object(Bucket="test-in", Key="a", Body=b"precious")
+    assert cli.run([*DELETE, "--keep-buckets"]) == 0
+    said = capsys.readouterr().out
+    assert "bucket test-in stays with 1 object (8 bytes)\n" in said
+    assert "it keeps test-in, test-out" in said
+    assert not machine.env_file.exists()
+    store.start()
+    assert machine.buckets == {"test-in", "test-out"}
+    users = [user["UserName"] for user in machine.store.iam.list_users()["Users"]]
+    assert [user for user in users if user.startswith("mpr-")] == []
+    assert cli.run(["up"]) == 0
+    assert machine.store.s3.get_object(Bucket="test-in", Key="a")["Body"].read() == b"precious"
+
+
+def test_keep_buckets_without_delete_is_refused(machine, capsys):
+    assert cli.run(["down", "--keep-buckets"]) == 2
+    assert "--keep-buckets goes with --delete" in capsys.readouterr().err
+    assert not (machine.root / ".local").exists()
 
 
 @pytest.mark.flow
@@ -203,6 +228,20 @@ def test_delete_keeps_a_bucket_that_init_found_and_names_it(machine, capsys):
     store.start()
     assert machine.buckets == {"test-in"}
     assert machine.store.s3.list_objects_v2(Bucket="test-in")["KeyCount"] == 12
+
+
+def test_a_bucket_that_was_renamed_is_named_by_down_and_deleted_as_announced(machine, capsys):
+    cli.run(["up"])
+    machine.store.s3.put_object(Bucket="test-in", Key="a", Body=b"x")
+    machine.configure(buckets={"in": {"name": "new-in"}, "out": {"name": "test-out"}})
+    cli.run(["init"])
+    capsys.readouterr()
+    assert cli.run(["down"]) == 0
+    assert "bucket test-in stays behind: environment local created it" in capsys.readouterr().out
+    assert cli.run(DELETE) == 0
+    said = capsys.readouterr().out
+    assert "  bucket test-in, which the configuration no longer names: 1 object (1 byte)\n" in said
+    assert "the store has no other bucket and is removed" in said
 
 
 @pytest.mark.flow
@@ -304,6 +343,20 @@ def in_state(machine, monkeypatch) -> Callable[[dict[str, bool | None]], None]:
     return hold
 
 
+@pytest.fixture
+def in_cloud() -> Callable[[list[str]], Deployed]:
+    """Return an engine whose state says that these buckets of a cloud were adopted."""
+
+    def hold(adopted: list[str]) -> Deployed:
+        found = Deployed("pulumi", {}, own_state=True)
+        outputs = [{"name": name, "adopted": True} for name in adopted]
+        state = [{"type": "mpr-storage:index:Bucket", "outputs": output} for output in outputs]
+        object.__setattr__(found, "state", [*state, {"type": "pulumi:pulumi:Stack"}])
+        return found
+
+    return hold
+
+
 @pytest.mark.flow
 def test_the_state_counts_where_a_bucket_has_no_tag(machine, in_state, capsys):
     store.start()
@@ -312,7 +365,8 @@ def test_the_state_counts_where_a_bucket_has_no_tag(machine, in_state, capsys):
     in_state({"test-in": True, "test-out": False, "renamed": True, "gone": True})
     assert cli.run(DELETE) == 0
     said = capsys.readouterr().out
-    assert "  bucket test-in: no objects\n  bucket renamed: no objects\n" in said
+    assert "  bucket test-in: no objects\n" in said
+    assert "  bucket renamed, which the configuration no longer names: no objects\n" in said
     assert "bucket test-out was there before this environment and holds no objects: it stays" in said
     assert "destroyed local" in said
     store.start()
@@ -329,6 +383,20 @@ def test_in_a_cloud_the_buckets_of_the_env_files_are_counted(seaweed_environment
     held = planned.deleted[f"{name}-in"]
     assert held
     assert (held.objects, held.size) == (1, 3)
+
+
+@pytest.mark.parametrize(("by", "keep"), [("state", False), ("configuration", False), (None, True)])
+def test_in_a_cloud_adopted_buckets_and_those_to_keep_stay(seaweed_environment, in_cloud, by, keep):
+    seaweed_environment.values["identities"] = ["app"]
+    seaweed_environment.initialise()
+    buckets = [f"{seaweed_environment.name}-{role}" for role in ("in", "out")]
+    config = replace(seaweed_environment.config, adopt=by == "configuration")
+    planned = deletion.look(config, None, in_cloud(buckets if by == "state" else []), keep_buckets=keep)
+    assert planned.deleted == {}
+    reason = "stays with" if keep else "was there before this environment and holds"
+    assert [f"bucket {name} {reason} no objects" in planned.kept[name] for name in buckets] == [True, True]
+    said = list(deletion.sentences(config, planned, keep_buckets=keep))
+    assert said[-2:] == list(planned.kept.values())
 
 
 def test_what_could_not_be_counted_is_said(seaweed_environment):

@@ -117,7 +117,8 @@ def test_without_a_login_the_state_is_private_and_encrypted(root, pulumi):
     passphrase = Path(environment["PULUMI_CONFIG_PASSPHRASE_FILE"])
     assert stat.S_IMODE(passphrase.stat().st_mode) == 0o600
     assert len(passphrase.read_text()) > 32
-    assert stat.S_IMODE((root / ".local/pulumi/state").stat().st_mode) == 0o700
+    folders = [root / path for path in (".local", ".local/pulumi", ".local/pulumi/state")]
+    assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in folders] == ["0o700"] * 3
 
 
 def test_the_passphrase_stays_the_same(root, pulumi):
@@ -172,6 +173,44 @@ def test_the_lock_of_a_killed_update_is_removed(root, pulumi, locked):
     assert (["cancel", "--yes", "--stack", "e"] in pulumi.arguments) is locked
 
 
+def test_the_lock_of_a_running_update_is_kept_and_its_process_is_named(root, pulumi):
+    lock = root / ".local/pulumi/state/.pulumi/locks/organization/mpr-storage/e/1.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"pid": os.getpid()}))
+    with pytest.raises(InfraError, match=rf"`pulumi` \(process {os.getpid()}\) changes e now"):
+        found().up("e")
+    assert not [one for one in pulumi.arguments if one[0] in {"cancel", "up"}]
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    lock.write_text(json.dumps({"pid": ended.pid}))
+    found().up("e")
+    assert ["cancel", "--yes", "--stack", "e"] in pulumi.arguments
+
+
+def test_deletion_of_identities_names_each_resource_and_no_bucket(pulumi, monkeypatch):
+    start = "urn:pulumi:e::mpr-storage::mpr-storage:index:Storage$mpr-storage:index:"
+    urns = [
+        f"{start}Bucket$aws:s3/bucket:Bucket::in",
+        f"{start}Identity$aws:iam/user:User::app",
+        f"{start}Identity$aws:iam/accessKey:AccessKey::app-a",
+    ]
+    state = [{"urn": urn, "custom": True, "type": ""} for urn in urns]
+    monkeypatch.setattr(engine.Engine, "resources", lambda *_: state)
+    found().up("e")
+    found().delete_identities("e")
+    destroy, remove = pulumi.arguments[-2:]
+    assert [word for word in destroy if word.startswith("--target")] == [f"--target={urn}" for urn in urns[1:]]
+    assert remove == ["stack", "rm", "--yes", "--force", "--preserve-config", "--stack", "e"]
+
+
+def test_identities_of_a_stack_without_components_are_not_deleted(pulumi, monkeypatch):
+    state = [{"urn": "urn:pulumi:e::mpr-storage::aws:s3/bucket:Bucket::in", "custom": True, "type": ""}]
+    monkeypatch.setattr(engine.Engine, "resources", lambda *_: state)
+    found().up("e")
+    with pytest.raises(InfraError, match="without components, so nothing was deleted: deploy it once"):
+        found().delete_identities("e")
+
+
 def test_destroy_of_what_was_never_deployed_does_nothing(pulumi):
     found().destroy("e")
     assert pulumi.arguments == [["stack", "ls", "--json"]]
@@ -208,9 +247,11 @@ def test_ctrl_c_is_passed_on_once_and_waited_for(pulumi):
     assert (pulumi.folder / "saved").exists(), "Pulumi must have the time to save its state"
 
 
-def test_the_variables_for_using_the_state_oneself(root):
-    names = [line.partition("=")[0] for line in engine.exports()]
-    assert names == ["PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"]
+def test_the_commands_for_using_the_state_oneself(root):
+    *exports, command = engine.by_hand("e")
+    names = [line.partition("=")[0] for line in exports]
+    assert names == ["export PULUMI_BACKEND_URL", "export PULUMI_CONFIG_PASSPHRASE_FILE"]
+    assert command == "pulumi up --stack e --config-file .local/pulumi/Pulumi.e.yaml"
 
 
 def installer(monkeypatch: pytest.MonkeyPatch, code: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from core.storage.settings import Settings, read_env_file
 from infra import cli
-from infra.local import engine, lifecycle
+from infra.config.load import load_environment
+from infra.init import initialise
+from infra.local import engine
 from infra.stores.access_key import Keys
 from infra.stores.store import s3_client
 
@@ -59,15 +61,10 @@ def test_with_an_engine_it_deploys_and_tells_how_to_use_its_state(machine, monke
 
     class Deploys(engine.Engine):
         def up(self, environment: str) -> None:
-            cli.run(["init", environment])
+            initialise(load_environment(environment), lambda *_: None)
 
     monkeypatch.setattr(engine, "find", lambda: Deploys("pulumi", {}, own_state=True))
     assert cli.run(["up"]) == 0
     shown = capsys.readouterr().out
     assert "deploying local with Pulumi" in shown
     assert "export PULUMI_BACKEND_URL=file://" in shown
-
-
-def test_two_at_once_take_turns(machine):
-    with lifecycle.one_at_a_time():
-        assert (machine.root / ".local/up.lock").exists()

@@ -63,6 +63,21 @@ def test_a_stopped_store_keeps_its_endpoint_key_and_objects(root, client):
     assert client("s3", second).get_object(Bucket="media", Key="a")["Body"].read() == b"kept"
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_store_of_an_earlier_version_starts_with_its_data(root, client, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setitem(server._SETTINGS, "security", "")  # earlier versions had no certificates
+        first = store.start(root)
+        client("s3", first).create_bucket(Bucket="media")
+        client("s3", first).put_object(Bucket="media", Key="a", Body=b"kept")
+        store.stop(root)
+    for name in ("grpc.crt", "grpc.key"):
+        (root / "store/config" / name).unlink()
+    second = store.start(root)
+    assert (second.endpoint, second.admin) == (first.endpoint, first.admin)
+    assert client("s3", second).get_object(Bucket="media", Key="a")["Body"].read() == b"kept"
+
+
 def test_start_returns_the_running_store_without_a_wait_or_a_process(running, monkeypatch):
     root, first = running
     monkeypatch.setattr(store, "_is_ready", not_called)
@@ -256,7 +271,13 @@ def test_data_that_seaweedfs_cannot_read_is_reported_and_kept(root, monkeypatch)
     store.stop(root)
     shutil.rmtree(root / "store/data/filerldb2")
     (root / "store/data/filerldb2").write_text("no database")
-    monkeypatch.setattr(store, "_START_TIMEOUT", 3)
+    log = root / "store/store.log"
+
+    def until_it_is_logged(_started):
+        wait_until(lambda: "filerldb2" in log.read_text(), 60)
+        return False
+
+    monkeypatch.setattr(store, "_is_ready", until_it_is_logged)
     with pytest.raises(InfraError, match=r"the store (ended as it started|did not respond)") as caught:
         store.start(root)
     assert "filerldb2" in str(caught.value)
@@ -298,7 +319,7 @@ def test_weed_is_found_on_path(monkeypatch, tmp_path, root, fake_weed):
 def test_a_file_in_place_of_the_folder_is_wrong_usage(root):
     root.mkdir()
     (root / "store").write_text("a file")
-    with pytest.raises(UsageError, match=r"cannot keep its data in .*: "):
+    with pytest.raises(UsageError, match=r"the folder .*/store cannot be used: Not a directory"):
         store.start(root)
     assert store.find(root) is None
 
@@ -331,7 +352,7 @@ def test_everything_is_private(running):
     root, _ = running
     folder = root / "store"
     assert mode(folder) == 0o700
-    names = ("admin.json", "state.json", "store.log", "config/security.toml")
+    names = ("admin.json", "state.json", "store.log", "config/security.toml", "config/grpc.key")
     assert {name: oct(mode(folder / name)) for name in names} == dict.fromkeys(names, "0o600")
     below = [path for path in (folder / "data").iterdir() if path.suffix != ".vif"]
     assert {path.name: oct(mode(path) & 0o077) for path in below} == {path.name: "0o0" for path in below}

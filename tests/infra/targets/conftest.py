@@ -50,7 +50,7 @@ class Cloud:
     #: What a process that deploys to it has in its environment.
     variables: dict[str, str]
     environment: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}")
-    state: State = field(default_factory=dict)
+    state: State = field(default_factory=State)
 
     @property
     def endpoint(self) -> str:
@@ -206,6 +206,13 @@ def deployed(_deployed: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 def cloud(request: pytest.FixtureRequest, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """Each cloud in turn, with an environment that is not deployed yet."""
     with made(request.param, environments, request) as cloud:
+        cloud.use(monkeypatch)
+        yield cloud
+
+
+@pytest.fixture
+def r2(environments: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    with made("r2", environments, request) as cloud:
         cloud.use(monkeypatch)
         yield cloud
 

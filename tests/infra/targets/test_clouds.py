@@ -17,10 +17,14 @@ from infra.check import runner, settle
 from infra.config.environment import ConfigError
 from infra.config.load import parse
 from infra.env import files, key_info
+from infra.policies import Policy, policy
 from infra.stores.empty import delete_everything
+from infra.targets.aws import program as aws_program
 from infra.targets.registry import TARGETS
 from tests.conftest import REPO
+from tests.doubles.fixtures import Account, Keys
 from tests.doubles.handler import Refused
+from tests.doubles.mocks import Deployed
 from tests.infra.conftest import ALL
 from tests.infra.targets.conftest import Cloud
 
@@ -159,23 +163,105 @@ def test_an_existing_bucket_is_adopted_by_name(cloud: Cloud, admin_s3):
     admin_s3.head_object(Bucket=names["in"], Key="precious")
 
 
-def test_an_adopted_bucket_is_never_destroyed_with_its_content(cloud: Cloud, admin_s3):
+@pytest.fixture
+def adopting(cloud: Cloud, admin_s3) -> dict[str, Any]:
+    """Two buckets that exist, each with an object and with a tag of its own, and the settings to adopt them."""
     names = {role: f"studio-{cloud.environment}-{role}" for role in ("in", "out")}
     for name in names.values():
         admin_s3.create_bucket(Bucket=name, **located(cloud))
         admin_s3.put_object(Bucket=name, Key="precious", Body=b"x")
-    adopting: dict[str, Any] = {"buckets": {role: {"name": name} for role, name in names.items()}, "adopt": True}
-    with pytest.raises(RunError, match="adopt: excludes disposable"):
-        cloud.up(**adopting, disposable=True)
-    deployed = cloud.up(**adopting, disposable=False)
-    buckets = [one for one in deployed.requests if one.type.endswith(("/bucket:Bucket", ":R2Bucket"))]
-    assert [(one.protect, one.retainOnDelete) for one in buckets] == [(True, True)] * 2
+        if cloud.target == "aws":
+            tags: Any = [{"Key": "owner", "Value": "studio"}]
+            admin_s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+    # On GCP, the double's buckets are elsewhere than this, and a change of the location replaces a bucket.
+    return {"buckets": {role: {"name": name} for role, name in names.items()}, "adopt": True}
+
+
+def buckets_of(deployed: Deployed) -> list[Any]:
+    return [one for one in deployed.requests if one.type.endswith(("/bucket:Bucket", ":R2Bucket"))]
+
+
+@pytest.mark.parametrize("disposable", [False, True])
+def test_an_adopted_bucket_outlives_its_environment(cloud: Cloud, admin_s3, adopting, disposable):
+    deployed = cloud.up(**adopting, disposable=disposable)
+    buckets = buckets_of(deployed)
+    assert [(one.protect, one.retainOnDelete) for one in buckets] == [(not disposable, True)] * 2
     assert not [one for one in buckets if dict(one.object).get("forceDestroy")]
     for entry in cloud.state.values():
         entry.protect = False  # as `pulumi state unprotect` does
     cloud.up(preview=True).monitor.destroy()
-    for name in names.values():
-        admin_s3.head_object(Bucket=name, Key="precious")
+    for bucket in adopting["buckets"].values():
+        admin_s3.head_object(Bucket=bucket["name"], Key="precious")
+
+
+def test_an_adopted_bucket_stays_so_without_the_setting_and_in_a_disposable_environment(
+    cloud: Cloud, admin_s3, adopting
+):
+    cloud.up(**adopting)
+    before = {urn: copy.deepcopy(entry.outputs) for urn, entry in cloud.state.items()}
+    cloud.up(adopt=False)
+    assert {urn: entry.outputs for urn, entry in cloud.state.items()} == before
+    deployed = cloud.up(disposable=True)
+    buckets = buckets_of(deployed)
+    assert [(one.protect, one.retainOnDelete) for one in buckets] == [(False, True)] * 2
+    assert not [one for one in buckets if dict(one.object).get("forceDestroy")]
+    cloud.up(preview=True).monitor.destroy()
+    for bucket in adopting["buckets"].values():
+        admin_s3.head_object(Bucket=bucket["name"], Key="precious")
+
+
+def test_a_bucket_of_another_name_is_not_taken_for_the_adopted_one(cloud: Cloud, adopting):
+    cloud.up(**adopting)
+    names = {role: {"name": f"own-{cloud.environment}-{role}"} for role in ("in", "out")}
+    for entry in cloud.state.values():
+        entry.protect = False
+    deployed = cloud.up(adopt=False, disposable=True, buckets=names)
+    assert [one.retainOnDelete for one in buckets_of(deployed)] == [False, False]
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_an_existing_bucket_is_refused_on_r2_before_the_provider_tries_for_minutes(
+    r2: Cloud, seaweed_store, preview
+):
+    name = f"taken-{r2.environment}"
+    seaweed_store.s3.create_bucket(Bucket=name)
+    with pytest.raises(RunError, match=f"bucket {name}: there is a bucket of this name already, and it is yours"):
+        r2.up(buckets={"in": {"name": name}}, jurisdiction="default", preview=preview)
+    assert r2.state == {}
+
+
+def test_the_own_bucket_of_an_environment_on_r2_is_not_refused(r2: Cloud):
+    r2.up(jurisdiction="default")
+    state = copy.deepcopy(r2.state)
+    r2.up()
+    assert r2.state == state
+
+
+def test_an_identity_on_aws_uses_the_kms_key_through_s3_only(on_aws: Cloud, monkeypatch):
+    """An environment of an earlier version, whose policy has no condition, gets it by the next update."""
+    monkeypatch.setattr(settle, "_PAUSE", 0.01)
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr(aws_program, "policy", without_conditions)
+        on_aws.up(identities=["app"], encryption="kms")
+    before, created = on_aws.env(), set(on_aws.state)
+    assert isinstance(on_aws.admin, Account)
+    app = on_aws.admin.seen_by(Keys(before["AWS_ACCESS_KEY_ID"], before["AWS_SECRET_ACCESS_KEY"]))
+    (key,) = [entry.outputs["arn"] for entry in on_aws.state.values() if entry.token == "aws:kms/key:Key"]
+    app.client("kms").generate_data_key(KeyId=key, KeySpec="AES_256")
+
+    on_aws.up()
+    assert (on_aws.env(), set(on_aws.state)) == (before, created)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        app.client("kms").generate_data_key(KeyId=key, KeySpec="AES_256")
+    assert [one for one in on_aws.check() if one.failed] == []
+    assert not on_aws.up(preview=True).monitor.refresh()
+
+
+def without_conditions(*arguments: Any, **options: Any) -> Policy:
+    document = policy(*arguments, **options)
+    for statement in document["Statement"]:
+        statement.pop("Condition", None)
+    return document
 
 
 def located(cloud: Cloud) -> dict[str, Any]:

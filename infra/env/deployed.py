@@ -1,0 +1,98 @@
+"""What is deployed of an environment: as its stack says, or for one that `init` made, as the store says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from infra import plan
+from infra.command_name import COMMAND
+from infra.config.environment import EnvironmentConfig
+from infra.config.identities import Identity
+from infra.env import files, stack
+from infra.env.files import StoredKey
+from infra.env.key_info import KeyInfo
+from infra.env.stack import Stack
+from infra.errors import InfraError
+from infra.local import engine
+from infra.plan import Plan
+from infra.stores.keys import IdentityManager, identity_manager, is_accepted
+from infra.targets.registry import TARGETS
+
+
+def read(config: EnvironmentConfig) -> Stack:
+    """Return what is deployed; changes nothing.
+
+    Without a stack, an environment on a store has the settings of its configuration, with the access key that an
+    env file here holds: a store does not show a secret access key again. They have no access key if the store does
+    not accept that one, or no file holds one.
+
+    Raises:
+        UsageError: the admin keys are missing or wrong, and there is no stack.
+        UnreachableError: the store, or Pulumi's backend, does not respond; or a cloud target without Pulumi.
+        InfraError: the environment is not deployed.
+    """
+    if TARGETS[config.target].is_cloud:
+        return stack.read(config.environment)
+    pulumi = engine.find_with_state()
+    deployed = stack.find(pulumi, config.environment) if pulumi else None
+    return deployed or on_store(plan.look(config))
+
+
+def on_store(planned: Plan) -> Stack:
+    """Return what is deployed on a store without a stack, as `read` says.
+
+    Raises:
+        InfraError: nothing is deployed.
+    """
+    config = planned.config
+    manager = identity_manager(config.credentials, config.secrets.external())
+    known = dict(_keys(planned, manager))
+    if not known:
+        name = config.environment
+        raise InfraError(f"{name} is not deployed; `{COMMAND} init {name}` or `pulumi up -s {name}` deploys it")
+    settings = {identity.name: planned.settings(identity) for identity in config.identities}
+    with_keys = {
+        name: replace(
+            settings[name],
+            access_key_id=key.access_key.access_key_id,
+            secret_access_key=key.access_key.secret_access_key,
+        )
+        if key
+        else settings[name]
+        for name, key in known.items()
+    }
+    return Stack(with_keys, None, {name: key.info for name, key in known.items() if key}, by_init=True)
+
+
+def _keys(planned: Plan, manager: IdentityManager) -> Iterator[tuple[str, StoredKey | None]]:
+    """Yield the identities that the store has, with the primary access key of each if a file here holds it."""
+    for identity in planned.config.identities:
+        if planned.config.credentials == "static":
+            yield identity.name, _external(planned, manager, identity)
+        elif manager.read_identity(planned.store, planned.name(identity)) is not None:
+            yield identity.name, _stored(planned, manager, identity)
+
+
+def _external(planned: Plan, manager: IdentityManager, identity: Identity) -> StoredKey:
+    """Return the externally managed access key, which is not created by this."""
+    main, slot = _file(planned, identity), planned.config.slots_of(identity.name).current
+    stored = files.access_key_in(main, slot)
+    info = KeyInfo(slot, stored.info.created if stored else None)
+    return StoredKey(main, manager.create_key(planned.store, identity.name), info)
+
+
+def _stored(planned: Plan, manager: IdentityManager, identity: Identity) -> StoredKey | None:
+    """Return the access key in the env file of an identity, or in that of its slot, if the store accepts it."""
+    main = _file(planned, identity)
+    stored = files.access_key_in(main, planned.config.slots_of(identity.name).current)
+    if stored is None or (stored.file != main and files.access_key(main)):
+        return None  # the env file holds the key of the other slot: `init` takes that step of a rotation
+    if stored.access_key.access_key_id not in manager.key_ids(planned.store, planned.name(identity)):
+        return None
+    return stored if is_accepted(planned.store, stored.access_key) else None
+
+
+def _file(planned: Plan, identity: Identity) -> Path:
+    return files.path(planned.config.environment, identity.name)

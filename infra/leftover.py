@@ -1,0 +1,78 @@
+"""Name the buckets of an environment that stay behind: renamed in its configuration, or removed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from infra import plan
+from infra.command_name import COMMAND
+from infra.config import stack_files, stack_yaml
+from infra.config.environment import ConfigError, EnvironmentConfig
+from infra.errors import InfraError
+from infra.plan import Plan
+from infra.stores import contents, leftover
+from infra.targets.registry import TARGETS
+
+#: Said where it matters that nothing is known.
+UNKNOWN = "this store has no bucket tags, so buckets that are no longer configured cannot be listed"
+
+
+def find(plan: Plan) -> list[str] | None:
+    """Return the buckets that the environment created and no environment configures; None if that is not known.
+
+    Raises:
+        InfraError: the store does not respond, or refuses.
+    """
+    return leftover.find(plan.store, plan.config.environment, configured(plan.config))
+
+
+def sentences(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield each bucket that stays behind, with a sentence that says what it holds and what to do.
+
+    Raises:
+        InfraError: the store does not respond, or refuses.
+    """
+    for bucket in find(plan) or []:
+        held = contents.count(plan.store, bucket)
+        if held is not None:
+            yield bucket, sentence(plan.config.environment, held)
+
+
+def tell(config: EnvironmentConfig, report: Callable[[str], None]) -> None:
+    """Report the buckets that stay behind, at the end of a command that is about something else.
+
+    Reports nothing if the store does not respond or refuses, and in a cloud, where no bucket has the tag.
+    """
+    if TARGETS[config.target].is_cloud:
+        return
+    with suppress(InfraError):
+        for bucket, sentence in sentences(plan.look(config)):
+            report(f"bucket {bucket} {sentence}")
+
+
+def sentence(environment: str, held: contents.Contents) -> str:
+    """Return what to do about a bucket that stays behind."""
+    is_empty = held == contents.Contents()
+    what = "delete it" if is_empty else f"move what you need with `{COMMAND} copy`, then delete it"
+    return (
+        f"stays behind: environment {environment} created it and no longer names it. It holds {held}; {what} "
+        "(docs/moving.md, Buckets that stay behind)"
+    )
+
+
+def configured(config: EnvironmentConfig) -> set[str]:
+    """Return the names of the environment's buckets, and those that any other file in environments/ configures.
+
+    A bucket may have moved from one environment to another. A file that is wrong counts as well, as far as it can
+    be read.
+    """
+    names = {config.bucket_in.name, config.bucket_out.name}
+    for environment in stack_files.names():
+        try:
+            buckets = stack_yaml.read(environment).values.get("buckets")
+        except ConfigError:
+            continue
+        roles = buckets.values() if isinstance(buckets, dict) else ()
+        names |= {role.get("name") for role in roles if isinstance(role, dict)}
+    return {name for name in names if isinstance(name, str)}

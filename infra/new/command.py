@@ -1,0 +1,118 @@
+"""`./mpr new`: write the stack file of a new environment, and say what to do next."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.command_name import COMMAND
+from infra.config import stack_files, stack_yaml
+from infra.config.definitions import CONFIGURATION
+from infra.config.load import read
+from infra.config.reader import Reader
+from infra.environment_argument import ENVIRONMENT
+from infra.errors import UsageError
+from infra.new.templates import TEMPLATES, VALUES, Step, Template
+
+Function = Callable[..., Any]
+
+
+def _value_options(function: Function) -> Function:
+    """Add an option for each setting that a template may leave to the user."""
+    for name in reversed(VALUES):
+        function = click.option(f"--{name}", metavar="TEXT", help=CONFIGURATION.keys[name].description)(function)
+    return function
+
+
+@click.command()
+@click.argument("environment", type=ENVIRONMENT, shell_complete=lambda *_: [])  # the known ones are taken
+@click.option("--target", required=True, type=click.Choice(list(TEMPLATES)), help="The store or the cloud.")
+@_value_options
+def new(environment: str, target: str, **options: str | None) -> None:
+    """Write environments/Pulumi.ENVIRONMENT.yaml, and say what to do next.
+
+    On a terminal, it asks for the required values that no option gives, such as the region on AWS. It never
+    replaces a file.
+    """
+    template = TEMPLATES[target]
+    file = stack_files.path(environment)
+    if environment in stack_files.names():
+        raise _exists(file)
+    given = {name: value for name, value in options.items() if value is not None}
+    text = template.render(environment, given | _ask(template, given))
+    read(environment, stack_yaml.parse(text, str(file)), str(file))  # refuses what every command would refuse
+    _write(file, text)
+    click.echo(f"{file} is written. Change it as you like, then:")
+    click.echo(_next_steps(environment, template.steps(given)))
+
+
+def _exists(file: Path) -> UsageError:
+    return UsageError(f"{file} exists already, and was not changed: choose another name, or edit the file")
+
+
+def _ask(template: Template, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that are neither given nor have a default, as the user answers.
+
+    Raises:
+        click.UsageError: there is no terminal to ask on, or an option is of another target.
+    """
+    options = ", ".join(f"--{name}" for name in template.values)
+    for name in given:
+        if name not in template.values:
+            raise click.UsageError(f"--{name} does not go with --target {template.name}, which takes {options}")
+    missing = [name for name in template.values if name not in {*given, *template.defaults}]
+    if missing and not sys.stdin.isatty():
+        described = "; ".join(f"--{name}: {_description(name)}" for name in missing)
+        raise click.UsageError(f"--target {template.name} needs {described}")
+    return {name: click.prompt(_description(name), value_proc=partial(_valid, name)) for name in missing}
+
+
+def _description(name: str) -> str:
+    return CONFIGURATION.keys[name].description.removesuffix(".")
+
+
+def _valid(name: str, text: str) -> str:
+    """Return an answer; `click.prompt` asks again after a usage error."""
+    reader = Reader({})
+    CONFIGURATION.keys[name].read(reader, name, text)
+    if reader.problems:
+        raise click.UsageError(reader.problems[0])
+    return text
+
+
+def _write(file: Path, text: str) -> None:
+    """Write the file atomically: temporary file, fsync, and a link, which never replaces a file.
+
+    Raises:
+        UsageError: the file exists, or the folder cannot be written.
+    """
+    temporary = file.with_name(f".{secrets.token_hex(4)}.{file.name}")
+    try:
+        with temporary.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.link(temporary, file)
+    except FileExistsError:
+        raise _exists(file) from None
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}; nothing was changed") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _next_steps(environment: str, first: Iterable[Step]) -> str:
+    steps = [
+        *first,
+        (f"{COMMAND} up {environment}", "create the stack and all resources, and check the access"),
+        (f"pulumi stack init {environment} && pulumi up -s {environment}", "the same with your own Pulumi"),
+    ]
+    width = max(len(command) for command, _ in steps)
+    return "\n".join(f"  {command.ljust(width)}  # {comment}" for command, comment in steps)
