@@ -64,7 +64,7 @@ def answered(machine, answer: bytes) -> tuple[int, str]:
             while True:
                 if select.select([controller], [], [], 0.5)[0]:
                     said += os.read(controller, 4096)
-                elif b"[y/N]" in said:
+                elif b"[y/N]" in said and b"nothing was deleted" not in said:  # then it is ending
                     os.write(controller, answer)
     except BaseException:  # of the time limit of the test: the process would be waited for without end
         process.kill()
