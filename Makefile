@@ -60,12 +60,12 @@ test-changed: .venv/dev ## the tests nearest to what differs from main, or from 
 faults: .venv/dev ## 2,000 random schedules of network faults (minutes), or SCHEDULES=<number>
 	@FAULT_SCHEDULES=$(SCHEDULES) $(PYTEST) --timeout 3600 $(COVERAGE) tests/core/test_fault_schedules.py tests/core/test_response_fuzz.py
 
-bench: .venv/dev .local/s3fs/made ## compare with other clients; writes docs/bench.json, .md and .svg; ARGS="--rounds 5"
-	@$(BIN)/python -m bench.transfers --tls --json docs/bench.json $(ARGS)
-	@$(BIN)/python -m bench.startup --json docs/bench.json
-	@$(BIN)/python -m bench.scale --json docs/bench.json
-	@$(BIN)/python -m bench.web --json docs/bench.json
-	@$(BIN)/python -m bench.up --json docs/bench.json
+bench: .venv/dev .local/s3fs/made ## compare with other clients; writes docs/explanation/bench.json, .md and .svg; ARGS="--rounds 5"
+	@$(BIN)/python -m bench.transfers --tls --json docs/explanation/bench.json $(ARGS)
+	@$(BIN)/python -m bench.startup --json docs/explanation/bench.json
+	@$(BIN)/python -m bench.scale --json docs/explanation/bench.json
+	@$(BIN)/python -m bench.web --json docs/explanation/bench.json
+	@$(BIN)/python -m bench.up --json docs/explanation/bench.json
 	@$(BIN)/python -m bench.report
 
 bench-compare: .venv/dev ## compare two files of figures: OLD=a.json NEW=b.json

@@ -1,4 +1,4 @@
-"""Write the tables of docs/bench.md and the picture docs/bench.svg from docs/bench.json, without measuring.
+"""Write the tables of bench.md and the picture bench.svg in docs/explanation from bench.json, without measuring.
 
 python -m bench.report [results as JSON] [folder of bench.md and bench.svg]
 """
@@ -16,7 +16,7 @@ from bench.chart import picture
 from bench.job import Sizes
 from bench.results import RESULTS, Name, Part, Row, groups, load, median, rows, runs_by_client
 
-#: What stands between these lines of docs/bench.md is replaced.
+#: What stands between these lines of docs/explanation/bench.md is replaced.
 BEGIN, END = "<!-- figures: written by `python -m bench.report` -->", "<!-- end of the figures -->"
 
 REDUCED = "**Sizes are reduced: these figures show that every client works, and compare nothing.**\n"

@@ -21,7 +21,7 @@ from bench.versions import versions
 
 SCHEMA = 1
 #: The committed figures.
-RESULTS = REPO / "docs" / "bench.json"
+RESULTS = REPO / "docs" / "explanation" / "bench.json"
 JSON_HELP = "write the figures into this file; those of other scripts in it are kept"
 
 Part = dict[str, Any]

@@ -1,7 +1,8 @@
 # ruff: noqa: INP001  # a folder for Pulumi, not a package of Python
 """The provider of the package `mpr-storage`: the component `Storage` for Pulumi programs in every language.
 
-Pulumi runs this folder with the Python environment that it makes from requirements.txt (docs/components.md).
+Pulumi runs this folder with the Python environment that it makes from requirements.txt
+(docs/how-to/components.md).
 """
 
 import json
@@ -117,7 +118,7 @@ def _require_dynamic_providers(name: str) -> None:
     raise UsageError(
         f"component {name}: target s3-compatible runs code of this package in a Python process of Pulumi: set "
         f"PULUMI_PYTHON_CMD={sys.executable} and PYTHONPATH={ROOT} for every pulumi command of this stack, or "
-        "deploy the environment with the program of mpr-storage itself (docs/components.md)"
+        "deploy the environment with the program of mpr-storage itself (docs/how-to/components.md)"
     )
 
 

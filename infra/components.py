@@ -124,7 +124,7 @@ def _problems(args: StorageArgs) -> Iterator[str]:
     """Yield what is wrong with arguments that the configuration of a stack cannot have."""
     for setting in SECRETS:
         if setting in args:
-            yield f"{setting}: is no argument: set variables such as MPR_ADMIN_ACCESS_KEY_ID (docs/components.md)"
+            yield f"{setting}: not an argument; set MPR_ADMIN_ACCESS_KEY_ID and so on (docs/how-to/components.md)"
     for setting in _outputs(args):
         yield f"{setting}: is an output, and must be known before the update: write its value, which is no secret"
 

@@ -57,7 +57,7 @@ def sentence(environment: str, held: contents.Contents) -> str:
     what = "delete it" if is_empty else f"move what you need with `{COMMAND} copy`, then delete it"
     return (
         f"stays behind: environment {environment} created it and no longer names it. It holds {held}; {what} "
-        "(docs/moving.md, Buckets that stay behind)"
+        "(docs/how-to/moving.md, Buckets that stay behind)"
     )
 
 

@@ -20,7 +20,7 @@ from infra.targets.aws.trust_policy import trust_policy
 from tests.conftest import REPO, executable
 
 GITHUB = REPO / ".github"
-DOCS = REPO / "docs" / "ci.md"
+DOCS = REPO / "docs" / "how-to" / "ci.md"
 STORAGE = ".github/workflows/storage.yml"
 ACTIONLINT = executable("actionlint")
 needs_actionlint = pytest.mark.skipif(ACTIONLINT is None, reason="no actionlint: `make actionlint` builds it")

@@ -1,7 +1,8 @@
 """The event loop of this process: one background thread in which every request runs.
 
 One thread with one loop transfers many small objects faster than many threads, which spend half of their time
-waiting for the interpreter's lock (docs/transfers.md has the figures). The public functions wait for the loop.
+waiting for the interpreter's lock (docs/reference/transfers.md has the figures). The public functions wait for the
+loop.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ out     ``overlays/<job_id>/<frame>``             ``overlays/7d44/00000042.jpg``
 ======  ========================================  ========================================
 
 An object of one of these classes is a valid key: all its parts are set, none leads out of its folder, and every
-store accepts it. docs/keys.md shows how to query such keys with SQL.
+store accepts it. docs/how-to/keys.md shows how to query such keys with SQL.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 They come from the environment, or else from secret stack configuration. They are read where they are needed, and
 no resource of the program has them as a property. Keys from the environment are therefore in no state file. Keys
-from the configuration are, encrypted: Pulumi keeps it as inputs of the default provider (docs/security.md).
+from the configuration are, encrypted: Pulumi keeps it as inputs of the default provider
+(docs/explanation/security.md).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _MAXIMUM = 6144
 _UNBOUNDED = (
     "{environment} has no permissionsBoundary: a deployer with this policy can give its identities any "
     "permission, and so become administrator of the account. `{command} deployer {environment} --boundary` "
-    "prints a permissions boundary; docs/deployers.md says how to set it"
+    "prints a permissions boundary; docs/how-to/deployers.md says how to set it"
 )
 
 
@@ -39,12 +39,12 @@ def deployer(environment: str, account: str, *, boundary: bool) -> None:
     """Print the least-privilege AWS policy for the deployment of the environment.
 
     Generated from the environment's own program, which is run without AWS. For the other clouds, see
-    docs/deployers.md.
+    docs/how-to/deployers.md.
     """
     config = load_environment(environment)
     if not TARGETS[config.target].has_aws_iam:
         raise UsageError(
-            f"{environment} is on target {config.target}: see docs/deployers.md for the permissions to deploy it"
+            f"{environment} is on target {config.target}: its permissions are in docs/how-to/deployers.md"
         )
     document = boundary_policy(config, account) if boundary else _deployment_policy(config, account)
     click.echo(json.dumps(document, indent=2))

@@ -1,1 +1,1 @@
-"""The differences between an environment and its stack: `python -m infra drift`, docs/drift.md."""
+"""The differences between an environment and its stack: `python -m infra drift`, docs/how-to/drift.md."""

@@ -80,19 +80,19 @@ _ALL = (
     Template(
         name="aws",
         extra="aws",
-        credentials=(("export AWS_PROFILE=...", "who deploys, with the permissions in docs/deployers.md"),),
+        credentials=(("export AWS_PROFILE=...", "with the permissions in docs/how-to/deployers.md"),),
     ),
     Template(
         name="gcp",
         extra="gcp",
         credentials=(
-            ("gcloud auth application-default login", "who deploys, with the permissions in docs/deployers.md"),
+            ("gcloud auth application-default login", "with the permissions in docs/how-to/deployers.md"),
         ),
     ),
     Template(
         name="r2",
         extra="r2",
-        credentials=(("export CLOUDFLARE_API_TOKEN=...", "with the permissions in docs/deployers.md"),),
+        credentials=(("export CLOUDFLARE_API_TOKEN=...", "with the permissions in docs/how-to/deployers.md"),),
     ),
     _server("minio", "http://localhost:9000", "in another terminal"),
     _server("seaweedfs", "http://localhost:8333", "in Docker"),

@@ -1,1 +1,1 @@
-"""The rotation of access keys without a failed request: `python -m infra rotate`, docs/rotation.md."""
+"""The rotation of access keys without a failed request: `python -m infra rotate`, docs/how-to/rotation.md."""

@@ -1,1 +1,1 @@
-"""What there is of the environments: `python -m infra status`, docs/operating.md."""
+"""What there is of the environments: `python -m infra status`, docs/how-to/operating.md."""

@@ -25,9 +25,9 @@ NOT_EMPTY = (
 )
 SAME_IDENTITY = (
     "there is one of this name already that this stack does not know. If the state was lost, set "
-    "`mpr-storage:adoptIdentities: true` to take it over (docs/recovery.md); otherwise choose another name for "
-    "the environment or the identity"
+    "`mpr-storage:adoptIdentities: true` to take it over (docs/how-to/recovery.md); otherwise choose another name "
+    "for the environment or the identity"
 )
 QUOTA = "a limit of the account is reached: delete what is not in use, or ask the cloud for more"
 EXPIRED = "the credentials of this deployment have expired: log in again, then run the same command"
-DEPLOYER = "the credentials of this deployment lack a permission; docs/deployers.md says what they need"
+DEPLOYER = "the credentials of this deployment lack a permission; docs/how-to/deployers.md says what they need"

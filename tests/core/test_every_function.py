@@ -140,7 +140,7 @@ def test_a_flipped_bit_is_noticed_where_there_is_a_checksum(served, request, rea
 
 def test_a_bit_that_always_flips_is_an_error_where_there_is_a_checksum(served, request, read):
     if request.node.callspec.params["read"] in RANGES:
-        pytest.skip("a range has no checksum: docs/objects.md says so")
+        pytest.skip("a range has no checksum: docs/how-to/objects.md says so")
     served.always = faults.flipped
     with pytest.raises(IntegrityError, match="checksum mismatch"):
         read()

@@ -1,4 +1,4 @@
-"""docs/keys.md says what is so: its examples are in the layout, and its SQL finds what it says, run by DuckDB."""
+"""The examples of docs/how-to/keys.md are in the layout, and DuckDB runs its SQL with the result that it shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.storage import keys
 from core.storage._frames.manifest import CachedFrame, FrameManifest, encoded
 from core.storage.keys import FrameKey
 
-PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "keys.md").read_text(encoding="utf-8")
 SQL = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 TABLES, JOIN, LIKE, PARTS, RANGE, MANIFEST = SQL
 RUN = "9f3c20d1e4b7a586"

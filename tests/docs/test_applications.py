@@ -1,4 +1,4 @@
-"""Check docs/applications.md: the blocks of each section are the files and commands of an application."""
+"""Check docs/how-to/applications.md: the blocks of each section are the files and commands of an application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import REPO
 from tests.docs._blocks import commands, matches
 
-PAGE = (REPO / "docs" / "applications.md").read_text(encoding="utf-8")
+PAGE = (REPO / "docs" / "how-to" / "applications.md").read_text(encoding="utf-8")
 SECTIONS = dict(section.split("\n", 1) for section in PAGE.split("\n## ")[1:])
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE_NAME = re.compile(r"# (\S+)\n")

@@ -1,4 +1,4 @@
-"""Check docs/asyncio.md: its blocks run in order, as printed."""
+"""Check docs/how-to/asyncio.md: its blocks run in order, as printed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import HTTPException
 
 def test_the_blocks_run_as_printed(run_blocks, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    namespace = run_blocks("docs/asyncio.md", "docs-asyncio")
+    namespace = run_blocks("docs/how-to/asyncio.md", "docs-asyncio")
     assert capsys.readouterr().out == "b'{}'\n"
     assert (tmp_path / "summary.json").read_bytes() == b"{}"
     assert asyncio.run(namespace["overlay"]("7d44")).body == b"{}"

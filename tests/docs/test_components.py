@@ -1,4 +1,4 @@
-"""The programs of docs/components.md say the same in each language. tests/engine/test_component.py deploys two."""
+"""The programs of docs/how-to/components.md agree. tests/engine/test_component.py deploys two of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.config.load import parse
 from tests.conftest import REPO
 from tests.docs._blocks import blocks
 
-PAGE = (REPO / "docs" / "components.md").read_text(encoding="utf-8")
+PAGE = (REPO / "docs" / "how-to" / "components.md").read_text(encoding="utf-8")
 
 
 def of_yaml() -> Any:

@@ -1,4 +1,4 @@
-"""The component package in programs of other languages, and the programs of docs/components.md."""
+"""The component package in programs of other languages, and the programs of docs/how-to/components.md."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.docs._blocks import blocks
 from tests.doubles.fixtures import Account
 from tests.engine.support import Project, Ran
 
-CLONE = "/path/to/mpr-storage"  # in docs/components.md
-PAGE = (REPO / "docs" / "components.md").read_text(encoding="utf-8")
+CLONE = "/path/to/mpr-storage"  # in docs/how-to/components.md
+PAGE = (REPO / "docs" / "how-to" / "components.md").read_text(encoding="utf-8")
 IN_YAML, IN_PYTHON = blocks(PAGE, "yaml")
 needs_yaml = pytest.mark.skipif(
     shutil.which("pulumi-language-yaml") is None, reason="needs `pulumi-language-yaml` on PATH"

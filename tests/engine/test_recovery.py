@@ -1,4 +1,4 @@
-"""What docs/recovery.md says, done: each loss, and the commands that mend it."""
+"""What docs/how-to/recovery.md says, done: each loss, and the commands that mend it."""
 
 from __future__ import annotations
 

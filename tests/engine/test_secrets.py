@@ -114,7 +114,7 @@ def _do_everything(project: Project, said: list[str], tmp: Path) -> None:
     studio.keep_admin_keys()
     pulumi(studio, "preview")
     pulumi(studio, "up", "--yes", "--skip-preview")
-    # One more, and the engine itself shows what it passes on to providers: docs/security.md says so.
+    # One more, and the engine itself shows what it passes on to providers: docs/explanation/security.md says so.
     pulumi(studio, "up", "--yes", "--skip-preview", "--refresh", "--logtostderr", "-v=8")
     pulumi(studio, "stack", "export")
     pulumi(studio, "stack", "output")

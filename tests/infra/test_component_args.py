@@ -48,9 +48,7 @@ def test_the_arguments_are_the_settings_but_for_secrets_and_have_their_types():
 
 @pytest.mark.parametrize("setting", SECRETS)
 def test_an_access_key_is_refused_as_an_argument(setting):
-    with pytest.raises(
-        ConfigError, match=f"component x:\n  {setting}: is no argument: set variables such as MPR_"
-    ):
+    with pytest.raises(ConfigError, match=f"component x:\n  {setting}: not an argument; set MPR_"):
         Storage("x", AWS | {setting: "AKIA"})
 
 

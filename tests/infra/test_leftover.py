@@ -32,8 +32,8 @@ def renamed(environment: Environment) -> Iterator[str]:
 def test_init_names_a_renamed_bucket_with_what_it_holds_and_what_to_do(environment: Environment, renamed: str):
     assert environment.initialise()[f"bucket {renamed}"] == (
         f"stays behind: environment {environment.name} created it and no longer names it. It holds 1 object "
-        "(3 bytes); move what you need with `python -m infra copy`, then delete it (docs/moving.md, Buckets that "
-        "stay behind)"
+        "(3 bytes); move what you need with `python -m infra copy`, then delete it "
+        "(docs/how-to/moving.md, Buckets that stay behind)"
     )
     environment.store.s3.head_bucket(Bucket=renamed)
     environment.store.s3.delete_object(Bucket=renamed, Key="a")

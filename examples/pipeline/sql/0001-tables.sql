@@ -1,7 +1,7 @@
 -- What the stages did. Rows hold keys and facts; the bytes are in the store, and a column that would take them
 -- is how a database ends up with terabytes.
 
--- A key in the layout of docs/keys.md, compared by bytes as the store does.
+-- A key in the layout of docs/how-to/keys.md, compared by bytes as the store does.
 CREATE DOMAIN object_key AS text COLLATE "C" CHECK (
     octet_length(VALUE) <= 1024
     AND VALUE ~ ('^(chunks/[0-9]{4}-[0-9]{2}-[0-9]{2}/[^/\\]{1,255}'

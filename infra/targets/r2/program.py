@@ -140,7 +140,7 @@ def _require_token() -> None:
     if not (os.environ.get("CLOUDFLARE_API_TOKEN") or pulumi.Config("cloudflare").get("apiToken")):
         raise UsageError(
             "there is no Cloudflare API token: set CLOUDFLARE_API_TOKEN, or the secret cloudflare:apiToken "
-            "(`pulumi config set --secret cloudflare:apiToken`); docs/deployers.md says what it must be allowed"
+            "(`pulumi config set --secret cloudflare:apiToken`); docs/how-to/deployers.md has its permissions"
         )
 
 

@@ -21,8 +21,8 @@ _LOCATIONS = ("apac", "eeur", "enam", "oc", "weur", "wnam")
 _TOKENS_ONLY = "R2 takes tokens alone"
 _NO_VERSIONS = "R2 keeps no versions; copy what must not be lost to another bucket"
 _REFUSED = (
-    "Cloudflare does not take the API token: make a new one and set CLOUDFLARE_API_TOKEN; docs/deployers.md says "
-    "with which permissions"
+    "Cloudflare does not take the API token: make a new one and set CLOUDFLARE_API_TOKEN; its permissions are "
+    "in docs/how-to/deployers.md"
 )
 _R2_OFF = "R2 is switched off in the account: enable it in Cloudflare's dashboard, then run the same command"
 _NO_ACCOUNT = "Cloudflare knows no such account: correct `mpr-storage:account`"

@@ -27,7 +27,7 @@ from tests.conftest import REPO
 from tests.docs._blocks import blocks
 
 SCHEMA = jsonschema.Draft7Validator(schema())
-PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), *sorted(REPO.glob("examples/*/README.md"))]
+PAGES = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md")), *sorted(REPO.glob("examples/*/README.md"))]
 
 STORE: dict[str, Any] = {
     "target": "s3-compatible",
@@ -80,7 +80,7 @@ def stack_files() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every block of the pages that is a stack file, or some of its settings."""
     for page in PAGES:
         for index, block in enumerate(blocks(page.read_text(encoding="utf-8"), "yaml")):
-            if "mpr-storage:" in block and "runtime:" not in block:  # not a program of docs/components.md
+            if "mpr-storage:" in block and "runtime:" not in block:  # not a program of docs/how-to/components.md
                 yield f"{page.relative_to(REPO)}[{index}]", yaml.safe_load(block)
 
 

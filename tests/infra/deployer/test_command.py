@@ -88,7 +88,7 @@ def test_for_another_target_the_error_names_the_documentation(target, environmen
     assert cli.run(["deployer", "other"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "docs/deployers.md" in err
+    assert "docs/how-to/deployers.md" in err
 
 
 def test_without_the_sdk_of_aws_the_error_names_what_to_install(environments, capsys, monkeypatch):
