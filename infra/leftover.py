@@ -39,16 +39,22 @@ def sentences(plan: Plan) -> Iterator[tuple[str, str]]:
             yield bucket, sentence(plan.config.environment, held)
 
 
-def tell(config: EnvironmentConfig, report: Callable[[str], None]) -> None:
-    """Report the buckets that stay behind, at the end of a command that is about something else.
+def tell(planned: Plan, report: Callable[[str], None]) -> None:
+    """Report the buckets that stay behind, at the end of a command with another purpose.
 
-    Reports nothing if the store does not respond or refuses, and in a cloud, where no bucket has the tag.
+    Reports nothing if the store does not respond or refuses.
     """
+    with suppress(InfraError):
+        for bucket, sentence in sentences(planned):
+            report(f"bucket {bucket} {sentence}")
+
+
+def tell_of(config: EnvironmentConfig, report: Callable[[str], None]) -> None:
+    """Do as `tell` for an environment without a plan. Reports nothing in a cloud, where no bucket has the tag."""
     if TARGETS[config.target].is_cloud:
         return
     with suppress(InfraError):
-        for bucket, sentence in sentences(plan.look(config)):
-            report(f"bucket {bucket} {sentence}")
+        tell(plan.look(config), report)
 
 
 def sentence(environment: str, held: contents.Contents) -> str:

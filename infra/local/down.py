@@ -58,7 +58,7 @@ def down(environment: str, *, delete: bool, keep_buckets: bool, yes: bool) -> in
 
 
 def _stop(config: EnvironmentConfig) -> None:
-    leftover.tell(config, click.echo)
+    leftover.tell_of(config, click.echo)
     if config.endpoint != EMBEDDED:
         click.echo(
             f"{config.environment} is not on the embedded store, so there is nothing to stop; nothing was deleted"

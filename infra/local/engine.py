@@ -57,10 +57,11 @@ class Engine:
     #: Whether the state is the one under .local/, which no other machine uses.
     own_state: bool
 
-    def up(self, environment: str) -> None:
-        """Update the stack, after a refresh that finds what an interrupted update left."""
+    def up(self, environment: str, *, refresh: bool = True) -> None:
+        """Update the stack, by default after a refresh, which finds what an interrupted update left."""
         self._select(environment)
-        self._run("up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs", *self._stack(environment))
+        first = ["--refresh"] if refresh else []
+        self._run("up", "--yes", "--skip-preview", *first, "--suppress-outputs", *self._stack(environment))
 
     def destroy(self, environment: str) -> None:
         """Delete the resources of the stack, and the stack; do nothing if there is no such stack."""
@@ -171,9 +172,12 @@ class Engine:
         if not self.own_state:
             self._run("stack", "select", "--create", environment)
             return
-        project = f"name: {stack_files.NAMESPACE}\nruntime: python\n"
-        private_file.write(_home() / "Pulumi.yaml", project)  # atomically: commands of other environments read it
-        self._run("stack", "select", "--create", environment, "--cwd", str(_home()))
+        if not (state_file(environment).exists() and _settings_file(environment).exists()):
+            project = f"name: {stack_files.NAMESPACE}\nruntime: python\n"
+            private_file.write(
+                _home() / "Pulumi.yaml", project
+            )  # atomically: commands of other environments read it
+            self._run("stack", "select", "--create", environment, "--cwd", str(_home()))
         _write_settings(environment)
         if _is_locked_by_killed_update(environment):
             self._run("cancel", "--yes", "--stack", environment)
@@ -334,6 +338,11 @@ def _is_locked_by_killed_update(environment: str) -> bool:
                     f"ended. If that process is another program, run `pulumi cancel {environment}` first"
                 )
     return bool(locks)
+
+
+def state_file(environment: str) -> Path:
+    """Return the path of the stack's state under .local/."""
+    return _home() / "state" / ".pulumi" / "stacks" / stack_files.NAMESPACE / f"{environment}.json"
 
 
 def _settings_file(environment: str) -> Path:

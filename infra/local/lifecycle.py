@@ -16,9 +16,10 @@ from infra.env import files
 from infra.environment_argument import ENVIRONMENT
 from infra.errors import UsageError
 from infra.init import initialise
-from infra.local import engine, store
+from infra.local import engine, refresh, store
 from infra.local.engine import Engine
 from infra.local.environment_lock import environment_lock
+from infra.plan import Plan
 from infra.targets.registry import TARGETS
 
 
@@ -46,8 +47,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
     Raises:
         InfraError: the deployment failed.
     """
-    if not TARGETS[config.target].is_cloud:
-        plan.make(config)
+    planned = None if TARGETS[config.target].is_cloud else plan.make(config)
     pulumi = engine.find()
     if pulumi is None:
         report("Pulumi is not on PATH; installing it under .local/ (60 s at most)")
@@ -55,8 +55,9 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
     require_engine(pulumi, config)
     if pulumi:
         report(f"deploying {config.environment} with Pulumi")
-        pulumi.up(config.environment)
-        leftover.tell(config, report)
+        pulumi.up(config.environment, refresh=_must_refresh(pulumi, planned))
+        if planned:
+            leftover.tell(planned, report)
     else:
         report(
             f"Pulumi could not be installed (no network); deploying with `{COMMAND} init` instead, "
@@ -64,6 +65,13 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
         )
         initialise(config, lambda subject, outcome: report(f"{subject}: {outcome}"))
     return pulumi
+
+
+def _must_refresh(pulumi: Engine, planned: Plan | None) -> bool:
+    """Return whether the state may differ from what exists, which only a refresh finds in a cloud."""
+    if planned is None or not pulumi.own_state:
+        return True
+    return refresh.is_needed(planned, engine.state_file(planned.config.environment))
 
 
 def require_engine(pulumi: Engine | None, config: EnvironmentConfig) -> None:

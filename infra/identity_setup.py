@@ -1,0 +1,169 @@
+"""One identity of a store with its access keys and env files: created, or only compared with what exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.storage._internal import mask
+from infra.config.identities import Identity
+from infra.config.slots import KeyPlace, Slot
+from infra.env import files
+from infra.env.key_info import KeyInfo
+from infra.plan import Plan
+from infra.policies import Policy
+from infra.stores import minio
+from infra.stores.access_key import Keys
+from infra.stores.keys import KeyChange, SlotState, apply_key, identity_manager, preview_identity, preview_key
+from infra.stores.store import Store
+
+#: Begins the outcome of each change that a preview reports.
+WOULD_BE = "would be "
+#: By kind of credentials, creates an access key with a chosen ID and secret, and returns whether it existed. Other
+#: stores generate them.
+_PLACE_KEY: Mapping[str, Callable[[Store, str, Keys], bool]] = {"minio": minio.place_key}
+_IS_PLACED: Mapping[str, Callable[[Store, str, Keys], bool]] = {"minio": minio.is_placed}
+
+
+class IdentitySetup:
+    """Creates one identity with its access keys and env files, or changes what differs."""
+
+    would_be = ""
+
+    def __init__(self, planned: Plan, identity: Identity, report: Callable[[str, str], None]) -> None:
+        self.plan, self.identity, self.report = planned, identity, report
+        self.store, self.config = planned.store, planned.config
+        self.name, self.slots = planned.name(identity), planned.config.slots_of(identity.name)
+        self.env_file = files.path(self.config.environment, identity.name)
+        external = self.config.secrets.external()
+        self.manager = identity_manager(self.config.credentials, external)
+        self.external = external.get(identity.name)
+        self.is_managed_here = self.config.credentials != "static"
+
+    def run(self) -> None:
+        """Create what is missing, and report it.
+
+        Raises:
+            InfraError: something failed; what was created before that stays.
+        """
+        self._ensure_identity()
+        chosen, other_key_id = self._chosen_key(), None
+        texts: dict[Slot, str | None] = {}
+        for place in self.slots.places():
+            if chosen and not place.current:
+                continue  # the secondary access key is externally managed as well
+            key, info = self._key(place, other_key_id, chosen)
+            other_key_id = key.access_key_id if key else None
+            texts[place.slot] = self._env_file_text(key, info) if key else None
+        if not self.slots.rotating:
+            self._delete_secondary_key()
+        for file, changed in self._write(texts).items():
+            self.report(f"env file {file.name}", f"{self.would_be}written" if changed else "unchanged")
+
+    def _ensure_identity(self) -> None:
+        policy, change = self.plan.policy(self.identity), None
+        if self.is_managed_here:
+            change = preview_identity(self.manager, self.store, self.name, policy)
+        self._set_policy(policy)
+        if change:
+            *subject, verb = change.split()
+            self.report(f"identity {self.name}", " ".join([*subject, f"{self.would_be}{verb}"]))
+
+    def _env_file_text(self, key: Keys, info: KeyInfo) -> str:
+        settings = self.plan.settings(self.identity)
+        settings = replace(settings, access_key_id=key.access_key_id, secret_access_key=key.secret_access_key)
+        return files.render(settings, self.config.environment, self.identity.name, info)
+
+    def _chosen_key(self) -> Keys | None:
+        """Return the externally managed access key, which the store then has, unless an env file has another."""
+        if self.external is None or self.config.credentials not in _PLACE_KEY or self.env_file.exists():
+            return None
+        if self._place(self.external):
+            self._report_key(self.external, f"{self.would_be}set as configured")
+        return self.external
+
+    def _key(self, place: KeyPlace, other_key_id: str | None, chosen: Keys | None) -> tuple[Keys | None, KeyInfo]:
+        """Return the access key for a slot: the one in an env file, the chosen one, or a new one."""
+        stored = files.access_key_in(self.env_file, place.slot)
+        wanted = SlotState(active=place.active, other_key_id=other_key_id, disposable=self.config.disposable)
+        known = stored.access_key if stored else chosen
+        planned = self._preview_key(known, wanted, chosen)
+        key, is_new = self._apply_key(known, wanted, planned)
+        self._report_deleted(planned)
+        change = "created" if is_new else planned.change
+        if change == "unchanged":
+            self._report_key(key, "unchanged" if place.active else "inactive")
+        else:
+            self._report_key(key, f"{self.would_be}{change}")
+        if is_new and self.is_managed_here:
+            return key, KeyInfo(place.slot, datetime.now(UTC))
+        return key, KeyInfo(place.slot, stored.info.created if stored else None)
+
+    def _report_deleted(self, planned: KeyChange) -> None:
+        if self.is_managed_here:
+            for key_id in planned.deleted:
+                self.report(f"identity {self.name}", f"key {mask(key_id)} {self.would_be}deleted")
+
+    def _delete_secondary_key(self) -> None:
+        """Delete the access key of the slot that is not in use, if an env file has one."""
+        if stored := files.access_key_in(self.env_file, self.slots.other):
+            self._delete_key(stored.access_key)
+            self._report_key(stored.access_key, f"{self.would_be}deleted")
+
+    def _report_key(self, key: Keys | None, outcome: str) -> None:
+        self.report(f"identity {self.name}", " ".join(["key", *([key.masked] if key else []), outcome]))
+
+    # What follows changes the store and the files; the preview overrides it.
+
+    def _set_policy(self, policy: Policy) -> None:
+        self.manager.ensure_identity(self.store, self.name, policy)
+
+    def _place(self, key: Keys) -> bool:
+        """Give the store this access key, and return whether it is new there."""
+        return _PLACE_KEY[self.config.credentials](self.store, self.name, key)
+
+    def _preview_key(self, known: Keys | None, wanted: SlotState, chosen: Keys | None) -> KeyChange:  # noqa: ARG002  # the preview uses `chosen`
+        return preview_key(self.manager, self.store, self.name, known, wanted)
+
+    def _apply_key(self, known: Keys | None, wanted: SlotState, planned: KeyChange) -> tuple[Keys | None, bool]:
+        """Do what is planned; return the access key, and whether it is new."""
+        return apply_key(self.manager, self.store, self.name, known, wanted, planned)
+
+    def _delete_key(self, key: Keys) -> None:
+        self.manager.delete_key(self.store, self.name, key.access_key_id)
+
+    def _write(self, texts: Mapping[Slot, str | None]) -> dict[Path, bool]:
+        """Write the env files; return by file whether its content changes."""
+        known = {slot: text for slot, text in texts.items() if text}
+        return files.write_all(self.config.environment, self.identity.name, self.slots, known)
+
+
+class IdentityPreview(IdentitySetup):
+    """Reports what `IdentitySetup` would do, and changes nothing. A new access key is None."""
+
+    would_be = WOULD_BE
+
+    def _set_policy(self, policy: Policy) -> None:
+        pass
+
+    def _place(self, key: Keys) -> bool:
+        return not _IS_PLACED[self.config.credentials](self.store, self.name, key)
+
+    def _preview_key(self, known: Keys | None, wanted: SlotState, chosen: Keys | None) -> KeyChange:
+        if known is not None and known == chosen:  # the store would have it by now
+            return KeyChange("unchanged")
+        return super()._preview_key(known, wanted, chosen)
+
+    def _apply_key(self, known: Keys | None, wanted: SlotState, planned: KeyChange) -> tuple[Keys | None, bool]:  # noqa: ARG002  # as above
+        is_new = planned.change == "created"
+        return None if is_new else known, is_new
+
+    def _delete_key(self, key: Keys) -> None:
+        pass
+
+    def _write(self, texts: Mapping[Slot, str | None]) -> dict[Path, bool]:
+        known = {slot: text for slot, text in texts.items() if text}
+        by_file = files.by_file(self.env_file, self.slots, dict.fromkeys(texts, "") | known)
+        return {file: files.would_change(file, text) for file, text in by_file.items()}
