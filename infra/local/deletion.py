@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from infra import leftover
 from infra.config.environment import EnvironmentConfig
 from infra.env import contents as env_contents
-from infra.env.outputs import ADOPTED, BUCKET_COMPONENT
+from infra.env.state_buckets import adopted_by_bucket
 from infra.local.engine import Engine
 from infra.plan import Plan
 from infra.stores import contents, origin
 from infra.stores.contents import Contents
 from infra.targets.registry import TARGETS
-
-#: The end of the type of a bucket in a state, see `infra.resources.bucket`.
-_BUCKET = "dynamic/storage:Bucket"
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def _on_store(config: EnvironmentConfig, plan: Plan, pulumi: Engine | None) -> D
         counted = contents.count(plan.store, name)
         if counted is None:
             continue
-        if in_state.get(name) or origin.is_created_by(plan.store, name, config.environment):
+        if in_state.get(name) is False or origin.is_created_by(plan.store, name, config.environment):
             deleted[name] = counted
         else:
             kept[name] = origin.kept(name, counted, is_known=in_state.get(name) is not None)
@@ -73,7 +70,8 @@ def _on_store(config: EnvironmentConfig, plan: Plan, pulumi: Engine | None) -> D
 def _in_cloud(config: EnvironmentConfig, pulumi: Engine | None) -> Deletion:
     """Adopted buckets are kept: as the configuration says, or as the state says once it no longer does."""
     counted = {bucket: number for (_, bucket), number in env_contents.count(config).items()}
-    adopted = set(counted) if config.adopt else _adopted(pulumi, config.environment)
+    in_state = _in_state(pulumi, config.environment)
+    adopted = {name for name in counted if config.adopt or in_state.get(name)}
     kept = {
         name: f"bucket {name} was there before this environment{_held(counted[name], ' and holds')}: it stays"
         for name in counted
@@ -104,18 +102,7 @@ def sentences(config: EnvironmentConfig, planned: Deletion, *, keep_buckets: boo
 
 
 def _in_state(pulumi: Engine | None, environment: str) -> dict[str, bool | None]:
-    """Return the buckets in the state, with whether the environment created them; None: that is not recorded."""
+    """Return the buckets in the state, with whether the environment adopted them; None: that is not recorded."""
     if pulumi is None or pulumi.deployed(environment) is None:
         return {}
-    resources = pulumi.resources(environment)
-    outputs = [resource["outputs"] for resource in resources if resource["type"].endswith(_BUCKET)]
-    return {output["name"]: output.get("created") for output in outputs}
-
-
-def _adopted(pulumi: Engine | None, environment: str) -> set[str]:
-    """Return the names of the adopted buckets in the state."""
-    if pulumi is None or pulumi.deployed(environment) is None:
-        return set()
-    buckets = [resource for resource in pulumi.resources(environment) if resource["type"] == BUCKET_COMPONENT]
-    outputs = [bucket.get("outputs") or {} for bucket in buckets]
-    return {output["name"] for output in outputs if output.get(ADOPTED)}
+    return adopted_by_bucket(pulumi, environment)

@@ -21,6 +21,7 @@ from infra.env import compare, deployed, files, key_info
 from infra.env import contents as env_contents
 from infra.env import stack as stacks
 from infra.env.stack import Stack
+from infra.env.state_buckets import adopted_by_bucket
 from infra.errors import InfraError, UnreachableError
 from infra.local import engine
 from infra.local.engine import Engine
@@ -136,7 +137,7 @@ class _StoreLook(_Look):
     def _buckets(self, planned: Plan, state: Deployment | None) -> tuple[BucketFacts, ...]:
         """Return the buckets that are configured, and those that stay behind."""
         pulumi = engine.find_with_state() if state and state.stack else None
-        adopted = _in_state(self.config, pulumi) if pulumi else {}
+        adopted = adopted_by_bucket(pulumi, self.config.environment) if pulumi else {}
         roles = {planned.buckets[role].name or "": role for role in ROLES}
         others = leftover.find(planned)
         if others is None:
@@ -154,12 +155,16 @@ class _CloudLook(_Look):
         stack = self.stack(pulumi)
         deployed_by = {} if self.problems else _deployed_by(self.config, stack)
         drift = _unknown_drift(self.problems[0] if self.problems else "not deployed")
-        adopted = self.attempt(lambda: _in_state(self.config, pulumi) if pulumi and stack else {}) or {}
+        adopted = self.attempt(lambda: self._adopted(pulumi) if pulumi and stack else {}) or {}
         buckets = [_with_origin(bucket, adopted) for bucket in self.contents_by_env_files()]
         buckets += _not_configured(adopted, buckets)
         if stack:
             drift = self.drift(lambda: cloud.compare(self.config))
         return self.facts(stack, buckets=tuple(buckets), **deployed_by, **drift)
+
+    def _adopted(self, pulumi: Engine) -> Adopted:
+        in_state = adopted_by_bucket(pulumi, self.config.environment)
+        return {name: self.config.adopt or adopted for name, adopted in in_state.items()}
 
 
 def _unknown_drift(reason: object) -> dict[str, Any]:
@@ -201,22 +206,6 @@ def written_at(config: EnvironmentConfig) -> datetime | None:
     paths = (files.path(config.environment, name) for name in config.names)
     times = [file.stat().st_mtime for file in paths if files.state(file) in {"as written", "edited"}]
     return datetime.fromtimestamp(max(times), UTC) if times else None
-
-
-def _in_state(config: EnvironmentConfig, pulumi: Engine) -> dict[str, bool | None]:
-    """Return the buckets in the state of the stack, with whether the environment adopted them."""
-    spec = TARGETS[config.target]
-    adopted: dict[str, bool | None] = {}
-    for resource in pulumi.resources(config.environment):
-        if resource["type"] != spec.bucket_type:
-            continue
-        outputs = resource.get("outputs", {})
-        name = outputs.get("bucket") or outputs.get("name") or resource["id"]
-        if spec.is_cloud:
-            adopted[name] = config.adopt or bool(resource.get("importID"))
-        else:
-            adopted[name] = None if outputs.get("created") is None else not outputs["created"]
-    return adopted
 
 
 def _configured_bucket(planned: Plan, name: str, role: Role, adopted: Adopted) -> BucketFacts:

@@ -56,8 +56,6 @@ class TargetSpec:
     extra: str = ""
     #: The Pulumi package of its provider, whose settings a stack file may hold; empty if there is none.
     package: str = ""
-    #: The type of a bucket in the state of a stack.
-    bucket_type: str = ""
     #: Settings that the configuration must have, by their paths.
     required: tuple[str, ...] = ()
     #: Settings that the target cannot honour, each with what to use instead.

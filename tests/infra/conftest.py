@@ -26,7 +26,7 @@ from infra.config.identities import RIGHTS, ROLES, Identity, Role
 from infra.config.load import parse
 from infra.env import files
 from infra.init import initialise
-from infra.local import ports
+from infra.local import engine, ports
 from infra.policies import Policy
 from infra.stores.access_key import Keys
 from infra.stores.empty import delete_everything
@@ -364,3 +364,14 @@ def project(_project_files: Path, tmp_path: Path) -> Project:
     shutil.copytree(_project_files, root)
     (root / "environments").mkdir()
     return Project(root)
+
+
+@pytest.fixture
+def initialised(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """An environment that `init` created on each real store, on a machine without Pulumi."""
+    monkeypatch.setattr(engine, "find", lambda: None)
+    monkeypatch.setattr(stack_files, "ROOT", environment.folder.parent)
+    environment.values["identities"] = ["app", "viewer"]
+    environment.save()
+    environment.initialise()
+    return environment

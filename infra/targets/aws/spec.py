@@ -27,7 +27,6 @@ SPEC = TargetSpec(
     credentials=("user", "role"),
     extra="aws",
     package="aws",
-    bucket_type="aws:s3/bucket:Bucket",
     required=("region",),
     refused={
         **REFUSED_BY_CLOUDS,

@@ -36,7 +36,6 @@ SPEC = TargetSpec(
     region="auto",
     extra="gcp",
     package="gcp",
-    bucket_type="gcp:storage/bucket:Bucket",
     required=("location", "project"),
     refused={
         **REFUSED_BY_CLOUDS,

@@ -42,7 +42,6 @@ SPEC = TargetSpec(
     region="auto",
     extra="r2",
     package="cloudflare",
-    bucket_type="cloudflare:index/r2Bucket:R2Bucket",
     required=("account",),
     refused={
         **REFUSED_BY_CLOUDS,

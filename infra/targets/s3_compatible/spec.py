@@ -12,7 +12,6 @@ SPEC = TargetSpec(
     name="s3-compatible",
     credentials=("iam", "minio", "static"),
     region="us-east-1",
-    bucket_type="pulumi-python:dynamic/storage:Bucket",
     required=("endpoint", "buckets.name"),
     refused={
         "location": _LOCATION,

@@ -24,17 +24,6 @@ from tests.infra.conftest import Environment, admin_variables, remove_bucket
 WRITTEN = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
 
-@pytest.fixture
-def made(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Environment:
-    """An environment that `init` made on each real store, on a machine without Pulumi."""
-    monkeypatch.setattr(engine, "find", lambda: None)
-    monkeypatch.setattr(stack_files, "ROOT", environment.folder.parent)
-    environment.values["identities"] = ["app", "viewer"]
-    environment.save()
-    environment.initialise()
-    return environment
-
-
 def status(environment: Environment, capsys, *arguments: str) -> tuple[int, str, str]:
     """Run the command, which changes no file and shows no secret."""
     before = snapshot(environment.folder.parent)
@@ -58,13 +47,13 @@ def of(environment: Environment, capsys) -> dict[str, Any]:
     return result
 
 
-def test_an_environment_that_init_made_is_shown_whole(made: Environment, capsys):
-    name, s3 = made.name, made.store.s3
+def test_an_environment_that_init_made_is_shown_whole(initialised: Environment, capsys):
+    name, s3 = initialised.name, initialised.store.s3
     s3.put_object(Bucket=f"{name}-in", Key="a", Body=b"123")
     s3.create_multipart_upload(Bucket=f"{name}-in", Key="b")
-    for file in made.folder.glob("*.env"):
+    for file in initialised.folder.glob("*.env"):
         os.utime(file, (WRITTEN.timestamp(),) * 2)
-    result = of(made, capsys)
+    result = of(initialised, capsys)
     assert result["buckets"][0] == {
         "name": f"{name}-in",
         "role": "in",
@@ -87,18 +76,18 @@ def test_an_environment_that_init_made_is_shown_whole(made: Environment, capsys)
     ]
     assert (result["deployed_by"], result["deployed_at"]) == ("init", "2026-11-24T04:00:00Z")
     assert (result["drift"], result["drift_reason"], result["problems"]) == ("none", None, [])
-    assert result["endpoint"] == made.store.endpoint
+    assert result["endpoint"] == initialised.store.endpoint
 
 
-def test_what_differs_is_said_in_one_word_each(made: Environment, capsys):
-    made.file("app").write_text(made.file("app").read_text() + "MORE=1\n")
-    made.file("viewer").write_text("S3_BUCKET_IN=mine\n")
-    result = of(made, capsys)
+def test_what_differs_is_said_in_one_word_each(initialised: Environment, capsys):
+    initialised.file("app").write_text(initialised.file("app").read_text() + "MORE=1\n")
+    initialised.file("viewer").write_text("S3_BUCKET_IN=mine\n")
+    result = of(initialised, capsys)
     assert [file["state"] for file in result["env_files"]] == ["edited by hand", "written by hand"]
     assert "move it away" in result["env_files"][1]["next"]
-    made.file("viewer").unlink()
-    remove_bucket(made.store.s3, f"{made.name}-out")
-    result = of(made, capsys)
+    initialised.file("viewer").unlink()
+    remove_bucket(initialised.store.s3, f"{initialised.name}-out")
+    result = of(initialised, capsys)
     assert result["env_files"][1]["state"] == "missing"
     assert result["buckets"][1]["origin"] == "missing"
     assert result["drift"] == "differs"
@@ -106,21 +95,21 @@ def test_what_differs_is_said_in_one_word_each(made: Environment, capsys):
 
 
 def test_a_bucket_that_existed_before_is_adopted_and_a_renamed_one_is_left_behind(
-    made: Environment, new_bucket, capsys
+    initialised: Environment, new_bucket, capsys
 ):
-    existing, old = new_bucket(made.store), f"{made.name}-in"
-    made.values["buckets"]["in"]["name"] = existing
-    made.save()
-    made.initialise()
-    found = {bucket["name"]: (bucket["role"], bucket["origin"]) for bucket in of(made, capsys)["buckets"]}
+    existing, old = new_bucket(initialised.store), f"{initialised.name}-in"
+    initialised.values["buckets"]["in"]["name"] = existing
+    initialised.save()
+    initialised.initialise()
+    found = {bucket["name"]: (bucket["role"], bucket["origin"]) for bucket in of(initialised, capsys)["buckets"]}
     assert found == {
         existing: ("in", "adopted"),
-        f"{made.name}-out": ("out", "created"),
+        f"{initialised.name}-out": ("out", "created"),
         old: (None, "left behind"),
     }
-    _, out, _ = status(made, capsys)
-    assert f"{old} stays behind: environment {made.name} created it and no longer names it" in out
-    remove_bucket(made.store.s3, old)
+    _, out, _ = status(initialised, capsys)
+    assert f"{old} stays behind: environment {initialised.name} created it and no longer names it" in out
+    remove_bucket(initialised.store.s3, old)
 
 
 def test_an_environment_that_was_never_deployed(seaweed_environment: Environment, capsys, monkeypatch):
@@ -212,12 +201,12 @@ class InCloud(engine.Engine):
         return engine.Deployed({"identities": {"app": self.settings.to_env()}, "keySlots": keys}, WRITTEN)
 
     def resources(self, _environment: str) -> list[dict[str, Any]]:
-        kind = "aws:s3/bucket:Bucket"
+        kind = "mpr-storage:index:Bucket"
         return [
-            {"type": "pulumi:pulumi:Stack", "id": ""},
-            {"type": kind, "id": self.settings.bucket_in, "outputs": {"bucket": self.settings.bucket_in}},
-            {"type": kind, "id": "out", "outputs": {"bucket": self.settings.bucket_out}, "importID": "x"},
-            {"type": kind, "id": "before", "outputs": {}},
+            {"type": "pulumi:pulumi:Stack"},
+            {"type": kind, "outputs": {"name": self.settings.bucket_in}},
+            {"type": kind, "outputs": {"name": self.settings.bucket_out, "adopted": True}},
+            {"type": kind, "outputs": {"name": "before"}},
         ]
 
 
