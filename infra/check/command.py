@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
+from infra.check import page
 from infra.check.runner import Finding, run
+from infra.check.table import must_be, table
 from infra.command_name import COMMAND
 from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
@@ -21,17 +23,26 @@ from infra.errors import InfraError
 @click.command()
 @click.argument("environment", default="local", type=ENVIRONMENT)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(environment: str, *, as_json: bool) -> None:
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the table to this file too, as HTML.",
+)
+def check(environment: str, *, as_json: bool, html: Path | None) -> None:
     """Check that each identity has exactly its permissions.
 
     Tries with the env file of each identity what it must be able to do and what it must not, below a prefix that
     is deleted afterwards. Exits 1 if the store allows or denies anything else.
     """
-    check_access(load_environment(environment), as_json=as_json)
+    config = load_environment(environment)
+    if html:
+        page.require_writable(html)
+    check_access(config, as_json=as_json, html=html)
 
 
-def check_access(config: EnvironmentConfig, *, as_json: bool = False) -> None:
-    """Run every probe and print the results.
+def check_access(config: EnvironmentConfig, *, as_json: bool = False, html: Path | None = None) -> None:
+    """Run every probe and print the results; with `html`, write them to that file too.
 
     Raises:
         InfraError: an identity has other permissions than it must have.
@@ -42,7 +53,9 @@ def check_access(config: EnvironmentConfig, *, as_json: bool = False) -> None:
     if as_json:
         click.echo(json.dumps([finding.as_dict() for finding in findings]))
     else:
-        Console().print(table(config, findings))
+        Console().print(table(config.environment, config.names, findings))
+    if html:
+        page.write(html, config.environment, config.names, findings)
     if failed:
         raise InfraError(f"{len(failed)} of {len(findings)} access checks failed: {described(failed)}")
     if not as_json:
@@ -52,8 +65,7 @@ def check_access(config: EnvironmentConfig, *, as_json: bool = False) -> None:
 def described(findings: Iterable[Finding]) -> str:
     """Return what the findings are and must be, for messages."""
     return "; ".join(
-        f"{finding.identity}, {finding.where}: {finding.probe} is {finding.result}, "
-        f"must be {'allowed' if finding.expected else 'denied'}"
+        f"{finding.identity}, {finding.where}: {finding.probe} is {finding.result}, must be {must_be(finding)}"
         for finding in findings
     )
 
@@ -70,22 +82,3 @@ def _warn_of_old_keys(config: EnvironmentConfig) -> None:
                 f"maxKeyAgeDays: `{COMMAND} rotate {config.environment} {name}`",
                 err=True,
             )
-
-
-def table(config: EnvironmentConfig, findings: Sequence[Finding]) -> Table:
-    """Return a table with a row for each probe and a column for each identity."""
-    result = Table(title=f"Access of environment {config.environment}", title_justify="left")
-    for title in ("where", "probe", *config.names):
-        result.add_column(title)
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for finding in findings:
-        rows.setdefault((finding.where, finding.probe), {})[finding.identity] = _cell(finding)
-    for titles, cells in rows.items():
-        result.add_row(*titles, *(cells.get(name, "") for name in config.names))
-    return result
-
-
-def _cell(finding: Finding) -> str:
-    if finding.failed:
-        return f"[bold red]{finding.result} (!)[/]"
-    return f"[green]{finding.result}[/]" if finding.allowed else f"[dim]{finding.result}[/]"

@@ -83,6 +83,7 @@ def start_console(root: Path | None = None, *, report: Report = lambda _message:
     folder.create()
     with exclusive(folder.lock):
         if find_console(root) is None:
+            _check_space(folder.path, report)  # before a running store is stopped
             recorded = folder.server()
             if recorded and recorded.process.is_alive():
                 report("restarting the store with its console; requests fail for a few seconds")

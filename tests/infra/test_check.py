@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import botocore.auth
@@ -14,10 +14,12 @@ import pytest
 from rich.console import Console
 
 from core.storage.settings import Settings
-from infra.check import probes
-from infra.check.command import check_access, table
+from infra import cli
+from infra.check import page, probes
+from infra.check.command import check_access
 from infra.check.probes import Probe, Scope, attempt
 from infra.check.runner import Finding, run
+from infra.check.table import table
 from infra.config.identities import ROLES
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
@@ -33,7 +35,6 @@ from tests.infra.conftest import (
     environment_on,
     fresh,
     http_server,
-    identity_of,
     policy_of,
 )
 
@@ -157,7 +158,7 @@ class TestOnSeaweed:
         assert said.startswith("6 of 40 access checks failed: viewer, in: put is allowed, must be denied; ")
         assert "viewer, out: delete is allowed, must be denied" in said
         assert "app, " not in said
-        assert "allowed (!)" in capsys.readouterr().out
+        assert "allowed  must be denied" in capsys.readouterr().out
         assert content(pair) == before
 
     @pytest.mark.flow
@@ -442,10 +443,75 @@ def test_a_finding_differs_unless_allowed_is_what_was_expected():
             assert finding.as_dict()["failed"] is finding.as_dict()["surprise"] is finding.failed
 
 
-def test_an_identity_column_holds_its_own_findings(seaweed_environment):
-    config = replace(seaweed_environment.config, identities=(identity_of("app"), identity_of("viewer")))
-    findings = [Finding("app", "in", "put", True, True), Finding("viewer", "in", "put", False, False)]  # noqa: FBT003
+def finding(
+    identity: str = "app",
+    where: str = "in",
+    probe: str = "put",
+    *,
+    expected: bool = True,
+    allowed: bool | None = True,
+    error: str = "",
+) -> Finding:
+    return Finding(identity, where, probe, expected, allowed, error)
+
+
+def shown(*findings: Finding) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=100).print(table(config, findings))
-    (row,) = (line for line in out.getvalue().splitlines() if "put" in line)
+    Console(file=out, width=100).print(table("e", ["app", "viewer"], findings))
+    return out.getvalue().splitlines()
+
+
+def test_an_identity_column_holds_its_own_findings():
+    (row,) = (line for line in shown(finding(), finding("viewer", expected=False, allowed=False)) if "put" in line)
     assert row.index("allowed") < row.index("denied")
+
+
+def test_the_table_has_a_section_for_each_place():
+    lines = shown(finding(), finding(where="store"), finding(probe="get"))
+    assert [line.split("│")[1].strip() for line in lines if "│" in line] == ["in", "", "store"]
+
+
+def test_a_failed_check_says_what_must_be():
+    (row,) = (line for line in shown(finding(expected=False)) if "put" in line)
+    assert "allowed  must be denied" in row
+
+
+def test_the_page_has_every_finding_and_escapes_what_the_store_sent():
+    text = page.page(
+        "e",
+        ["app", "viewer"],
+        [
+            finding(),
+            finding("viewer", expected=False, allowed=False),
+            finding(probe="get", allowed=None, error="<b>&"),
+        ],
+        datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+    )
+    assert '<td class="allowed">allowed</td><td class="denied">denied</td>' in text
+    assert '<td class="failed">&lt;b&gt;&amp;, must be allowed</td><td></td>' in text
+    assert "1 of 3 access checks failed. Checked 2026-01-02 03:04 UTC." in text
+
+
+@pytest.mark.parametrize("name", ["", "missing/page.html"])
+def test_a_page_that_cannot_be_written_is_refused_before_the_first_probe(
+    pair, monkeypatch, capsys, tmp_path, name
+):
+    monkeypatch.setattr(probes, "attempt", lambda *_: pytest.fail("a probe was sent"))
+    pair.save()
+    assert cli.run(["check", pair.name, "--html", str(tmp_path / name)]) == 2
+    assert "name a file in a folder that exists" in capsys.readouterr().err
+
+
+def test_the_command_writes_the_page_also_when_a_check_fails(pair, capsys, tmp_path):
+    pair.save()
+    pair.initialise()
+    file = tmp_path / "access.html"
+    assert cli.run(["check", pair.name, "--html", str(file)]) == 0
+    assert "40 access checks passed" in file.read_text()
+    viewer = files.access_key(pair.file("viewer"))
+    assert viewer
+    assert viewer.access_key_id not in file.read_text()
+    allow(pair, "s3:*")
+    assert cli.run(["check", pair.name, "--html", str(file)]) == 1
+    assert '<td class="failed">allowed, must be denied</td>' in file.read_text()
+    capsys.readouterr()
