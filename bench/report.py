@@ -12,12 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.chart import picture
+from bench.chart import Chart, picture
 from bench.job import Sizes
 from bench.results import RESULTS, Name, Part, Row, groups, load, median, rows, runs_by_client
 
 #: What stands between these lines of docs/explanation/bench.md is replaced.
 BEGIN, END = "<!-- figures: written by `python -m bench.report` -->", "<!-- end of the figures -->"
+
+#: The sections of the picture, by the start of the names of their cases.
+_CATEGORIES = {"many": "Many small objects", "big": "One large object", "list": "Listing"}
 
 REDUCED = "**Sizes are reduced: these figures show that every client works, and compare nothing.**\n"
 
@@ -60,12 +63,17 @@ def write(results: Path, docs: Path) -> None:
     page.write_text(f"{before}{BEGIN}\n\n{markdown(parts)}\n{END}{after}")
     if "transfers" in parts:
         transfers = parts["transfers"]
-        charts = [
-            (f"{transfers['cases'][case]['title']}, {scheme}", transfers["cases"][case]["reference"], found)
-            for case, scheme in groups(transfers)
-            if (found := rows(transfers, case, scheme))
-        ]
-        (docs / "bench.svg").write_text(picture(charts))
+        (docs / "bench.svg").write_text(picture(_charts(transfers)))
+
+
+def _charts(part: Part) -> list[Chart]:
+    charts: list[Chart] = []
+    for case, scheme in groups(part):
+        about = part["cases"][case]
+        if measured := rows(part, case, scheme):
+            category = next(name for start, name in _CATEGORIES.items() if case.startswith(start))
+            charts.append(Chart(category, f"{about['title']}, {scheme}", about["reference"], measured))
+    return charts
 
 
 def _transfers(part: Part) -> str:
