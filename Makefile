@@ -10,7 +10,7 @@ PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status proof example example-cluster check test test-rest test-all test-changed coverage faults bench \
-	bench-compare minio minio-server seaweedfs-server versitygw actionlint s3fs audit requirements clean
+	bench-compare minio minio-server seaweedfs-server versitygw actionlint s3fs audit requirements dist test-sdist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,22 @@ requirements: ## resolve and pin the requirements again (needs uv)
 	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra cluster --extra dev $(PIN) -o requirements/dev.txt
 	@printf 's3fs\naioboto3\nfastapi\nuvicorn\n' | uv pip compile - $(PIN) -o requirements/s3fs.txt
 	@echo pip-audit | uv pip compile - $(PIN) -o requirements/audit.txt
+	@printf 'build\ncyclonedx-bom\nhatchling\ntwine\n' | uv pip compile - $(PIN) -o requirements/release.txt
+
+dist: .local/release/made ## build the sdist and the wheel into dist/, check them, and list their dependencies (CycloneDX)
+	@rm -rf dist .local/release/library
+	@.local/release/bin/python -m build --no-isolation .
+	@.local/release/bin/twine check --strict dist/*
+	@$(PYTHON) -m venv .local/release/library
+	@.local/release/library/bin/python -m pip --disable-pip-version-check install --quiet dist/*.whl
+	@.local/release/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+		-o .local/release/sbom.cdx.json .local/release/library/bin/python
+
+test-sdist: .venv/dev ## the fast tests, from the sdist that `make dist` has built
+	@rm -rf .local/release/sdist
+	@mkdir -p .local/release/sdist
+	@tar --extract --gzip --strip-components 1 --directory .local/release/sdist --file dist/*.tar.gz
+	@cd .local/release/sdist && $(CURDIR)/$(PYTEST) --tier fast $(ARGS)
 
 clean: ## remove what tests and tools left; not the environments
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
@@ -138,7 +154,7 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@mkdir -p -m 700 .local
 	@umask 077; $(BIN)/python -c 'import secrets; print(f"MPR_ADMIN_ACCESS_KEY_ID=admin{secrets.token_hex(5)}\nMPR_ADMIN_SECRET_ACCESS_KEY={secrets.token_hex(20)}")' >$@
 
-.local/s3fs/made .local/audit/made: .local/%/made: requirements/%.txt
+.local/s3fs/made .local/audit/made .local/release/made: .local/%/made: requirements/%.txt
 	@$(PYTHON) -m venv --clear .local/$*
 	@.local/$*/bin/$(INSTALL) -r requirements/$*.txt
 	@touch $@
