@@ -98,10 +98,10 @@ audit: .local/audit/made ## look up every pinned requirement in the advisories o
 	done
 
 requirements: ## resolve and pin the requirements again (needs uv)
-	@uv pip compile pyproject.toml --extra local $(PIN) -o requirements/local.txt
-	@uv pip compile pyproject.toml --extra init --constraint requirements/local.txt $(PIN) -o requirements/init.txt
-	@for extra in aws gcp r2 copy example cluster; do uv pip compile pyproject.toml --extra local --extra $$extra $(PIN) -o requirements/$$extra.txt; done
-	@uv pip compile pyproject.toml --extra local --extra aws --extra gcp --extra r2 --extra cluster --extra dev $(PIN) -o requirements/dev.txt
+	@uv pip compile pyproject.toml --group local $(PIN) -o requirements/local.txt
+	@uv pip compile pyproject.toml --group init --constraint requirements/local.txt $(PIN) -o requirements/init.txt
+	@for group in aws gcp r2 copy example cluster docs; do uv pip compile pyproject.toml --group local --group $$group $(PIN) -o requirements/$$group.txt; done
+	@uv pip compile pyproject.toml --group local --group aws --group gcp --group r2 --group cluster --group docs --group dev $(PIN) -o requirements/dev.txt
 	@printf 's3fs\naioboto3\nfastapi\nuvicorn\n' | uv pip compile - $(PIN) -o requirements/s3fs.txt
 	@echo pip-audit | uv pip compile - $(PIN) -o requirements/audit.txt
 	@printf 'build\ncyclonedx-bom\nhatchling\ntwine\n' | uv pip compile - $(PIN) -o requirements/release.txt
@@ -139,7 +139,7 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@$(PIP) -r requirements/local.txt
 	@touch $@
 
-.venv/aws .venv/gcp .venv/r2 .venv/copy .venv/example .venv/cluster: .venv/%: .venv/local requirements/%.txt
+.venv/aws .venv/gcp .venv/r2 .venv/copy .venv/example .venv/cluster .venv/docs: .venv/%: .venv/local requirements/%.txt
 	@echo "installing what $* needs (once)"
 	@$(PIP) -r requirements/$*.txt
 	@touch $@

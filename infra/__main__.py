@@ -17,7 +17,7 @@ _TOO_OLD = (
 _MISSING = (
     "error: python -m infra needs the module {module}, which {python} does not have: use `./mpr`, which runs the "
     "same commands in .venv and installs the requirements there, or install them into this Python with "
-    "`pip install '.[local]'`\n"
+    "`pip install -r requirements/local.txt`\n"
 )
 _INCOMPLETE = (
     "error: {command} needs the module {module}, which {python} does not have: run `rm .venv/local` in the "

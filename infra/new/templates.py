@@ -28,8 +28,8 @@ class Template:
     """The stack file ``templates/<name>.yaml``, in which ``<region>`` stands for a region, and so on."""
 
     name: str
-    #: What the steps install: an optional dependency of this project, or nothing.
-    extra: str = ""
+    #: What the steps install: a dependency group of this project, or nothing.
+    group: str = ""
     #: Values that apply unless the user chooses others.
     defaults: Mapping[str, str] = field(default_factory=dict)
     #: What gives the deployment its credentials.
@@ -53,7 +53,7 @@ class Template:
 
     def steps(self, values: Mapping[str, str]) -> tuple[Step, ...]:
         """Return what is to do before an environment with these values can be deployed."""
-        install = ((f"make .venv/{self.extra}", "install the provider"),) if self.extra else ()
+        install = ((f"make .venv/{self.group}", "install the provider"),) if self.group else ()
         if self.here and values.get("endpoint") == EMBEDDED:
             return ()  # `up` starts the embedded store, and knows its access key
         is_here = all(values.get(name, value) == value for name, value in self.defaults.items())
@@ -79,19 +79,19 @@ def _server(name: str, endpoint: str, where: str) -> Template:
 _ALL = (
     Template(
         name="aws",
-        extra="aws",
+        group="aws",
         credentials=(("export AWS_PROFILE=...", "with the permissions in docs/how-to/deployers.md"),),
     ),
     Template(
         name="gcp",
-        extra="gcp",
+        group="gcp",
         credentials=(
             ("gcloud auth application-default login", "with the permissions in docs/how-to/deployers.md"),
         ),
     ),
     Template(
         name="r2",
-        extra="r2",
+        group="r2",
         credentials=(("export CLOUDFLARE_API_TOKEN=...", "with the permissions in docs/how-to/deployers.md"),),
     ),
     _server("minio", "http://localhost:9000", "in another terminal"),

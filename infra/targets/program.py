@@ -146,9 +146,9 @@ def load_program(target: str) -> type[TargetProgram]:
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("pulumi_"):
             raise
-        extra = TARGETS[target].extra
+        group = TARGETS[target].group
         raise UsageError(
-            f"target {target} needs {error.name}: install it with `make .venv/{extra}` "
-            f"(or `pip install '.[{extra}]'` into the environment that runs Pulumi)"
+            f"target {target} needs {error.name}: install it with `make .venv/{group}` "
+            f"(or `pip install -r requirements/{group}.txt` into the environment that runs Pulumi)"
         ) from error
     return cast("type[TargetProgram]", module.Program)

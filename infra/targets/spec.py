@@ -52,8 +52,8 @@ class TargetSpec:
     credentials: tuple[str, ...]
     #: The region that clients sign for by default.
     region: str = ""
-    #: The optional dependency of this project with the target's provider; empty if it needs none.
-    extra: str = ""
+    #: The dependency group of this project with the target's provider; empty if it needs none.
+    group: str = ""
     #: The Pulumi package of its provider, whose settings a stack file may hold; empty if there is none.
     package: str = ""
     #: Settings that the configuration must have, by their paths.
@@ -89,7 +89,7 @@ class TargetSpec:
     @property
     def is_cloud(self) -> bool:
         """Whether a provider of Pulumi's creates the resources, and not this project's own."""
-        return bool(self.extra)
+        return bool(self.group)
 
     def bucket_name_problem(self, name: str, lifted: Collection[str | None]) -> str | None:
         """Return why the target refuses a bucket of this name, or None; `lifted` names the rules to leave out."""

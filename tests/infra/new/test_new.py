@@ -43,7 +43,7 @@ def new(environment: str, target: str, **others: str) -> Path:
 
 def test_there_is_a_template_for_every_target_and_a_file_for_every_template():
     assert set(TEMPLATES) == set(NEEDED)
-    assert {spec.extra for spec in TARGETS.values()} == {template.extra for template in TEMPLATES.values()}
+    assert {spec.group for spec in TARGETS.values()} == {template.group for template in TEMPLATES.values()}
     folder = REPO / "infra/new/templates"
     assert {file.stem for file in folder.iterdir()} == set(TEMPLATES)
 
@@ -79,7 +79,7 @@ def test_nothing_is_left_of_a_placeholder(environments, target):
 
 def test_the_names_of_the_pages_in_the_comments_exist():
     for file in (REPO / "infra/new/templates").iterdir():
-        for page in re.findall(r"[\w/]+\.md", file.read_text()):
+        for page in re.findall(r"[\w/-]+\.md", file.read_text()):
             assert (REPO / page).is_file(), f"{file.name}: {page}"
 
 
