@@ -75,9 +75,7 @@ def job(job_id: str) -> list[dict[str, Any]]:
     OverlayKey(job_id, 0)
     with connected(read_only=True) as connection:
         outputs = database.outputs(connection, "detect", job_id)
-    return [
-        {"frame": _image(output.source), "overlay": _image(output.key), **output.detail} for output in outputs
-    ]
+    return [{"frame": _image(output.source), "overlay": _image(output.key), **output.detail} for output in outputs]
 
 
 @app.post("/api/uploads")

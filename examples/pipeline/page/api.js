@@ -2,11 +2,11 @@
 
 async function request(path, options) {
   const response = await fetch(path, options).catch(() => {
-    throw new Error("The server of this page does not respond. Start it again with `make example`.");
+    throw new Error("The server of this page does not respond: start “make example” again.");
   });
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;
-  throw new Error(typeof body.detail === "string" ? body.detail : `The server responded with status ${response.status}.`);
+  throw new Error(typeof body.detail === "string" ? body.detail : `The server of this page responded with status ${response.status}.`);
 }
 
 export const getChunks = () => request("/api/chunks");

@@ -18,7 +18,7 @@ export function renderTimeline(shares, index, text) {
   slider.setAttribute("aria-valuemax", shares.length - 1);
   slider.setAttribute("aria-valuenow", index);
   slider.setAttribute("aria-valuetext", text);
-  setText(byId("scale"), `Changed pixels of each frame, at most ${(100 * highest).toFixed(1)} %`);
+  setText(byId("scale"), `Changed pixels of each frame (highest: ${(100 * highest).toFixed(1)} %)`);
 }
 
 // Return the path of one column. A frame without changes has a low one, a frame that is not analyzed has none.

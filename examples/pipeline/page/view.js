@@ -80,7 +80,7 @@ function renderJobs(jobs, others, shown) {
   byId("compare").disabled = !others.length;
   byId("compare").checked = shown.length > 1;
   byId("overlay").checked = state.overlay;
-  setText(byId("why"), others.length ? "" : "needs a second job, see README");
+  setText(byId("why"), others.length ? "" : "needs a second job: run “replay” with another threshold");
   figures[1].hidden = shown.length < 2;
   if (figures[1].hidden) panes[1].blank();
 }
