@@ -34,7 +34,7 @@ from examples.pipeline.intake import Upload, Wanted
 from examples.pipeline.serving import INTAKE_VARIABLE
 
 _PAGE = Path(__file__).with_name("page")
-#: Seconds for which the address of an image holds: as long as somebody may look at one page.
+#: Seconds for which the address of an image holds: as long as a user may look at one page.
 _EXPIRES = 3600
 
 app = FastAPI(title="Frames and overlays", docs_url=None, redoc_url=None, openapi_url=None)
@@ -83,18 +83,20 @@ def upload(wanted: Wanted) -> Upload:
     """An address to upload a video to, signed by `intake`: the keys here cannot."""
     intake = os.environ.get(INTAKE_VARIABLE)
     if not intake:
-        raise HTTPException(503, f"nobody signs uploads: start `intake`, and name it in {INTAKE_VARIABLE}")
+        raise HTTPException(
+            503, f"no process signs uploads: start `intake`, and set its address in {INTAKE_VARIABLE}"
+        )
     headers = {"Content-Type": "application/json"}
     body = wanted.model_dump_json().encode()
     asked = urllib.request.Request(f"{intake}/uploads", body, headers)  # noqa: S310  # our own process
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310  # as above
-            return Upload.model_validate_json(answer.read())
+        with urllib.request.urlopen(asked, timeout=10) as response:  # noqa: S310  # as above
+            return Upload.model_validate_json(response.read())
     except urllib.error.HTTPError as error:
         with error:
             raise HTTPException(error.code, json.loads(error.read()).get("detail", "refused")) from error
     except OSError as error:
-        raise HTTPException(503, "the process that signs uploads does not answer") from error
+        raise HTTPException(503, "the process that signs uploads does not respond") from error
 
 
 @app.exception_handler(PipelineError)

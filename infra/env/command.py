@@ -121,8 +121,8 @@ def _settings(config: EnvironmentConfig, identity: str) -> IdentitySettings:
     try:
         settings = stack.read(config.environment).settings
     except InfraError as error:
-        hint = "" if TARGETS[config.target].is_cloud else f"; {_INIT_WRITES.format(config.environment)}"
-        raise type(error)(f"{files.short(file)} is missing, and {error}{hint}") from error
+        suggestion = "" if TARGETS[config.target].is_cloud else f"; {_INIT_WRITES.format(config.environment)}"
+        raise type(error)(f"{files.short(file)} is missing, and {error}{suggestion}") from error
     if identity not in settings:
         raise InfraError(
             f"identity {identity} is not deployed yet; `pulumi up -s {config.environment}` deploys it"

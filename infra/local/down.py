@@ -45,7 +45,9 @@ def down(environment: str, *, delete: bool, keep_buckets: bool, yes: bool) -> in
     if keep_buckets and not delete:
         raise click.UsageError("--keep-buckets goes with --delete: without it, `down` deletes nothing")
     if yes and not delete:
-        raise click.UsageError("--yes answers the question of --delete, and has no meaning without it")
+        raise click.UsageError(
+            "--yes confirms --delete and has no effect without it: add --delete, or leave --yes out"
+        )
     config = load_environment(environment)
     if delete:
         _require_consent(config, keep_buckets=keep_buckets, yes=yes)

@@ -58,7 +58,7 @@ def _exists(file: Path) -> UsageError:
 
 
 def _ask(template: Template, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that are neither given nor have a default, as the user answers.
+    """Prompt for the values that have no option and no default; return what the user enters.
 
     Raises:
         click.UsageError: there is no terminal to ask on, or an option is of another target.
@@ -79,7 +79,7 @@ def _description(name: str) -> str:
 
 
 def _valid(name: str, text: str) -> str:
-    """Return an answer; `click.prompt` asks again after a usage error."""
+    """Return the value that the user entered; `click.prompt` prompts again after a usage error."""
     reader = Reader({})
     CONFIGURATION.keys[name].read(reader, name, text)
     if reader.problems:

@@ -91,7 +91,7 @@ def test_the_page_shows_the_frames_and_the_overlays(place, chunk, address, brows
         loaded(page, "#overlay")
 
 
-def test_a_script_that_somebody_puts_into_the_page_does_not_run(address, browser):
+def test_a_script_injected_into_the_page_does_not_run(address, browser):
     browser.goto(address)
     script = (
         "() => { const script = document.createElement('script'); script.textContent = 'window.ran = true';"

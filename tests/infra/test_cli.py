@@ -242,7 +242,7 @@ class TestAsUsersRunIt:
                 text=True,
             )
             connection, _ = listening.accept()
-            with connection:  # it waits for an answer now
+            with connection:  # it waits for a response now
                 process.send_signal(signal.SIGINT)
                 said, _ = process.communicate(timeout=20)
         assert process.returncode == 130

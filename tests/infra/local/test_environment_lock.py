@@ -1,4 +1,4 @@
-"""Commands that change one environment at the same moment, each in a process of its own, on a real store."""
+"""Commands that change one environment at the same time, each in a process of its own, on a real store."""
 
 from __future__ import annotations
 
