@@ -57,7 +57,7 @@ def _show_all(*, as_json: bool) -> None:
         click.echo(f"the stacks cannot be read: {problem}", err=True)
     rows = [_row(found) for found in environments]
     if not rows:
-        click.echo("there are no environments: docs/how-to/operating.md says how to write one")
+        click.echo("there are no environments: create one with `{COMMAND} new <environment> --target <target>`")
     elif not Console().is_terminal:
         for row in rows:
             click.echo(_line(row))
