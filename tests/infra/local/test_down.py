@@ -196,7 +196,7 @@ def test_keep_buckets_ends_an_environment_and_leaves_its_buckets_to_the_next(mac
 
 def test_keep_buckets_without_delete_is_refused(machine, capsys):
     assert cli.run(["down", "--keep-buckets"]) == 2
-    assert "--keep-buckets goes with --delete" in capsys.readouterr().err
+    assert "--keep-buckets needs --delete" in capsys.readouterr().err
     assert not (machine.root / ".local").exists()
 
 

@@ -170,7 +170,7 @@ def test_a_missing_value_without_a_terminal_names_its_option(environments, capsy
         (
             "prod",
             options("minio", region="eu"),
-            "--region does not go with --target minio, which",
+            "--region is not an option of --target minio, which",
         ),
         ("prod", ["--target", "minnio"], "'minnio' is not one of"),
         ("prod", [], "Missing option '--target'"),
