@@ -9,7 +9,7 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status proof example example-cluster check test test-rest test-all test-changed coverage faults bench \
+.PHONY: help up down status proof example example-cluster check words test test-rest test-all test-changed coverage faults bench \
 	bench-compare minio minio-server seaweedfs-server versitygw actionlint s3fs audit requirements dist test-sdist clean
 
 help: ## list the targets
@@ -35,10 +35,13 @@ example-cluster: ENVIRONMENT = example
 example-cluster: .venv/cluster ## the frame extraction of that pipeline on two worker processes of Dask
 	@$(BIN)/python -m examples.cluster demo $(ENVIRONMENT)
 
-check: .venv/dev ## ruff and mypy
+check: .venv/dev words ## ruff, mypy and make words
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+words: .venv/made ## find words that the style guide rules out, with what to say instead
+	@$(BIN)/python -m tests.words
 
 test: .venv/dev ## the fast tests, in under five minutes; the last line names what they leave out
 	@$(PYTEST) --tier fast $(COVERAGE) $(ARGS)

@@ -130,4 +130,4 @@ def _wait_for(endpoint: str, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
         else:
             return
-    raise TimeoutError(f"SeaweedFS did not answer at {endpoint} within 30 s")
+    raise TimeoutError(f"SeaweedFS did not respond at {endpoint} within 30 s")

@@ -2,7 +2,7 @@
 
     python -m bench.transfers [--rounds N] [--only CASE] [--clients A,B] [--tls] [--quick] [--json FILE]
 
-Every run is a process of its own. The clients take turns in every round, so that a slow moment of the machine
+Every run is a process of its own. The clients take turns in every round, so that a slow phase of the machine
 hits all of them; every round starts with another client. Each run has a new folder and a new prefix. The benchmark
 looks there for the result, and a client that did not do the work has no row.
 """

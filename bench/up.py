@@ -3,7 +3,7 @@
     python -m bench.up [--rounds N] [--json FILE]
 
 Every program is a git checkout (Pulumi reads the commit), run in one virtual environment, on file backends of one
-kind, with the same flags. Their runs alternate, so that a slow moment of the machine hits all of them. The store
+kind, with the same flags. Their runs alternate, so that a slow phase of the machine affects all of them. The store
 runs before the first measurement. A program with one dynamic resource that does nothing shows what such a resource
 costs.
 """

@@ -20,7 +20,7 @@ _CRC32_BY_STORE = "CRC-32 of every request, by the store"
 _NOTHING = "nothing on this store"
 
 _DOWN = {
-    # x-amz-checksum-mode has no effect: SeaweedFS answered without a checksum.
+    # x-amz-checksum-mode has no effect: SeaweedFS responded without a checksum.
     "boto3": _SIZE,
     # botocore/response.py, _verify_content_length.
     "boto3, tuned": _SIZE,

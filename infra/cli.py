@@ -68,7 +68,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return UsageError.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; run the same command again to go on", err=True)
+        click.echo("interrupted; run the same command again to continue", err=True)
         return INTERRUPTED
     except (InfraError, StorageError) as error:
         click.echo(f"error: {error}", err=True)

@@ -1,4 +1,4 @@
-"""A group of commands that answers a misspelt one with the nearest."""
+"""A group of commands that suggests the nearest command for a misspelt one."""
 
 from __future__ import annotations
 

@@ -44,11 +44,11 @@ _PAUSE = 1.0  # seconds between two attempts
 @click.option(
     "--wait", type=click.IntRange(0, 600), default=0, metavar="SECONDS", help="Wait for the store to respond."
 )
-@click.option("--check", is_flag=True, help="Check at the end what each identity may and may not do.")
+@click.option("--check", is_flag=True, help="Run the access check at the end.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def init(environment: str, *, endpoint: str | None, wait: int, check: bool, dry_run: bool, as_json: bool) -> None:
-    """Create buckets, identities, keys and env files without Pulumi.
+    """Create buckets, identities, access keys and env files without Pulumi.
 
     Changes only what differs from the configuration; --dry-run shows what that is. The admin keys come from
     MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY, or from the embedded store itself. On MinIO, an

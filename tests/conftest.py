@@ -75,7 +75,7 @@ def _found(server: Store | BaseException) -> Store:
 def seaweed(pytestconfig: pytest.Config) -> Store:
     """A real SeaweedFS of this worker. Tests take buckets of their own in it, and leave no user behind.
 
-    Not shared: while any user is changed, SeaweedFS 4.48 ignores the conditions of policies at moments, and its
+    Not shared: while any user is changed, SeaweedFS 4.48 ignores the conditions of policies at times, and its
     IAM slows with the number of users.
     """
     return _own(pytestconfig, "seaweed")

@@ -1,6 +1,6 @@
 """Ports on loopback that no other test process of this machine uses.
 
-A port that was free a moment ago can be taken by another process before a server binds it. So every process claims
+A port that was free just before can be taken by another process before a server binds it. So every process claims
 a block of ports for as long as it runs: other pytest workers, and runs in other clones, skip the block.
 """
 

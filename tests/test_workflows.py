@@ -27,7 +27,7 @@ needs_actionlint = pytest.mark.skipif(ACTIONLINT is None, reason="no actionlint:
 
 #: Changes the cloud or the state.
 CHANGES = re.compile(r"pulumi (up|destroy|refresh|import|cancel|state)\b")
-#: Through these, GitHub gives a stranger's pull request the repository's own secrets.
+#: Through these, GitHub gives a pull request of a fork the repository's own secrets.
 DANGEROUS_EVENTS = {"pull_request_target", "workflow_run", "issue_comment"}
 #: Keys of clouds that take GitHub's identity instead.
 CLOUD_KEY = re.compile(r"secrets\.((?:AWS|AMAZON|GOOGLE|GCP|GCLOUD|GCS)_\w+)", re.IGNORECASE)
@@ -143,7 +143,7 @@ def changing_jobs(folder: Path) -> Iterator[str]:
             yield f"{name} may run twice at a time"
 
 
-def strangers(folder: Path) -> Iterator[str]:
+def actions_of_others(folder: Path) -> Iterator[str]:
     """A job of pull requests that gets anything of ours leaves out forks."""
     for name, job, triggers in jobs(folder):
         conditions = {one.strip() for one in job.get("if", "").split("&&")}
@@ -175,7 +175,7 @@ RULES: tuple[Callable[[Path], Iterator[str]], ...] = (
     pins,
     keys,
     changing_jobs,
-    strangers,
+    actions_of_others,
     permissions,
     secrets_of_steps,
 )

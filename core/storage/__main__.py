@@ -42,14 +42,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="check")
     command = commands.add_parser(
         "check",
-        help="say whether this environment works on this machine",
-        description="Say whether this environment works on this machine: a readiness check. Writes nothing.",
+        help="check whether this environment works on this machine",
+        description="Check whether this environment works on this machine (readiness check). Writes nothing.",
         epilog="exit codes: 0 ready, 1 a finding failed, 2 wrong usage or configuration, 3 store unreachable",
     )
     command.add_argument("--write", action="store_true", help="also put and delete a small object in each bucket")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument(
-        "--timeout", type=_seconds, default=5.0, metavar="SECONDS", help="for all of it (default: %(default)g)"
+        "--timeout",
+        type=_seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="the time limit of all (default: %(default)g)",
     )
     command.add_argument(
         "--prefix",

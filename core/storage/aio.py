@@ -2,7 +2,7 @@
 
 The same names, arguments, guarantees and errors: the coroutines here do what the functions there do, in the
 loop of the caller instead of one in a background thread. Iterators are asynchronous; `download_many`,
-`upload_many` and `delete_many` take both kinds of iterables. A cancellation leaves nothing half-written: it
+`upload_many` and `delete_many` take both kinds of iterables. A cancellation leaves no partial file or object: it
 waits until that is cleaned up. uvloop works, too.
 
 ::

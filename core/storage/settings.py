@@ -64,7 +64,7 @@ class Settings:
     bucket_in: str | None = _variable("S3_BUCKET_IN", problem=validate.bucket_name_problem)
     #: The bucket of frames and overlays.
     bucket_out: str | None = _variable("S3_BUCKET_OUT", problem=validate.bucket_name_problem)
-    #: AWS account ID, sent as ExpectedBucketOwner: a bucket recreated by a stranger is refused.
+    #: AWS account ID, sent as ExpectedBucketOwner: a bucket recreated by another account is refused.
     bucket_owner: str | None = _variable("S3_BUCKET_OWNER", problem=validate.account_problem)
     #: Only if it differs from the rule for the endpoint.
     addressing_style: Literal["path", "virtual"] | None = _variable(
@@ -147,7 +147,7 @@ class Settings:
 
         Raises:
             StorageConfigError: the environment names no such bucket. There is no default: bucket names are
-                global on AWS and GCS, and a default could be a stranger's.
+                global on AWS and GCS, and a default could be a bucket of another account.
         """
         name = self.bucket_in if role == "in" else self.bucket_out
         if name is None:

@@ -24,7 +24,7 @@ def run(day: dt.date, say: Say, *, scheduler: str | None = None, workers: int = 
 
     The work is partitioned by listing: one task for each chunk, whose key names the content of the chunk. Dask
     gives the tasks of a worker that is killed to the others; `FrameCache` has no frame decoded twice, and takes
-    no half-written run for a cache. Results are object keys, not frames.
+    no partial run for a cache. Results are object keys, not frames.
 
     Raises:
         PipelineError: there is no chunk of that day, or no scheduler.

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _ended(number: int, _frame: FrameType | None) -> NoReturn:
-    """Have a process that is told to end clean up as it does on its way out."""
+    """Turn SIGTERM into SystemExit, so that a process cleans up before it ends."""
     sys.exit(128 + number)
 
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("example", help="the whole of it, from nothing to the page")
     one.add_argument("environment", nargs="?", default="example")
-    one.add_argument("--once", action="store_true", help="end when the page has answered")
+    one.add_argument("--once", action="store_true", help="end when the page has responded")
     one = commands.add_parser("upload", help="identity ingest: cut a video and upload its chunks")
     one.add_argument("video", type=Path)
     one.add_argument("--date", type=dt.date.fromisoformat, default=None, help="such as 2026-11-23; default: today")

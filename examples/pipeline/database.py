@@ -1,6 +1,6 @@
 """The rows: how far each job has come, and which objects it made. Rows hold keys and facts, never bytes.
 
-Whoever writes a row does so after the store has the object. So a killed job leaves objects without rows, which its
+A process writes a row after the store has the object. So a killed job leaves objects without rows, which its
 next run writes again, and never a row without its object.
 """
 
@@ -26,7 +26,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 URL_VARIABLE = "DATABASE_URL"
 _SQL = Path(__file__).with_name("sql")
-#: Any number that nobody else takes a lock on: two processes migrate one after the other.
+#: The number of an advisory lock that only migrations take: two processes migrate one after the other.
 _MIGRATING = 0x6D7072
 _CONNECT = 5  # seconds
 

@@ -38,7 +38,7 @@ def example(environment: str, say: Say, *, once: bool = False) -> None:
     Args:
         environment: its configuration must name the identities ingest, pipeline and viewer.
         say: hears what happens.
-        once: end when the page has answered.
+        once: end when the page has responded.
 
     Raises:
         UsageError, PipelineError: with the sentence to show, and the exit code of what failed.

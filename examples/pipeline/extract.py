@@ -51,7 +51,7 @@ def find(key: str) -> ObjectInfo:
 def timeline_of(chunk: ObjectInfo) -> str:
     """The timeline that a chunk is: readable, and another one for every content.
 
-    A chunk that is uploaded anew under its old key gets frames of its own, not those of its predecessor.
+    A chunk that is uploaded again under its old key gets frames of its own, not those of its predecessor.
     """
     name = _NOT_IN_AN_ID.sub("-", PurePosixPath(chunk.key).stem).strip("-")[:64] or "chunk"
     content = hashlib.sha256(f"{chunk.key} {chunk.etag}".encode())
@@ -105,7 +105,7 @@ def _decoded(chunk: ObjectInfo, folder: Path) -> Sequence[Path]:
     try:
         return video.frames(source, pictures)
     except PipelineError as error:
-        raise PipelineError(f"{chunk.key} gives no frames: {error}; upload it anew") from error
+        raise PipelineError(f"{chunk.key} gives no frames: {error}; upload it again") from error
 
 
 def _record(

@@ -30,7 +30,7 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 421 to a request for another host, and 413 to one with a long body; pass on all others."""
+        """Respond 421 to a request for another host, and 413 to one with a long body; pass on all others."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -64,7 +64,7 @@ def _own_names(port: int) -> Iterator[str]:
 
 def _other_host(names: list[str]) -> str:
     return (
-        f"the header Host names another server: this one answers for {', '.join(names)} only. "
+        f"the header Host names another server: this server responds to {', '.join(names)} only. "
         f"Open http://{names[0]} in the browser"
     )
 

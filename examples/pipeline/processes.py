@@ -78,10 +78,10 @@ def env_file(environment: str, identity: str) -> Path:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers.
+    """Wait until a server responds.
 
     Raises:
-        PipelineError: it ended, or does not answer.
+        PipelineError: it ended, or does not respond.
     """
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
@@ -90,12 +90,12 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         try:
             urllib.request.urlopen(url, timeout=5).close()  # noqa: S310  # loopback
         except urllib.error.HTTPError:
-            return  # it answers, if only that there is nothing at this path
+            return  # a response with any status counts
         except OSError:
             time.sleep(0.05)
         else:
             return
-    raise PipelineError(f"nothing answers at {url}")
+    raise PipelineError(f"no server responds at {url}")
 
 
 def _failed(what: str, code: int) -> PipelineError:

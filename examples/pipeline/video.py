@@ -22,7 +22,7 @@ CHUNK = 24
 _CLIP = 12
 #: Seconds after which ffmpeg is taken to hang.
 _PATIENCE = 600
-#: MP4, MOV, Matroska and WebM, which say when their end is missing. Uploads come from strangers: a playlist, to
+#: MP4, MOV, Matroska and WebM, which say when their end is missing. Uploads are not trusted: a playlist, to
 #: name one, could have ffmpeg read other files of this machine.
 _CONTAINERS = "mov,matroska"
 _NUMBERS = re.compile(r"^\[[^]]*\]\s*|0x[0-9a-f]+")
@@ -62,7 +62,7 @@ def generate(path: Path, seconds: int, height: int = 1440) -> None:
 
 
 def cut(video: Path, folder: Path) -> list[Path]:
-    """Cut `video` into chunks of about 12 s, at key frames and without encoding it anew; their files in order.
+    """Cut `video` into chunks of about 12 s, at key frames and without encoding it again; their files in order.
 
     Raises:
         PipelineError: it is no video, or it is damaged.
@@ -103,7 +103,7 @@ def _run(failed: str, *arguments: str) -> None:
         raise PipelineError(f"{failed}: ffmpeg was not done after {_PATIENCE} s") from error
     if "No space left on device" in done.stderr:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    # A fault amid the stream is told, and not always an exit code.
+    # ffmpeg prints a fault within the stream, and may still exit with 0.
     if done.returncode or done.stderr.strip():
         said = done.stderr.strip().splitlines() or [f"ffmpeg ended with {done.returncode}"]
         raise PipelineError(f"{failed}: {_NUMBERS.sub('', said[0])}")

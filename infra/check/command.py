@@ -1,4 +1,4 @@
-"""`python -m infra check`: the table of what each identity may and may not do."""
+"""`python -m infra check`: print the access check, a table of what each identity may and may not do."""
 
 from __future__ import annotations
 

@@ -112,8 +112,8 @@ class EnvironmentConfig:
             UsageError: with the nearest that there is.
         """
         if identity not in self.names:
-            hint = nearest(identity, self.names)
-            raise UsageError(f"environment {self.environment} has no identity {identity!r}; {hint}")
+            suggestion = nearest(identity, self.names)
+            raise UsageError(f"environment {self.environment} has no identity {identity!r}; {suggestion}")
 
     def bucket(self, role: Role) -> BucketConfig:
         """The bucket with this role."""

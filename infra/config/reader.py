@@ -8,12 +8,12 @@ from difflib import get_close_matches
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """Return a hint for a misspelt `word`: the nearest of the known ones, or all of them."""
+    """Return a suggestion for a misspelt word: the nearest known word, or all known words."""
     return close(word, known) or f"known are {', '.join(known)}"
 
 
 def close(word: str, known: Sequence[str]) -> str | None:
-    """Return a hint with the nearest of the known words, or None if none is near."""
+    """Return a suggestion with the nearest known word, or None if no known word is near."""
     matches = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {matches[0]}?" if matches else None
 

@@ -105,6 +105,6 @@ def _setting(reader: Reader, key: str) -> str | None:
         return key
     if namespace in (NAMESPACE, *OTHER_NAMESPACES):
         return name if namespace == NAMESPACE else None
-    hint = nearest(namespace, (NAMESPACE, *OTHER_NAMESPACES))
-    reader.note(key, f"unknown namespace, {hint}")
-    return name if hint.endswith(f" {NAMESPACE}?") else None
+    suggestion = nearest(namespace, (NAMESPACE, *OTHER_NAMESPACES))
+    reader.note(key, f"unknown namespace, {suggestion}")
+    return name if suggestion.endswith(f" {NAMESPACE}?") else None

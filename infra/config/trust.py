@@ -7,7 +7,7 @@
       eks: {provider: oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF, serviceAccounts: [media/worker]}
       principals: ["arn:aws:iam::123456789012:role/batch"]
 
-A subject is always exact: whoever may name a branch must not thereby get into the buckets.
+A subject is always exact: a user who may only create a branch must not get access to the buckets.
 """
 
 from __future__ import annotations

@@ -22,21 +22,23 @@ from infra.errors import InfraError
 @click.argument("source", metavar="FROM", type=ENVIRONMENT)
 @click.argument("target", metavar="TO", type=ENVIRONMENT)
 @click.option("--dry-run", is_flag=True, help="Only show what would be copied.")
-@click.option("--yes", is_flag=True, help="Copy without asking.")
-@click.option("--overwrite", is_flag=True, help="Replace what has other content at TO under the same key.")
+@click.option("--yes", is_flag=True, help="Copy without confirmation.")
+@click.option("--overwrite", is_flag=True, help="Replace objects at TO that have other content and the same key.")
 @click.option("--json", "as_json", is_flag=True, help="With --yes or --dry-run: print one JSON object at the end.")
 def copy(source: str, target: str, *, dry_run: bool, yes: bool, overwrite: bool, as_json: bool) -> None:
     """Copy both buckets of environment FROM to those of environment TO.
 
-    Shows what would be copied and asks. Then copies what TO does not have, metadata included, and compares every
-    object by its hash, or without one by its bytes. Never deletes at TO, and replaces nothing there without
+    Shows what would be copied and asks for confirmation. Then copies what TO does not have, metadata included, and
+    compares every object by its hash, or without one by its bytes. Never deletes at TO, and replaces nothing there without
     --overwrite. Run again after an interruption, it copies what is missing. Uses the access key of `app` on both
     sides; needs rclone.
     """
     if as_json and not (yes or dry_run):
-        raise click.UsageError("--json goes with --yes or --dry-run")
+        raise click.UsageError("--json needs --yes or --dry-run")
     if not (yes or dry_run or sys.stdin.isatty()):
-        raise click.UsageError("there is no terminal to ask on: pass --yes to copy, or --dry-run to look")
+        raise click.UsageError(
+            "there is no terminal to confirm on: pass --yes to copy, or --dry-run to show the plan"
+        )
     sides = side.read(source), side.read(target)
     distinct.require_two(*sides)
     program = rclone.find()
@@ -63,7 +65,7 @@ def _planned(source: Side, target: Side, role: Role, *, dry_run: bool, quiet: bo
         for line in report.planned(plan, source, target):
             click.echo(line)
         if doubtful and dry_run:
-            click.echo("  notice: this may be one bucket under two addresses; a copy finds out before it begins")
+            click.echo("  notice: source and target may be the same bucket; a copy checks this before it starts")
     return plan
 
 
@@ -111,4 +113,4 @@ def _require_success(plans: Iterable[Plan], results: Iterable[Result], target: S
     clauses = [clause for result in results for clause in report.problems(result, target)]
     clauses += [clause for plan in plans for clause in report.left_out(plan)]
     if clauses:
-        raise InfraError("\n  ".join(["not everything of the source is, verified, at the target:", *clauses]))
+        raise InfraError("\n  ".join(["the target does not have every object of the source, verified:", *clauses]))

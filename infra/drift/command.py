@@ -24,9 +24,9 @@ from infra.targets.registry import TARGETS
 @click.argument("environment", default="local", type=ENVIRONMENT)
 @click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
 def drift(environment: str, *, as_json: bool) -> None:
-    """Compare an environment with what its stack says, and change nothing.
+    """Compare an environment with its configuration. Changes nothing.
 
-    Compares bucket settings, policies, keys and env files, and shows each difference with the command that
+    Compares bucket settings, policies, access keys and env files, and shows each difference with the command that
     repairs it. Exits 1 if there is any.
     """
     differences = compare(load_environment(environment))
@@ -38,7 +38,7 @@ def drift(environment: str, *, as_json: bool) -> None:
         number = len(differences)
         raise InfraError(f"{number} difference{'s' if number > 1 else ''} in environment {environment}")
     if not as_json:
-        click.echo(f"{environment} is as its stack says")
+        click.echo(f"{environment} has no drift")
 
 
 def compare(config: EnvironmentConfig) -> list[Difference]:

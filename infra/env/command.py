@@ -59,15 +59,15 @@ def env(  # noqa: PLR0913  # one for each option
     tool. github-actions hides the keys in the log and adds the variables to the file that GITHUB_ENV
     names. Secrets are never printed on a terminal, and --check prints only names of variables.
 
-    What is deployed is what the stack says. For an environment that `init` made, --check asks the store, and
+    What is deployed is what the stack says. For an environment that `init` deployed, --check asks the store, and
     --write writes files again whose access key is still in an env file here.
     """
     if [bool(name), check, write].count(True) != 1:
-        raise click.UsageError("say one of --format, --check and --write")
+        raise click.UsageError("use exactly one of --format, --check and --write")
     if name is None and (identity or endpoint or output):
-        raise click.UsageError("--identity, --endpoint and --output go with --format")
+        raise click.UsageError("--identity, --endpoint and --output need --format")
     if name is not None and as_json:
-        raise click.UsageError("--json goes with --check and --write; the format is called so: --format json")
+        raise click.UsageError("--json needs --check or --write; to print an env file as JSON, use --format json")
     config = load_environment(environment)
     if check:
         _check(config, as_json=as_json)
@@ -121,8 +121,8 @@ def _settings(config: EnvironmentConfig, identity: str) -> IdentitySettings:
     try:
         settings = stack.read(config.environment).settings
     except InfraError as error:
-        hint = "" if TARGETS[config.target].is_cloud else f"; {_INIT_WRITES.format(config.environment)}"
-        raise type(error)(f"{files.short(file)} is missing, and {error}{hint}") from error
+        suggestion = "" if TARGETS[config.target].is_cloud else f"; {_INIT_WRITES.format(config.environment)}"
+        raise type(error)(f"{files.short(file)} is missing, and {error}{suggestion}") from error
     if identity not in settings:
         raise InfraError(
             f"identity {identity} is not deployed yet; `pulumi up -s {config.environment}` deploys it"
@@ -158,9 +158,9 @@ def _append_for_github(text: str, identity: IdentitySettings, output: Path | Non
     """Mask the credentials in the log, then add the variables to the environment of the next steps."""
     file = os.environ.get("GITHUB_ENV")
     if output is not None:
-        raise UsageError("github-actions writes to the file that GITHUB_ENV names: leave --output out")
+        raise UsageError("github-actions writes to the file in GITHUB_ENV: remove --output")
     if not file:
-        raise UsageError("GITHUB_ENV is not set: the format github-actions is for a step of a GitHub job")
+        raise UsageError("GITHUB_ENV is not set: use the format github-actions in a step of a GitHub Actions job")
     _require_no_terminal(identity)
     click.echo(formats.masks(identity.settings), nl=False)
     sys.stdout.flush()
@@ -179,7 +179,7 @@ def _require_no_terminal(identity: IdentitySettings) -> None:
 def _save(output: Path, text: str) -> None:
     # A link, a device or a pipe would be replaced by a file: `--output /dev/stdout` too.
     if output.is_symlink() or (output.exists() and not output.is_file()):
-        raise UsageError(f"{output} is not a regular file: name one, or use a pipe and leave --output out")
+        raise UsageError(f"{output} is not a regular file: give a regular file, or remove --output and use a pipe")
     try:
         private_file.write(output, text)
     except OSError as error:

@@ -23,12 +23,12 @@ from infra.local.store import EmbeddedStore
 _NOT_RUNNING = 1  # exit code
 _BLOCK = 512  # bytes: the unit of st_blocks
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group("store", cls=Group)
 def store() -> None:
-    """The embedded store: an S3 server on this machine, for this user alone."""
+    """The embedded store: an S3 server on this machine, for this user only."""
 
 
 @store.command("start")

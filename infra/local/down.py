@@ -27,25 +27,29 @@ from infra.targets.registry import TARGETS
 @click.command()
 @click.argument("environment", default="local", type=ENVIRONMENT)
 @click.option(
-    "--delete", is_flag=True, help="Delete the buckets that the environment created, keys and env files."
+    "--delete",
+    is_flag=True,
+    help="Delete the buckets that the environment created, access keys and env files.",
 )
 @click.option(
     "--keep-buckets", is_flag=True, help="With --delete: keep all buckets with their objects, delete the rest."
 )
-@click.option("--yes", is_flag=True, help="With --delete: do not ask. For scripts.")
+@click.option("--yes", is_flag=True, help="With --delete: do not ask for confirmation. For scripts.")
 def down(environment: str, *, delete: bool, keep_buckets: bool, yes: bool) -> int:
-    """Stop the embedded store. Buckets, keys and env files stay, and `up` starts it again with them.
+    """Stop the embedded store. Buckets, access keys and env files stay, and `up` starts it again with them.
 
-    With --delete, print how many objects and bytes will be deleted, ask, and delete them: only in an environment
-    that is `disposable: true`, and only buckets that it created. A bucket that existed before stays.
+    With --delete, print how many objects and bytes will be deleted, ask for confirmation, and delete them: only in
+    an environment that is `disposable: true`, and only buckets that it created. An adopted bucket stays.
 
     With --delete --keep-buckets, end any environment: delete its identities, access keys, env files and Pulumi
     stack, and leave the buckets with their objects.
     """
     if keep_buckets and not delete:
-        raise click.UsageError("--keep-buckets goes with --delete: without it, `down` deletes nothing")
+        raise click.UsageError("--keep-buckets needs --delete: without it, `down` deletes nothing")
     if yes and not delete:
-        raise click.UsageError("--yes answers the question of --delete, and has no meaning without it")
+        raise click.UsageError(
+            "--yes confirms --delete and has no effect without it: add --delete, or leave --yes out"
+        )
     config = load_environment(environment)
     if delete:
         _require_consent(config, keep_buckets=keep_buckets, yes=yes)

@@ -79,7 +79,7 @@ def lock_for_program(environment: str) -> None:
         return
 
     def refuse() -> None:
-        raise UsageError(f"{_holder(file)} changes {environment} now: run this again when it has ended")
+        raise UsageError(f"{_holder(file)} changes {environment} now: run this command again when it has ended")
 
     lock = ExitStack()
     lock.enter_context(_named(file, f"pulumi up --stack {environment}", refuse))

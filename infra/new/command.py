@@ -1,4 +1,4 @@
-"""`./mpr new`: write the stack file of a new environment, and say what to do next."""
+"""`./mpr new`: write the stack file of a new environment, and print what to do next."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def _value_options(function: Function) -> Function:
 @click.option("--target", required=True, type=click.Choice(list(TEMPLATES)), help="The store or the cloud.")
 @_value_options
 def new(environment: str, target: str, **options: str | None) -> None:
-    """Write environments/Pulumi.ENVIRONMENT.yaml, and say what to do next.
+    """Write environments/Pulumi.ENVIRONMENT.yaml, and print what to do next.
 
-    On a terminal, it asks for the required values that no option gives, such as the region on AWS. It never
+    On a terminal, it prompts for the required values that no option gives, such as the region on AWS. It never
     replaces a file.
     """
     template = TEMPLATES[target]
@@ -58,7 +58,7 @@ def _exists(file: Path) -> UsageError:
 
 
 def _ask(template: Template, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that are neither given nor have a default, as the user answers.
+    """Prompt for the values that have no option and no default; return what the user enters.
 
     Raises:
         click.UsageError: there is no terminal to ask on, or an option is of another target.
@@ -66,7 +66,7 @@ def _ask(template: Template, given: Mapping[str, str]) -> dict[str, str]:
     options = ", ".join(f"--{name}" for name in template.values)
     for name in given:
         if name not in template.values:
-            raise click.UsageError(f"--{name} does not go with --target {template.name}, which takes {options}")
+            raise click.UsageError(f"--{name} is not an option of --target {template.name}, which has {options}")
     missing = [name for name in template.values if name not in {*given, *template.defaults}]
     if missing and not sys.stdin.isatty():
         described = "; ".join(f"--{name}: {_description(name)}" for name in missing)
@@ -79,7 +79,7 @@ def _description(name: str) -> str:
 
 
 def _valid(name: str, text: str) -> str:
-    """Return an answer; `click.prompt` asks again after a usage error."""
+    """Return the value that the user entered; `click.prompt` prompts again after a usage error."""
     reader = Reader({})
     CONFIGURATION.keys[name].read(reader, name, text)
     if reader.problems:

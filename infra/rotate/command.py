@@ -63,9 +63,9 @@ def rotate(
     deploys it. Commit the file: then every `pulumi up` keeps the state of the rotation.
     """
     if [to is not None, abort, status].count(True) > 1:
-        raise click.UsageError("say one of --to, --abort and --status")
+        raise click.UsageError("use exactly one of --to, --abort and --status")
     if as_json and not status:
-        raise click.UsageError("--json goes with --status")
+        raise click.UsageError("--json needs --status")
     if status:
         config, names = rotation.load(environment, identities)
         _show([_status(config, name) for name in names], as_json=as_json)
@@ -85,7 +85,7 @@ def _only_rotation(environment: str) -> AbstractContextManager[object]:
     """Refuse a second rotation of an environment: after the first one, it would take a further step."""
 
     def refuse() -> None:
-        raise UsageError(f"another rotation of {environment} is running; run this again when it has ended")
+        raise UsageError(f"another rotation of {environment} is running; run this command again when it has ended")
 
     return exclusive(local_folder() / f"rotate-{environment}.lock", blocked=refuse)
 

@@ -1,1 +1,1 @@
-"""What there is of the environments: `python -m infra status`, docs/how-to/operating.md."""
+"""Show what exists of environments: `python -m infra status`, docs/how-to/commands.md."""

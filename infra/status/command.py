@@ -1,4 +1,4 @@
-"""`python -m infra status`: what there is of all environments, or of one."""
+"""`python -m infra status`: show what exists of all environments, or of one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra import timestamps
+from infra.command_name import COMMAND
 from infra.config.environment import EMBEDDED
 from infra.config.load import load_environment
 from infra.environment_argument import ENVIRONMENT
@@ -25,7 +26,7 @@ _COLUMNS = ("environment", "target", "deployed", "buckets", "identities", "env f
 @click.argument("environment", required=False, type=ENVIRONMENT)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(environment: str | None, *, as_json: bool) -> int:
-    """Show what there is of an environment, or one line for each of them, and change nothing.
+    """Show what exists of an environment, or one line for each environment. Changes nothing.
 
     Of one environment: what deployed it and when, its buckets with their contents, its identities with the age of
     their access keys, its env files, and whether it differs from its configuration. It does not start the embedded
@@ -57,7 +58,7 @@ def _show_all(*, as_json: bool) -> None:
         click.echo(f"the stacks cannot be read: {problem}", err=True)
     rows = [_row(found) for found in environments]
     if not rows:
-        click.echo("there are no environments: docs/how-to/operating.md says how to write one")
+        click.echo(f"there are no environments: create one with `{COMMAND} new <environment> --target <target>`")
     elif not Console().is_terminal:
         for row in rows:
             click.echo(_line(row))

@@ -41,7 +41,7 @@ _REFUSALS: tuple[tuple[Meaning, type[InfraError], str], ...] = (
         "this machine's clock differs too much from that of {endpoint}; set the clock right",
     ),
     ("other region", UsageError, "{endpoint} is not in region {region} ({message}); set mpr-storage:region"),
-    ("starting", UnreachableError, "{endpoint} is not ready yet ({code}); try again in a moment"),
+    ("starting", UnreachableError, "{endpoint} is not ready yet ({code}); try again in a few seconds"),
     ("access denied", UsageError, "the admin key {key} may not do this at {endpoint}"),
 )
 

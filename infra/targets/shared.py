@@ -16,8 +16,8 @@ ADOPT_BUCKET = (
     "it is, or choose another name in `mpr-storage:buckets`"
 )
 NAME_TAKEN = (
-    "the bucket name belongs to somebody else, and such names are unique in the whole cloud: choose another in "
-    "`mpr-storage:buckets`, or leave it out to have one made"
+    "the bucket name belongs to another account, and bucket names are unique in the whole cloud: choose another "
+    "in `mpr-storage:buckets`, or leave it out to have one made"
 )
 NOT_EMPTY = (
     "the bucket is not empty and not disposable, so it stays: empty it yourself, or deploy once with "

@@ -28,7 +28,7 @@ def truncated(at: int) -> Fault:
 
 
 def reset(at: int) -> Fault:
-    """The connection is torn down (RST) amid the body."""
+    """Reset the connection (RST) within the body."""
 
     def fault(handler: _Handler, body: bytes, start: int) -> None:
         handler.send_object(body, start, sent=at)
@@ -71,7 +71,7 @@ def busy(handler: _Handler, _body: bytes, _start: int) -> None:
 
 
 def swapping(new: bytes, at: int) -> Fault:
-    """Somebody replaces the object while it is read."""
+    """Replace the object while a client reads it."""
 
     def fault(handler: _Handler, body: bytes, start: int) -> None:
         handler.send_object(body, start, sent=at)
@@ -110,7 +110,7 @@ class FakeS3:
         self.headers: dict[str, str] = {}
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
-        #: What the answer to PUT and to completing an upload has as its ETag, when not the right one.
+        #: What the response to PUT and to completing an upload has as its ETag, when not the right one.
         self.etag: str | None = None
         self.refuse: dict[str, tuple[int, str]] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
@@ -253,21 +253,21 @@ class _Handler(BaseHTTPRequestHandler):
             fake.parts[int(self.query["partNumber"][0])] = body
         else:
             fake.objects[path] = body
-        self._answer(b"", etag=etag_of(body) if "partNumber" in self.query else fake.etag or etag_of(body))
+        self._response(b"", etag=etag_of(body) if "partNumber" in self.query else fake.etag or etag_of(body))
 
     def do_POST(self) -> None:
         path, fake = self._note(), self.server.fake
         self.rfile.read(int(self.headers.get("Content-Length", "0")))
         if "uploads" in self.query:
             if not self._refused("CREATE"):
-                self._answer(_result("InitiateMultipartUploadResult", "UploadId", "an-upload"))
+                self._response(_result("InitiateMultipartUploadResult", "UploadId", "an-upload"))
         elif not self._refused("COMPLETE"):
             digests = b"".join(
                 hashlib.md5(fake.parts[n], usedforsecurity=False).digest() for n in sorted(fake.parts)
             )
             etag = fake.etag or f"{etag_of(digests)[1:-1]}-{len(fake.parts)}"
             fake.objects[path] = b"".join(fake.parts[n] for n in sorted(fake.parts))
-            self._answer(_result("CompleteMultipartUploadResult", "ETag", etag))
+            self._response(_result("CompleteMultipartUploadResult", "ETag", etag))
 
     def do_DELETE(self) -> None:
         self._note()
@@ -282,7 +282,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error_document(status, code)
         return bool(status)
 
-    def _answer(self, body: bytes, etag: str | None = None) -> None:
+    def _response(self, body: bytes, etag: str | None = None) -> None:
         self.send_response(200)
         if etag:
             self.send_header("ETag", etag)

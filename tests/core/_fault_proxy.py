@@ -26,8 +26,8 @@ class Fault:
     #: time for a while; ``flip``: one bit changes; ``duplicate``: a piece comes twice.
     kind: Literal["cut", "reset", "stall", "slow", "flip", "duplicate"]
     at: int = 0
-    #: Whether the bytes counted and harmed are those of the store's answer, or of the request.
-    answer: bool = True
+    #: Whether the bytes counted and harmed are those of the store's response, or of the request.
+    response: bool = True
 
 
 class FaultProxy:
@@ -53,7 +53,7 @@ class FaultProxy:
         self.drop_all()
 
     def drop_all(self) -> None:
-        """End every connection that stands, as a store does that is started anew."""
+        """Close every open connection, as a store does that is restarted."""
         with self._lock:
             there, self._open = self._open, set()
         for one in there:
@@ -73,8 +73,8 @@ class FaultProxy:
             if self._closed:  # while this one was being made
                 self.drop_all()
             pair = _Pair(near, far, fault)
-            for source, target, answers in ((near, far, False), (far, near, True)):
-                pump = partial(pair.pump, source, target, answers=answers)
+            for source, target, responses in ((near, far, False), (far, near, True)):
+                pump = partial(pair.pump, source, target, responses=responses)
                 threading.Thread(target=pump, daemon=True).start()
 
 
@@ -84,8 +84,8 @@ class _Pair:
     far: socket.socket
     fault: Fault | None
 
-    def pump(self, source: socket.socket, target: socket.socket, *, answers: bool) -> None:
-        mine = self.fault if self.fault and self.fault.answer == answers else None
+    def pump(self, source: socket.socket, target: socket.socket, *, responses: bool) -> None:
+        mine = self.fault if self.fault and self.fault.response == responses else None
         left = mine.at if mine else None
         with suppress(OSError):
             while piece := source.recv(_PIECE):

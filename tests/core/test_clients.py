@@ -152,7 +152,7 @@ from core.storage import get_s3_client, list_objects
 from core.storage._boto import clients
 parents = get_s3_client()
 list(list_objects("BUCKET"))
-# The worst moment: a thread that the child does not have holds the lock.
+# The worst time to fork: a thread that the child does not have holds the lock.
 held, done = threading.Event(), threading.Event()
 def hold():
     with clients._lock:
@@ -341,16 +341,16 @@ def test_rotated_keys_are_taken_from_a_rewritten_file(bucket, store, monkeypatch
 
 
 @given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)), st.integers(0, 6))  # noqa: DTZ001
-def test_timestamps_are_what_botocore_makes_of_them(moment, digits):
-    seconds = moment.strftime("%Y-%m-%dT%H:%M:%S")
+def test_timestamps_are_what_botocore_makes_of_them(timestamp, digits):
+    seconds = timestamp.strftime("%Y-%m-%dT%H:%M:%S")
     texts = [
         f"{seconds}Z",
         f"{seconds}+00:00",
         f"{seconds}+02:00",
-        moment.strftime("%a, %d %b %Y %H:%M:%S GMT"),
+        timestamp.strftime("%a, %d %b %Y %H:%M:%S GMT"),
         seconds,
     ]
-    texts.append(f"{seconds}.{moment.microsecond:06d}"[: len(seconds) + 1 + digits].rstrip(".") + "Z")
+    texts.append(f"{seconds}.{timestamp.microsecond:06d}"[: len(seconds) + 1 + digits].rstrip(".") + "Z")
     for text in texts:
         assert parse_timestamp(text) == DEFAULT_TIMESTAMP_PARSER(text)
         assert parse_timestamp(text).utcoffset() == DEFAULT_TIMESTAMP_PARSER(text).utcoffset()

@@ -460,7 +460,7 @@ def test_a_killed_process_never_leaves_half_a_target(served, target, number):
     killed.set()
     assert target.read_bytes() == b"old"
     left = {path.name for path in target.parent.iterdir()} - {target.name}
-    # Nobody can clean up after SIGKILL; what is left says whose it is.
+    # No process can clean up after its own SIGKILL; the name of the leftover file says where it is from.
     assert all(name.startswith(".mpr-") for name in left)
     assert bool(left) is (number == signal.SIGKILL)
 

@@ -186,7 +186,7 @@ def test_leaving_stops_the_rest_and_leaves_nothing_half_written(fake, tmp_path, 
     assert all(len(content) == 300_000 for content in there.values())
 
 
-def test_a_broken_transfer_among_many_is_mended_like_a_single_one(fake, tmp_path):
+def test_a_broken_transfer_among_many_is_resumed_like_a_single_one(fake, tmp_path):
     contents = {str(number): os.urandom(50_000) for number in range(8)}
     for key, content in contents.items():
         fake.put(f"/bucket/{key}", content)

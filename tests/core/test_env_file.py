@@ -1,4 +1,4 @@
-"""What `render` writes is read alike by everyone who reads env files.
+"""Every tool that reads env files reads the same values from what `render` writes.
 
 sh, bash and python-dotenv are the real ones. docker and systemd are small readers after their documentation:
 https://docs.docker.com/reference/cli/docker/container/run/#env and
@@ -27,7 +27,7 @@ values = st.one_of(
     st.text(PLAIN, max_size=40),
     st.text(PRINTABLE, max_size=10),
     st.text(max_size=10),
-    # One odd character amid plain ones: the nearest miss.
+    # One special character among plain ones: the likeliest mistake.
     st.tuples(st.text(PLAIN, max_size=5), st.characters(), st.text(PLAIN, max_size=5)).map("".join),
 )
 names = st.text(string.ascii_uppercase + string.digits + "_", max_size=8).map("X{}".format)

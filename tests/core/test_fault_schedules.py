@@ -33,7 +33,7 @@ faults = st.builds(
     Fault,
     kind=st.sampled_from(["cut", "reset", "slow", "flip", "duplicate"]),
     at=st.one_of(st.integers(0, 3000), st.integers(0, 4 * 1024 * 1024)),
-    answer=st.booleans(),
+    response=st.booleans(),
 )
 schedules = st.lists(faults, max_size=8)
 thorough = settings(
@@ -132,18 +132,18 @@ def test_a_download_is_the_object_or_an_error(schedule, size, rig):
 
 
 def flipped(schedule: list[Fault]) -> bool:
-    return any(one.kind == "flip" and one.answer for one in schedule)
+    return any(one.kind == "flip" and one.response for one in schedule)
 
 
-@pytest.mark.parametrize("answer", [True, False])
+@pytest.mark.parametrize("response", [True, False])
 @pytest.mark.parametrize("at", [0, 100, 500_000])
-def test_a_connection_that_falls_silent_is_given_up_for_another(rig, read_timeout, at, answer):
+def test_a_connection_that_falls_silent_is_given_up_for_another(rig, read_timeout, at, response):
     read_timeout(1)
     size = 1024 * 1024
     source = rig.file(size)
-    rig.disturb([Fault("stall", at, answer=answer)] * 2)
+    rig.disturb([Fault("stall", at, response=response)] * 2)
     assert upload_file(source, rig.bucket, "k").size == size
-    rig.disturb([Fault("stall", at, answer=answer)] * 2)
+    rig.disturb([Fault("stall", at, response=response)] * 2)
     assert download_file(rig.bucket, "k", rig.folder / "k").verified_by == "md5"
 
 
@@ -172,9 +172,9 @@ def upload_and_look(rig: Rig, schedule: list[Fault], size: int) -> None:
         assert rig.stored(key) == rig.contents[size]
 
 
-#: What sends a request twice gets two answers, and the second passes for that to the next request: HTTP/1.1 has
+#: What sends a request twice gets two responses, and the second passes for that to the next request: HTTP/1.1 has
 #: nothing to tell them apart by. Of one object, as above, it is the same.
-_no_request_twice = faults.filter(lambda one: one.answer or one.kind != "duplicate")
+_no_request_twice = faults.filter(lambda one: one.response or one.kind != "duplicate")
 
 
 @settings(thorough, max_examples=min(SCHEDULES, max(5, SCHEDULES // 10)))

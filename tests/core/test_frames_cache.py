@@ -1,4 +1,4 @@
-"""Frames that are written once: all of them or none, whoever writes, dies or reads meanwhile."""
+"""A frame cache is complete or absent, also while other processes write it, read it or are killed."""
 
 from __future__ import annotations
 
@@ -448,7 +448,7 @@ def test_an_identity_that_may_only_read_sweeps_nothing(viewer, runs_are_left_ove
 def test_an_identity_that_is_held_to_a_prefix_finds_no_manifest_where_there_is_none(
     cache, files, tmp_path, transport
 ):
-    # AWS answers it 403 for what does not exist; whether it does the identity may list, below the prefix.
+    # AWS responds 403 for an absent object; the identity can list below the prefix to see whether it exists.
     def deny_what_is_absent(request: Any, send: Callable[[], Any]) -> Any:
         real = send()
         if real.status == 200:

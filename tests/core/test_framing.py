@@ -82,14 +82,14 @@ class WaitingResponse:
 
 
 @contextmanager
-def answering(answer: bytes, pieces: list[int] | None = None) -> Iterator[Waiting]:
-    """A connection whose peer answers with these bytes, in pieces of these sizes, and ends."""
+def responding(response: bytes, pieces: list[int] | None = None) -> Iterator[Waiting]:
+    """Connect to a peer that responds with these bytes, in pieces of these sizes, and closes."""
     near, far = socket.socketpair()
 
     def serve() -> None:
-        left = answer
+        left = response
         with suppress(OSError):  # the test has seen enough
-            for size in [*(pieces or []), len(answer)]:
+            for size in [*(pieces or []), len(response)]:
                 far.sendall(left[:size])
                 left = left[size:]
             far.shutdown(socket.SHUT_WR)
@@ -121,17 +121,17 @@ def chunked(body: bytes, sizes: list[int]) -> bytes:
 @settings(deadline=None)
 @given(body=bodies, pieces=cuts)
 def test_a_body_with_a_length_arrives_however_it_is_cut(body, pieces):
-    with answering(framed(body), pieces) as connection:
-        answer = connection.request(HEAD, b"")
-        assert (answer.status, answer.length, answer.read()) == (200, len(body), body)
+    with responding(framed(body), pieces) as connection:
+        response = connection.request(HEAD, b"")
+        assert (response.status, response.length, response.read()) == (200, len(body), body)
 
 
 @settings(deadline=None)
 @given(body=bodies, sizes=cuts, pieces=cuts)
 def test_a_body_in_chunks_arrives_however_it_is_cut(body, sizes, pieces):
-    with answering(chunked(body, sizes), pieces) as connection:
-        answer = connection.request(HEAD, b"")
-        assert (answer.length, answer.read()) == (None, body)
+    with responding(chunked(body, sizes), pieces) as connection:
+        response = connection.request(HEAD, b"")
+        assert (response.length, response.read()) == (None, body)
 
 
 @settings(deadline=None)
@@ -141,24 +141,24 @@ def test_a_body_in_chunks_arrives_however_it_is_cut(body, sizes, pieces):
 def test_a_body_that_ends_early_never_passes_for_whole(body, cut, kind):
     whole = kind(body)
     short = whole[: -min(cut, len(whole) - 1)]
-    with answering(short) as connection, pytest.raises(BrokenError):
+    with responding(short) as connection, pytest.raises(BrokenError):
         connection.request(HEAD, b"").read()
 
 
-def test_answers_follow_each_other_on_one_connection():
+def test_responses_follow_each_other_on_one_connection():
     released: list[bool] = []
-    with answering(framed(b"one") + chunked(b"two", []) + framed(b"three")) as connection:
+    with responding(framed(b"one") + chunked(b"two", []) + framed(b"three")) as connection:
         for expected in (b"one", b"two", b"three"):
-            answer = connection.request(HEAD, b"")
-            answer.released(released)
-            assert answer.read() == expected
-            answer.close()
-            answer.close()
+            response = connection.request(HEAD, b"")
+            response.released(released)
+            assert response.read() == expected
+            response.close()
+            response.close()
     assert released == [True, True, True]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         framed(b"x", b"Connection: close\r\n"),
         framed(b"x").replace(b"HTTP/1.1", b"HTTP/1.0"),
@@ -166,9 +166,9 @@ def test_answers_follow_each_other_on_one_connection():
     ],
     ids=["close", "old", "unframed"],
 )
-def test_a_connection_that_ends_with_its_answer_is_not_kept(answer):
+def test_a_connection_that_ends_with_its_response_is_not_kept(response):
     released: list[bool] = []
-    with answering(answer) as connection:
+    with responding(response) as connection:
         got = connection.request(HEAD, b"")
         got.released(released)
         assert got.read() == b"x"
@@ -193,7 +193,7 @@ def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(to
 
 def test_a_connection_whose_response_is_not_read_to_its_end_is_not_kept():
     released: list[bool] = []
-    with answering(framed(b"much")) as connection:
+    with responding(framed(b"much")) as connection:
         got = connection.request(HEAD, b"")
         got.released(released)
         got.close()
@@ -201,42 +201,42 @@ def test_a_connection_whose_response_is_not_read_to_its_end_is_not_kept():
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_that_has_no_body_ends_at_once(status):
-    with answering(b"HTTP/1.1 %d x\r\nContent-Length: 7\r\n\r\n" % status) as connection:
+def test_an_response_that_has_no_body_ends_at_once(status):
+    with responding(b"HTTP/1.1 %d x\r\nContent-Length: 7\r\n\r\n" % status) as connection:
         assert connection.request(HEAD, b"").read() == b""
-    with answering(framed(b"1234567")) as connection:
+    with responding(framed(b"1234567")) as connection:
         assert connection.request(HEAD, b"", bodiless=True).read() == b""
 
 
-def test_what_comes_before_the_answer_is_passed_over():
-    with answering(b"HTTP/1.1 100 Continue\r\n\r\n" + framed(b"x")) as connection:
+def test_what_comes_before_the_response_is_passed_over():
+    with responding(b"HTTP/1.1 100 Continue\r\n\r\n" + framed(b"x")) as connection:
         assert connection.request(HEAD, b"").read() == b"x"
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nConte"])
-def test_a_head_that_ends_early_is_an_error(answer):
-    with answering(answer) as connection, pytest.raises(BrokenError) as caught:
+@pytest.mark.parametrize("response", [b"", b"HTTP/1.1 200 OK\r\nConte"])
+def test_a_head_that_ends_early_is_an_error(response):
+    with responding(response) as connection, pytest.raises(BrokenError) as caught:
         connection.request(HEAD, b"")
     assert not isinstance(caught.value, StaleError)
 
 
 def test_a_connection_that_was_closed_meanwhile_is_told_from_a_broken_one():
-    with answering(framed(b"x")) as connection:
+    with responding(framed(b"x")) as connection:
         connection.request(HEAD, b"").read()
         with pytest.raises(StaleError):
             connection.request(HEAD, b"")
 
 
-@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 200_000])
-def test_what_is_no_http_is_refused(answer):
-    with answering(answer) as connection, pytest.raises(BrokenError, match="not HTTP"):
+@pytest.mark.parametrize("response", [b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 200_000])
+def test_what_is_no_http_is_refused(response):
+    with responding(response) as connection, pytest.raises(BrokenError, match="not HTTP"):
         connection.request(HEAD, b"")
 
 
 @pytest.mark.parametrize("size", [b"", b"xyz", b"-1"])
 def test_what_is_no_chunk_is_refused(size):
-    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\nabc"
-    with answering(answer) as connection, pytest.raises(BrokenError):
+    response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\nabc"
+    with responding(response) as connection, pytest.raises(BrokenError):
         connection.request(HEAD, b"").read()
 
 
@@ -246,8 +246,8 @@ def test_a_refusal_that_comes_before_the_body_was_sent_is_heard():
     far.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
     far.shutdown(socket.SHUT_RD)
     connection = Waiting(near)
-    answer = connection.request(HEAD, b"x" * 10_000_000)
-    assert (answer.status, answer.read()) == (403, b"no")
+    response = connection.request(HEAD, b"x" * 10_000_000)
+    assert (response.status, response.read()) == (403, b"no")
     connection.close()
     far.close()
 
@@ -272,15 +272,15 @@ def test_a_cancellation_waits_for_the_response_to_a_request_that_changes_somethi
     far.close()
 
 
-def test_a_transfer_that_trickles_is_given_up(monkeypatch):
+def test_a_slow_transfer_is_ended(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(watch, "now", lambda: now[0])
     monkeypatch.setattr(module, "PIECE", 64)
-    with answering(framed(b"x" * 1000)) as connection:
-        answer = connection.request(HEAD, b"")
+    with responding(framed(b"x" * 1000)) as connection:
+        response = connection.request(HEAD, b"")
 
         def read_slowly() -> None:
-            while answer.piece():
+            while response.piece():
                 now[0] += 10  # a few bytes every ten seconds: no single wait is too long
 
         with pytest.raises(StallError):
@@ -291,10 +291,10 @@ def test_a_slow_transfer_that_moves_enough_is_not_given_up(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(watch, "now", lambda: now[0])
     body = b"x" * (watch.LEAST * 20)
-    with answering(framed(body)) as connection:
-        answer = connection.request(HEAD, b"")
+    with responding(framed(body)) as connection:
+        response = connection.request(HEAD, b"")
         got = 0
-        while piece := answer.piece():
+        while piece := response.piece():
             got += len(piece)
             now[0] += watch.WINDOW * len(piece) / watch.LEAST * 0.9
         assert got == len(body)
@@ -324,7 +324,7 @@ def test_a_slow_transfer_that_moves_enough_is_not_given_up(monkeypatch):
     ],
 )
 def test_a_head_that_can_be_read_in_two_ways_is_refused(head):
-    with answering(head + b"\r\n\r\nx") as connection, pytest.raises(BrokenError):
+    with responding(head + b"\r\n\r\nx") as connection, pytest.raises(BrokenError):
         connection.request(HEAD, b"")
 
 
@@ -334,27 +334,27 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(head):
     ids=["bytes after a chunk", "no end of a chunk", "trailers without end", "a chunk of any size"],
 )
 def test_chunks_that_can_be_read_in_two_ways_are_refused(body):
-    with answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body) as connection:
-        answer = connection.request(HEAD, b"")
+    with responding(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body) as connection:
+        response = connection.request(HEAD, b"")
         with pytest.raises(BrokenError):
-            answer.read()
+            response.read()
 
 
 def test_interim_responses_end(monkeypatch):
     monkeypatch.setattr(module, "_INTERIM", 3)
     interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
-    with answering(interim * 3 + framed(b"x")) as connection:
+    with responding(interim * 3 + framed(b"x")) as connection:
         assert connection.request(HEAD, b"").read() == b"x"
-    with answering(interim * 4 + framed(b"x")) as connection, pytest.raises(BrokenError, match="status 1xx"):
+    with responding(interim * 4 + framed(b"x")) as connection, pytest.raises(BrokenError, match="status 1xx"):
         connection.request(HEAD, b"")
 
 
-def test_a_head_that_trickles_is_given_up(monkeypatch):
+def test_a_slow_response_head_is_ended(monkeypatch):
     now = iter(range(0, 10**6, 20))
     monkeypatch.setattr(module, "HEAD_TIME", 10)
     monkeypatch.setattr(watch, "now", lambda: next(now))
     with (
-        answering(framed(b"x"), [1] * 40) as connection,
+        responding(framed(b"x"), [1] * 40) as connection,
         pytest.raises(StallError, match="took longer than 10 s"),
     ):
         connection.request(HEAD, b"")
@@ -362,10 +362,10 @@ def test_a_head_that_trickles_is_given_up(monkeypatch):
 
 def test_a_body_without_end_is_given_up(monkeypatch):
     monkeypatch.setattr(framing, "_LONGEST_BODY", 1000)
-    with answering(framed(b"x" * 1001)) as connection:
-        answer = connection.request(HEAD, b"")
+    with responding(framed(b"x" * 1001)) as connection:
+        response = connection.request(HEAD, b"")
         with pytest.raises(BrokenError, match="longer than 1000 bytes"):
-            answer.read()
+            response.read()
 
 
 def test_white_space_that_keeps_a_response_alive_is_waited_for(monkeypatch):
@@ -374,14 +374,14 @@ def test_white_space_that_keeps_a_response_alive_is_waited_for(monkeypatch):
     monkeypatch.setattr(module, "PIECE", 64)
     monkeypatch.setattr(watch, "now", lambda: next(now))
     for patient in (True, False):
-        with answering(framed(b" " * 1000 + b"<a/>")) as connection:
-            answer = connection.request(HEAD, b"")
+        with responding(framed(b" " * 1000 + b"<a/>")) as connection:
+            response = connection.request(HEAD, b"")
             if patient:
-                answer.be_patient()
-                assert answer.read().strip() == b"<a/>"
+                response.be_patient()
+                assert response.read().strip() == b"<a/>"
             else:
                 with pytest.raises(StallError):
-                    answer.read()
+                    response.read()
 
 
 #: Lines of a response, right and wrong, that generated responses are made of.
@@ -431,7 +431,7 @@ def read_by_urllib3(response: bytes) -> bytes | None:
 @given(status=_STATUSES, lines=st.lists(_LINES, max_size=3), body=_BODIES)
 def test_a_response_is_read_as_urllib3_reads_it_or_refused(status, lines, body):
     response = b"\r\n".join([status, *lines, b"", b""]) + body
-    with answering(response) as connection:
+    with responding(response) as connection:
         try:
             found = connection.request(HEAD, b"").read()
         except OSError:
@@ -442,9 +442,9 @@ def test_a_response_is_read_as_urllib3_reads_it_or_refused(status, lines, body):
 @settings(deadline=None)
 @given(body=bodies, sizes=cuts, pieces=cuts, room=st.integers(1, 4000), in_chunks=st.booleans())
 def test_a_body_fills_buffers_however_it_is_cut(body, sizes, pieces, room, in_chunks):
-    with answering(chunked(body, sizes) if in_chunks else framed(body), pieces) as connection:
-        answer = connection.request(HEAD, b"")
+    with responding(chunked(body, sizes) if in_chunks else framed(body), pieces) as connection:
+        response = connection.request(HEAD, b"")
         found = b""
-        while piece := answer.into(room):
+        while piece := response.into(room):
             found += piece
         assert found == body

@@ -1,4 +1,4 @@
-"""A machine that is against it: full disks, limits, signals, what the killed left, keys that die on the way."""
+"""Adverse conditions: full disks, limits, signals, leftovers of killed processes, keys that expire in between."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def parts(tmp_path):
     for name in names:
         (tmp_path / name).write_bytes(b"x")
         os.utime(tmp_path / name, (old, old))
-    os.utime(tmp_path / names[1])  # a moment ago
+    os.utime(tmp_path / names[1])  # just now
     return set(names[1:])
 
 
@@ -260,10 +260,10 @@ def test_an_upload_whose_last_response_was_lost_is_found_complete(any_bucket, tm
 
 @pytest.fixture
 def proxy_server():
-    """A proxy that writes down what it is asked, and answers with what a test gives it."""
+    """Run a proxy that records its requests and sends the responses that a test gives it."""
     listener = socket.create_server(("127.0.0.1", 0))
     asked: list[str] = []
-    answers: list[bytes] = []
+    responses: list[bytes] = []
 
     def serve() -> None:
         while True:
@@ -273,19 +273,19 @@ def proxy_server():
                 return
             with near:
                 asked.append(near.recv(65536).decode())
-                near.sendall(answers[min(len(asked), len(answers)) - 1])
+                near.sendall(responses[min(len(asked), len(responses)) - 1])
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield listener.getsockname()[1], asked, answers
+    yield listener.getsockname()[1], asked, responses
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join()
 
 
 def test_a_proxy_of_plain_http_is_given_the_whole_address(use, monkeypatch, tmp_path, proxy_server):
-    port, asked, answers = proxy_server
-    answers.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
+    port, asked, responses = proxy_server
+    responses.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
     use("http://store.example:9000", "bucket")
     for name in ("no_proxy", "NO_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -301,8 +301,8 @@ def test_a_proxy_of_plain_http_is_given_the_whole_address(use, monkeypatch, tmp_
     ("host", "expected"), [("storage.googleapis.com", ["gzip", "identity"]), ("store.example", ["identity"] * 2)]
 )
 def test_gzip_is_accepted_for_objects_of_google_alone(use, monkeypatch, tmp_path, proxy_server, host, expected):
-    port, asked, answers = proxy_server
-    answers.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
+    port, asked, responses = proxy_server
+    responses.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
     use(f"http://{host}", "bucket")
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
     download_file("bucket", "k", tmp_path / "k")
@@ -319,8 +319,8 @@ def test_gzip_is_accepted_for_objects_of_google_alone(use, monkeypatch, tmp_path
 
 @pytest.mark.usefixtures("pauses")
 def test_a_proxy_for_tls_is_asked_for_a_tunnel(use, monkeypatch, tmp_path, proxy_server):
-    port, asked, answers = proxy_server
-    answers.append(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    port, asked, responses = proxy_server
+    responses.append(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     use("https://store.example", "bucket")
     for name in ("no_proxy", "NO_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -334,16 +334,16 @@ def test_a_proxy_for_tls_is_asked_for_a_tunnel(use, monkeypatch, tmp_path, proxy
 
 @pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("response", "said"),
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "it requires a login"),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", r"it refuses a tunnel to .* \(status 403\)"),
         (b"HTTP/1.1 200 OK\r\n\r\nsurplus", "sent something through it at once"),
     ],
 )
-def test_a_proxy_that_opens_no_tunnel_is_named_with_its_reason(use, monkeypatch, proxy_server, answer, said):
-    port, _, answers = proxy_server
-    answers.append(answer)
+def test_a_proxy_that_opens_no_tunnel_is_named_with_its_reason(use, monkeypatch, proxy_server, response, said):
+    port, _, responses = proxy_server
+    responses.append(response)
     use("https://store.example", "bucket")
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
     with pytest.raises(StoreUnreachableError, match=said):
@@ -352,8 +352,8 @@ def test_a_proxy_that_opens_no_tunnel_is_named_with_its_reason(use, monkeypatch,
 
 @pytest.mark.usefixtures("pauses")
 def test_the_address_of_an_ipv6_store_is_in_brackets(use, monkeypatch, proxy_server):
-    port, asked, answers = proxy_server
-    answers.append(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    port, asked, responses = proxy_server
+    responses.append(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     use("https://[2001:db8::1]:9000", "bucket")
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
     with pytest.raises(StoreUnreachableError):
@@ -373,8 +373,8 @@ def test_a_proxy_that_is_not_reached_by_plain_http_gets_no_credentials(use, monk
 
 
 def test_a_connection_made_without_a_proxy_is_not_used_with_one(served, monkeypatch, tmp_path, proxy_server):
-    port, asked, answers = proxy_server
-    answers.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
+    port, asked, responses = proxy_server
+    responses.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
     download_file("bucket", "k.mp4", tmp_path / "k")
     monkeypatch.setenv("HTTP_PROXY", f"http://me:password@127.0.0.1:{port}")
     download_file("bucket", "k.mp4", tmp_path / "k")
@@ -383,10 +383,10 @@ def test_a_connection_made_without_a_proxy_is_not_used_with_one(served, monkeypa
 
 
 def test_a_proxy_that_speaks_no_http_is_an_error(use, monkeypatch, proxy_server, pauses):
-    port, _, answers = proxy_server
+    port, _, responses = proxy_server
     use("https://store.example", "bucket")
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-    answers.append(b"SSH-2.0-OpenSSH_9.6\r\n")
+    responses.append(b"SSH-2.0-OpenSSH_9.6\r\n")
     with pytest.raises(StoreUnreachableError, match="the proxy cannot be reached"):
         list(list_objects("bucket"))
     assert pauses

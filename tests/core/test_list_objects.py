@@ -33,17 +33,17 @@ class Pages:
     """Responses instead of a store's, and the requests for them."""
 
     def __init__(self) -> None:
-        self.answers: list[bytes] = []
+        self.responses: list[bytes] = []
         self.requests: list[dict[str, str]] = []
 
     def add(self, *names: str, token: str | None = None, truncated: bool | None = None) -> None:
-        self.answers.append(
+        self.responses.append(
             page(*names, token=token, truncated=token is not None if truncated is None else truncated)
         )
 
     def respond(self, request: Any, _send: object) -> Any:
         self.requests.append(dict(parse_qsl(request.query)))
-        return response(200, self.answers[len(self.requests) - 1], {}, request)
+        return response(200, self.responses[len(self.requests) - 1], {}, request)
 
 
 def page(*names: str, token: str | None, truncated: bool) -> bytes:

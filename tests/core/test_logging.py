@@ -112,7 +112,7 @@ def test_a_line_break_in_a_key_breaks_no_line_of_the_log(fake, said, tmp_path):
 
 
 def test_without_configured_logging_nothing_is_printed(served, tmp_path):
-    """A library that nobody configured writes nothing anywhere, warnings included."""
+    """Without logging configured, the library writes nothing anywhere, not even warnings."""
     served.faults.append(flipped)
     code = "import sys; from core.storage import download_file; download_file('bucket', 'k', sys.argv[1])"
     done = subprocess.run(

@@ -57,7 +57,7 @@ def test_what_is_no_manifest_says_why_and_what_to_do(body, said):
 
 
 def test_what_is_no_manifest_stops_readers_and_writers(cache, bucket, tmp_path):
-    get_s3_client().put_object(Bucket=bucket, Key=MANIFEST, Body=b"of somebody else")
+    get_s3_client().put_object(Bucket=bucket, Key=MANIFEST, Body=b"of another program")
     for use in (cache.manifest, lambda: cache.get(tmp_path), lambda: cache.write_once(pytest.fail)):
         with pytest.raises(LayoutError):
             use()

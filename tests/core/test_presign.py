@@ -28,8 +28,8 @@ def query(url: str) -> dict[str, str]:
 
 def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[Message, bytes]:
     request = urllib.request.Request(url, data=body, method=method, headers=headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return answer.headers, answer.read()
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return response.headers, response.read()
 
 
 def test_get_head_and_put_on_a_real_store(any_bucket):

@@ -120,7 +120,7 @@ def test_a_writer_that_is_overtaken_leaves_its_frames_to_their_readers(
 
     transport.after(PUBLISHING, overtake)
     assert cache.write_once(lambda: files).run == LATER
-    assert len(stored(bucket)) == 13  # another process may have read the manifest that was there for a moment
+    assert len(stored(bucket)) == 13  # another process may have read the manifest that was there in between
 
 
 def test_without_the_condition_a_cache_that_is_there_stays(cache, bucket, unconditional, files, tmp_path):

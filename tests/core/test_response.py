@@ -39,7 +39,7 @@ PAGES = {
 
 @pytest.fixture(params=PAGES)
 def page(request, fake: FakeS3) -> Page:
-    """Every request to the endpoint is answered with a page."""
+    """Respond to every request with a page."""
     fake.page = PAGES[request.param]
     return fake.page
 

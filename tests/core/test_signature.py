@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.storage._boto.signature import Keys, payload_hash, sign
 
-_MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 _names = st.sampled_from(["Content-MD5", "Content-Type", "x-amz-meta-a", "X-Amz-Meta-B", "If-None-Match"])
 _queries = st.lists(
@@ -38,8 +38,8 @@ _queries = st.lists(
 def test_the_signature_is_the_one_of_botocore(method, path, queries, headers, token, secret, body):
     query = "&".join(f"{name}={value}" for name, value in queries)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "time", _MOMENT.timestamp)
-        patch.setattr(botocore.auth, "get_current_datetime", lambda: _MOMENT.replace(tzinfo=None))
+        patch.setattr(time, "time", _NOW.timestamp)
+        patch.setattr(botocore.auth, "get_current_datetime", lambda: _NOW.replace(tzinfo=None))
         _compare(method, path, query, headers, token, secret, body)
 
 

@@ -113,12 +113,12 @@ def test_a_span_is_a_child_of_the_span_of_the_program(bucket, source, spans):
 
 def test_spans_of_pages_ahead_are_children_of_the_span_of_the_program(fake, spans):
     page = "<ListBucketResult><IsTruncated>%s</IsTruncated>%s</ListBucketResult>"
-    answers = [page % ("true", f"<NextContinuationToken>{n}</NextContinuationToken>") for n in range(3)]
-    answers.append(page % ("false", ""))
+    responses = [page % ("true", f"<NextContinuationToken>{n}</NextContinuationToken>") for n in range(3)]
+    responses.append(page % ("false", ""))
     fake.put("/bucket", b"")
 
     def next_page(handler, _body, _start):
-        handler._answer(answers.pop(0).encode())
+        handler._response(responses.pop(0).encode())
 
     fake.always = next_page
     with trace.get_tracer("a program").start_as_current_span("work") as work:

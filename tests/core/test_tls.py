@@ -70,7 +70,7 @@ def sourced(store, env_file, monkeypatch):
 
 @pytest.fixture
 def stock():
-    """boto3 as everybody uses it: no Config, all from the environment."""
+    """boto3 without a Config: all settings from the environment."""
     client = boto3.client("s3")
     yield client
     client.close()
@@ -109,8 +109,8 @@ def test_presigned_urls_work(store):
         method="PUT",
     )
     urllib.request.urlopen(put, context=trust).close()
-    with urllib.request.urlopen(get_presigned_url(OUT, "presigned.txt"), context=trust) as answer:
-        assert answer.read() == b"by a browser"
+    with urllib.request.urlopen(get_presigned_url(OUT, "presigned.txt"), context=trust) as response:
+        assert response.read() == b"by a browser"
 
 
 @pytest.mark.usefixtures("defaults")

@@ -59,7 +59,7 @@ class Transport:
         """Send such requests and lose the responses; return the list that their statuses will be added to."""
         lost: list[int] = []
 
-        def losing(_request: Request, send: Send) -> Answer:
+        def losing(_request: Request, send: Send) -> AnyResponse:
             response = send()
             response.read()
             response.close()
@@ -79,7 +79,7 @@ class Transport:
     ) -> None:
         """Send such requests nowhere and respond with this instead."""
 
-        def responding(request: Request, _send: Send) -> Answer:
+        def responding(request: Request, _send: Send) -> AnyResponse:
             return response(status, body, headers or {}, request)
 
         self.handle(meant, responding, times)
@@ -87,7 +87,7 @@ class Transport:
     def change(self, meant: Meant, body: bytes, headers: Mapping[str, str], times: int | None = None) -> None:
         """Send such requests, and put this in the place of a successful response."""
 
-        def changing(request: Request, send: Send) -> Answer:
+        def changing(request: Request, send: Send) -> AnyResponse:
             real = send()
             real.read()
             real.close()
@@ -102,7 +102,7 @@ class Transport:
     def fail(self, meant: Meant, error: BaseException, times: int | None = None) -> None:
         """Raise the error in the place of such requests."""
 
-        def failing(_request: Request, _send: Send) -> Answer:
+        def failing(_request: Request, _send: Send) -> AnyResponse:
             raise error
 
         self.handle(meant, failing, times)
@@ -110,7 +110,7 @@ class Transport:
     def after(self, meant: Meant, action: Callable[[], object], times: int = 1) -> None:
         """Call the action once such a request has its response."""
 
-        def followed(_request: Request, send: Send) -> Answer:
+        def followed(_request: Request, send: Send) -> AnyResponse:
             real = send()
             action()
             return real
@@ -161,11 +161,11 @@ class Received:
         self._loop.call_soon_threadsafe(self.response.close)
 
 
-Answer = Response | Received
+AnyResponse = Response | Received
 #: Sends the request, or a changed one, to the store.
 Send = Callable[..., Received]
 #: Gets the request, and what sends it.
-_Handler = Callable[[Request, Send], Answer]
+_Handler = Callable[[Request, Send], AnyResponse]
 
 
 class _Rule:

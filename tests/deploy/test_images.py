@@ -37,7 +37,7 @@ def test_hadolint_finds_what_is_wrong(tmp_path):
 
 
 @each
-def test_what_is_built_on_is_pinned_and_nobody_is_root(file):
+def test_base_images_are_pinned_and_no_process_runs_as_root(file):
     text = file.read_text()
     assert all(re.search(r":\d[\w.-]*\d", one) for one in re.findall(r"^FROM (\S+)", text, re.MULTILINE))
     last = text.rpartition("\nFROM ")[2]

@@ -167,7 +167,7 @@ def test_a_key_whose_secret_was_changed_gets_the_new_one(cluster):
 
 
 @pytest.mark.flow
-def test_a_key_of_somebody_else_is_not_taken_for_ours(cluster):
+def test_a_key_of_another_user_is_not_taken_for_ours(cluster):
     """The Secret names a key that is there already, with rights that are not the viewer's."""
     theirs = cluster.keys("viewer")
     cluster.store.minio.add_service_account(
@@ -187,7 +187,7 @@ def test_a_key_of_somebody_else_is_not_taken_for_ours(cluster):
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine of whoever may write Secrets: a copy of the project, and kubectl."""
+    """Set up the machine of a user who may write Secrets: a copy of the project, and kubectl."""
 
     root: Path
     folder: Path
@@ -277,7 +277,7 @@ def test_another_machine_takes_over_the_keys_of_the_cluster(machine, cluster):
     assert {len(identities.key_ids(cluster.store, name)) for name in NAMES} == {1}
 
 
-def test_a_cluster_that_does_not_answer_ends_it(machine):
+def test_a_cluster_that_does_not_respond_ends_it(machine):
     (machine.root / "bin" / "kubectl").write_text("#!/bin/sh\necho refused >&2\nexit 1\n")
     for words in (["admin", "minio"], ["identities", "minio", "http://minio:9000"]):
         done = machine.run(*words)

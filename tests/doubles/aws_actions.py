@@ -130,7 +130,7 @@ def accesses(call: Call) -> Iterator[Access]:
 
 
 def s3_bucket(name: str) -> Any | None:
-    """moto's own bucket of a name, whoever owns it."""
+    """Return moto's own bucket of a name, in any account."""
     found = s3_backends.bucket_accounts.get(name)
     return s3_backends[found[1]][found[0]].buckets.get(name) if found else None
 
@@ -177,7 +177,7 @@ def _s3(call: Call) -> Iterator[Access]:
 
 
 def _s3_deletes(call: Call, bucket: str) -> Iterator[Access]:
-    # AWS refuses key by key, inside an answer of 200; here one refused key refuses them all.
+    # AWS refuses key by key, inside a response with status 200; here one refused key refuses them all.
     text = call.body.decode()
     for found in re.findall(r"<Object>(.*?)</Object>", text, re.DOTALL):
         key = re.search(r"<Key>(.*?)</Key>", found, re.DOTALL)
@@ -188,14 +188,14 @@ def _s3_deletes(call: Call, bucket: str) -> Iterator[Access]:
 
 
 def _s3_missing(call: Call, name: str, key: str) -> Iterator[Access]:
-    """Without the right to list, nobody learns that an object does not exist."""
+    """Without the right to list, a missing object is 403 and not 404."""
     bucket = s3_bucket(name)
     if bucket is not None and key not in bucket.keys:
         yield _on_s3(call, "ListBucket", name, "")
 
 
 def _s3_key(call: Call, name: str, actions: tuple[str, ...]) -> Iterator[Access]:
-    """What encryption with a KMS key asks of whoever reads or writes."""
+    """Return the actions on the KMS key that reading or writing an encrypted object requires."""
     bucket = s3_bucket(name)
     identifier = _encryption_key(bucket.encryption if bucket is not None else None)
     suffix = "amazonaws.com.cn" if call.partition == "aws-cn" else "amazonaws.com"
@@ -211,7 +211,7 @@ def _encryption_key(configuration: Any) -> str:
 
 
 def _on_s3(call: Call, action: str, name: str, key: str) -> Access:
-    # A bucket that is to be made may exist, of somebody else: that is not a question of permissions.
+    # A bucket that is to be made may exist in another account: permissions do not decide that.
     bucket = s3_bucket(name) if action != "CreateBucket" else None
     resource = f"arn:{call.partition}:s3:::{name}{'/' if key else ''}{key}" if name else "*"
     given = {_S3_QUERY[one]: tuple(call.query[one]) for one in _S3_QUERY if one in call.query}
@@ -277,7 +277,7 @@ def role(arn: str) -> Any | None:
 
 def _sts(call: Call) -> Iterator[Access]:
     if not call.operation.startswith("AssumeRole"):
-        return  # everybody may ask who they are
+        return  # every principal may call GetCallerIdentity
     arn = call.parameters.get("RoleArn", "")
     found = role(arn)
     context = dict(call.context)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-#: Where the tests' AWS answers.
+#: Where the double of AWS listens.
 ENDPOINT = "DOUBLE_ENDPOINT"
 
 _KNOWN = frozenset({"region", "accessKey", "secretKey", "token", "profile", "version", "pluginDownloadURL"})
 _SKIPS = "skip"
-_HINTS = (
+_SUGGESTIONS = (
     "Please see https://www.pulumi.com/registry/packages/aws/installation-configuration/ for more information "
     "about providing credentials."
 )
@@ -33,8 +33,8 @@ _NO_REGION = (
     "Missing region information\n"
     "Make sure you have set your AWS region, e.g. `pulumi config set aws:region us-west-2`."
 )
-_NO_CREDENTIALS = f"No valid credential sources found.\n{_HINTS}"
-_BAD_CREDENTIALS = f"The configured AWS credentials are invalid or have expired.\n{_HINTS}"
+_NO_CREDENTIALS = f"No valid credential sources found.\n{_SUGGESTIONS}"
+_BAD_CREDENTIALS = f"The configured AWS credentials are invalid or have expired.\n{_SUGGESTIONS}"
 #: Once, so that a refusal is one; and never to the real AWS.
 _CLIENT = Config(retries={"mode": "standard", "total_max_attempts": 2}, s3={"addressing_style": "path"})
 
@@ -127,8 +127,8 @@ def saying(service: str, what: str) -> Iterator[None]:
 
 
 def _said(service: str, error: ClientError) -> str:
-    answer = error.response
-    meta = answer["ResponseMetadata"]
+    response = error.response
+    meta = response["ResponseMetadata"]
     request = f"RequestID: {meta.get('RequestId', '')}"
     # The SDK's models have types for some errors, and those are not called `api error`.
     known = {"BucketAlreadyExists", "BucketAlreadyOwnedByYou", "EntityAlreadyExists", "DeleteConflict"}
@@ -138,12 +138,12 @@ def _said(service: str, error: ClientError) -> str:
     status = meta["HTTPStatusCode"]
     return (
         f"operation error {service}: {error.operation_name}, https response error StatusCode: {status}, {host}, "
-        f"{kind}: {answer['Error'].get('Message', '')}"
+        f"{kind}: {response['Error'].get('Message', '')}"
     )
 
 
 def _name(number: str) -> str:
-    """A HEAD request has no answer but a number."""
+    """A response to HEAD has no error document, only a status."""
     return {"403": "Forbidden", "404": "NotFound", "400": "BadRequest"}.get(number, number)
 
 

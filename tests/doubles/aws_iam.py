@@ -101,7 +101,7 @@ class User(_Named):
 
     def delete(self, identifier: str, outputs: Props) -> None:
         with saying("IAM", f"deleting IAM User ({identifier})"), absent(_GONE):
-            # Nobody can see that a user is in no group, so the provider always looks.
+            # Only a request tells that a user is in no group, so the provider always sends one.
             for group in self.cloud.iam.list_groups_for_user(UserName=identifier)["Groups"]:
                 self.cloud.iam.remove_user_from_group(GroupName=group["GroupName"], UserName=identifier)
             if outputs.get("forceDestroy"):

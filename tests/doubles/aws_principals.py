@@ -41,8 +41,8 @@ def holder(key: str, token: str | None) -> Known:
     """Who has an access key.
 
     Raises:
-        UnknownKey: nobody.
-        Expired: nobody any more.
+        UnknownKey: no principal has this access key.
+        Expired: the credentials have expired.
     """
     for partition, backend in _backends():
         found = backend.access_keys.get(key)

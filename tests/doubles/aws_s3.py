@@ -50,7 +50,7 @@ class Bucket(AwsHandler):
         name = inputs.get("bucket") or inputs["bucketPrefix"] + token_hex(13)
         _require_legal(name)
         if self.cloud.region == _FIRST_REGION and self._exists(name):
-            # There AWS gives whoever has a bucket the same bucket again, so the provider looks first.
+            # There AWS returns success for a bucket that the account owns, so the provider looks it up first.
             raise Refused(f"creating S3 Bucket ({name}): BucketAlreadyExists")
         tagged = self._make(name, inputs.get("tags") or {})
         outputs = self._outputs(name, {}) | inputs

@@ -2,7 +2,7 @@
 
 moto's own enforcement stays off: it takes conditions for met, knows no resources but those of S3 and no
 permissions boundaries, and refuses everything in a bucket whose policy refuses anything (tests/README.md says what
-was measured). This process answers on three ports of loopback, which differ in what policies are told about the
+was measured). This process responds on three ports of loopback, which differ in what condition keys say about the
 connection: TLS 1.3, TLS 1.1, or none. It ends when its standard input does.
 """
 
@@ -37,9 +37,9 @@ from tests.doubles.aws_principals import Expired, UnknownKey, UnknownProvider, h
 from tests.doubles.iam import Context, Principal, refusal
 
 Start = Callable[..., Any]
-Answer = Iterable[bytes]
+Response = Iterable[bytes]
 
-#: What policies are told about the connection, by port.
+#: What condition keys say about the connection, by port.
 _CONNECTIONS: dict[str, Context] = {
     "tls": {"aws:securetransport": ("true",), "s3:tlsversion": ("1.3",)},
     "old_tls": {"aws:securetransport": ("true",), "s3:tlsversion": ("1.1",)},
@@ -105,30 +105,30 @@ class Denied(Exception):  # noqa: N818
 class Gate:
     """What stands before moto on one port."""
 
-    def __init__(self, moto: Callable[[Any, Start], Answer], connection: Context) -> None:
+    def __init__(self, moto: Callable[[Any, Start], Response], connection: Context) -> None:
         self.moto = moto
         self.connection = connection
 
-    def __call__(self, environ: dict[str, Any], start: Start) -> Answer:
+    def __call__(self, environ: dict[str, Any], start: Start) -> Response:
         request = Request(environ)
         body = request.get_data()
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         if request.path.startswith("/double/"):
-            return _answer(start, 200, "application/json", json.dumps(_control(request)).encode())
+            return _response(start, 200, "application/json", json.dumps(_control(request)).encode())
         try:
             call = self._permitted(request, body)
         except Denied as denied:
             kind, content = denied.body()
-            return _answer(start, denied.status, kind, b"" if request.method == "HEAD" else content)
+            return _response(start, denied.status, kind, b"" if request.method == "HEAD" else content)
         except NotImplementedError as error:
-            return _answer(start, 501, "text/plain", str(error).encode())
+            return _response(start, 501, "text/plain", str(error).encode())
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = call.account
         if call.service == "s3" and request.method == "PUT":
             # Flask takes what looks like a form for one, and the object would be empty.
             kind = environ.get("CONTENT_TYPE", "")
             environ["CONTENT_TYPE"] = kind.replace("application/x-www-form-urlencoded", "binary/octet-stream")
-        return self._answered(call, environ, start)
+        return self._responded(call, environ, start)
 
     def _permitted(self, request: Request, body: bytes) -> Call:
         """The call, once it is clear who makes it and that they may."""
@@ -153,8 +153,8 @@ class Gate:
                 )
         return call
 
-    def _answered(self, call: Call, environ: dict[str, Any], start: Start) -> Answer:
-        """moto's answer, and what moto does not know.
+    def _responded(self, call: Call, environ: dict[str, Any], start: Start) -> Response:
+        """moto's response, and what moto does not know.
 
         That is the boundaries of users, that keys keep their user, and the tags of a new bucket.
         """
@@ -162,17 +162,17 @@ class Gate:
             return _BOUNDARIES[call.operation](call, start)
         if call.service == "iam" and call.operation == "DeleteUser" and _user(call).access_keys:
             kind, content = Denied("iam", "DeleteConflict", _HAS_KEYS).body()
-            return _answer(start, 409, kind, content)
+            return _response(start, 409, kind, content)
         new = call.s3_names[0] if call.service == "s3" and call.operation == "CreateBucket" else ""
         new = "" if s3_bucket(new) is not None else new
-        answer = self.moto(environ, start)
+        response = self.moto(environ, start)
         if call.service == "iam" and call.operation == "CreateUser":
-            answer = [b"".join(answer)]
+            response = [b"".join(response)]
             _set_boundary(call)
         if new and s3_bucket(new) is not None:
-            answer = [b"".join(answer)]
+            response = [b"".join(response)]
             _tag_bucket(call)
-        return answer
+        return response
 
 
 def _signed(signature: aws_signature.Signature, request: Request, body: bytes) -> Principal:
@@ -209,7 +209,7 @@ def _require_owner(call: Call) -> None:
             raise Denied("s3", "denied", "Access Denied")
 
 
-def _answer(start: Start, status: int, kind: str, content: bytes) -> Answer:
+def _response(start: Start, status: int, kind: str, content: bytes) -> Response:
     start(f"{status} ", [("Content-Type", kind), ("Content-Length", str(len(content)))])
     return [content]
 
@@ -236,14 +236,14 @@ def _set_boundary(call: Call) -> None:
     _user(call).permissions_boundary_arn = call.parameters.get("PermissionsBoundary")
 
 
-def _put_boundary(call: Call, start: Start) -> Answer:
+def _put_boundary(call: Call, start: Start) -> Response:
     _set_boundary(call)
     return _done(call, start)
 
 
-def _done(call: Call, start: Start) -> Answer:
+def _done(call: Call, start: Start) -> Response:
     text = f"<{call.operation}Response><ResponseMetadata/></{call.operation}Response>"
-    return _answer(start, 200, "text/xml", text.encode())
+    return _response(start, 200, "text/xml", text.encode())
 
 
 _BOUNDARIES = {"PutUserPermissionsBoundary": _put_boundary, "DeleteUserPermissionsBoundary": _put_boundary}
@@ -277,7 +277,7 @@ def _control(request: Request) -> dict[str, str]:
 
 
 def _new_account(partition: str, region: str) -> dict[str, str]:
-    """An account that nobody has, with an administrator."""
+    """Create an account that no other test uses, with an administrator."""
     account = f"{secrets.randbelow(9 * 10**11) + 10**11}"
     backend = iam_backends[account][partition]
     backend.create_user(region, "admin")

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-#: What policies are told about the connection.
+#: What condition keys say about the connection.
 TLS, OLD_TLS, NO_TLS = "tls", "old_tls", "plain"
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Keys of somebody in an account."""
+    """Access keys of a user in an account."""
 
     access_key_id: str
     secret_access_key: str
@@ -125,8 +125,8 @@ class AwsServer:
 
 
 def _ask(endpoints: Mapping[str, str], what: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{endpoints[TLS]}/double/{what}?{urlencode(parameters)}", timeout=10) as answer:
-        found: dict[str, Any] = json.load(answer)
+    with urllib.request.urlopen(f"{endpoints[TLS]}/double/{what}?{urlencode(parameters)}", timeout=10) as response:
+        found: dict[str, Any] = json.load(response)
     return found
 
 

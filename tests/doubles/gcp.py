@@ -280,7 +280,7 @@ class HmacKey(GcpHandler):
 
 
 def _as_google_makes_it() -> Props:
-    """What a bucket has that nobody said anything about."""
+    """Return the defaults of a bucket."""
     return {
         "location": "US",
         "uniformBucketLevelAccess": False,

@@ -26,7 +26,7 @@ class Principal:
     account: str
     policies: tuple[Document, ...] = ()
     boundary: Document | None = None
-    #: Other ARNs that it answers to: the role of a session.
+    #: Other ARNs that name this principal: the role of a session.
     also: tuple[str, ...] = ()
     #: `Federated`, for tokens of an identity provider; otherwise `AWS`.
     kind: str = "AWS"

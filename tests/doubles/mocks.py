@@ -48,7 +48,7 @@ class Entry:
 
 
 class State(dict[str, Entry]):
-    """By URN, in the order in which they were made. Kept by whoever runs the program more than once."""
+    """By URN, in the order in which they were made. A caller that runs the program more than once keeps it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class State(dict[str, Entry]):
 
 
 class NoMocks(pulumi.runtime.Mocks):
-    """The monitor answers itself: mocks get too little of a request."""
+    """Respond to invokes here: mocks get too little of a request."""
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         raise AssertionError(args.token)
@@ -143,15 +143,15 @@ class Monitor(MockMonitor):
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         if request.tok == _READ_STATE:
             resources = {urn: {"type": one.token, "outputs": one.outputs} for urn, one in self.state.items()}
-            answer: Props = {"outputs": resources | self.state.components}
+            response: Props = {"outputs": resources | self.state.components}
         else:
             _, provider = self._provider(request, request.tok)
             try:
-                answer = provider.call(request.tok, decode(request.args))
+                response = provider.call(request.tok, decode(request.args))
             except Refused as refused:  # as from the engine: an error that the program may handle
                 failure = provider_pb2.CheckFailure(reason=str(refused))
                 return resource_pb2.ResourceInvokeResponse(failures=[failure])
-        return resource_pb2.ResourceInvokeResponse(**{"return": encode(answer)})
+        return resource_pb2.ResourceInvokeResponse(**{"return": encode(response)})
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
         raise NotImplementedError("the mocks of the doubles know no `get`")

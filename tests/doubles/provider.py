@@ -36,7 +36,7 @@ from tests.doubles.wire import decode, encode
 REPO = Path(__file__).parent.parent.parent
 #: Where the engine finds that a resource exists, but is not as it should be.
 _DETAILS = "grpc-status-details-bin"
-#: The variable with a resource type whose creation takes for ever, for tests that end the engine there.
+#: The variable with a resource type whose creation never ends, for tests that end the engine there.
 HELD = "DOUBLE_HOLDS"
 _LONG = 60
 
@@ -46,11 +46,11 @@ _KINDS = {ADD: _Diff.ADD, DELETE: _Diff.DELETE, UPDATE: _Diff.UPDATE}
 _REPLACING = {ADD: _Diff.ADD_REPLACE, DELETE: _Diff.DELETE_REPLACE, UPDATE: _Diff.UPDATE_REPLACE}
 
 
-def _answering(method: _Method) -> _Method:
+def _responding(method: _Method) -> _Method:
     """Turn what a handler raises into what the engine shows."""
 
     @wraps(method)
-    def answer(self: Any, request: Any, context: Any) -> Any:
+    def response(self: Any, request: Any, context: Any) -> Any:
         try:
             return method(self, request, context)
         except Unfinished as error:
@@ -62,7 +62,7 @@ def _answering(method: _Method) -> _Method:
             message = f"the double itself failed:\n{traceback.format_exc()}"
         return context.abort(grpc.StatusCode.UNKNOWN, message)
 
-    return answer
+    return response
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
@@ -80,7 +80,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Handshake(self, _request, _context):  # noqa: N802
         return provider_pb2.ProviderHandshakeResponse()
 
-    @_answering
+    @_responding
     def CheckConfig(self, request, _context):  # noqa: N802
         news = decode(request.news)
         wrong = signatures.configuration_mistakes(self.double.package, news)
@@ -91,14 +91,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 wrong = [Mistake("", str(error))]
         return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(wrong))
 
-    @_answering
+    @_responding
     def DiffConfig(self, request, _context):  # noqa: N802
         olds, news = decode(request.olds), decode(request.news)
         differ = sorted(one for one in olds.keys() | news.keys() if olds.get(one) != news.get(one))
         replaces = [one for one in differ if one in self.double.replaces]
         return provider_pb2.DiffResponse(changes=_changed(bool(differ)), diffs=differ, replaces=replaces)
 
-    @_answering
+    @_responding
     def Configure(self, request, _context):  # noqa: N802
         self.resources = self._connect(decode(request.args)) or self.resources
         return provider_pb2.ConfigureResponse(supportsPreview=True)
@@ -111,21 +111,21 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     # --- resources ---------------------------------------------------------------------------------------
 
-    @_answering
+    @_responding
     def Check(self, request, _context):  # noqa: N802
         inputs, wrong = self.resources.check(
             _token(request), request.urn.rpartition("::")[2], decode(request.news), decode(request.olds)
         )
         return provider_pb2.CheckResponse(inputs=encode(inputs), failures=_failures(wrong))
 
-    @_answering
+    @_responding
     def Diff(self, request, _context):  # noqa: N802
         found = self.resources.diff(
             _token(request), decode(request.olds), decode(request.news), request.ignoreChanges
         )
         return _diff_response(found)
 
-    @_answering
+    @_responding
     def Create(self, request, _context):  # noqa: N802
         token, inputs = _token(request), decode(request.properties)
         identifier = ""
@@ -138,7 +138,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             identifier, outputs = self.resources.create(token, inputs)
         return provider_pb2.CreateResponse(id=identifier, properties=self._marked(token, outputs))
 
-    @_answering
+    @_responding
     def Read(self, request, _context):  # noqa: N802
         token = _token(request)
         found = self.resources.read(token, request.id, decode(request.properties), decode(request.inputs))
@@ -151,7 +151,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             inputs=encode(inputs),
         )
 
-    @_answering
+    @_responding
     def Update(self, request, _context):  # noqa: N802
         token, olds, news = _token(request), decode(request.olds), decode(request.news)
         if request.preview:
@@ -160,15 +160,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             outputs = self.resources.update(token, request.id, olds, news)
         return provider_pb2.UpdateResponse(properties=self._marked(token, outputs))
 
-    @_answering
+    @_responding
     def Delete(self, request, _context):  # noqa: N802
         self.resources.delete(_token(request), request.id, decode(request.properties))
         return empty_pb2.Empty()
 
-    @_answering
+    @_responding
     def Invoke(self, request, _context):  # noqa: N802
-        answer = self.resources.call(request.tok, decode(request.args))
-        return provider_pb2.InvokeResponse(**{"return": encode(answer)})
+        response = self.resources.call(request.tok, decode(request.args))
+        return provider_pb2.InvokeResponse(**{"return": encode(response)})
 
     def Cancel(self, _request, _context):  # noqa: N802
         return empty_pb2.Empty()

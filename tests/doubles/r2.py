@@ -77,7 +77,7 @@ class Bucket(R2Handler):
         return {**made, **imported, **outputs, **(self.cloud.noted("bucket", identifier) or {})}
 
     def update(self, identifier: str, olds: Props, news: Props) -> Props:
-        if olds["jurisdiction"] != news["jurisdiction"]:  # the real provider looks for it there, in vain
+        if olds["jurisdiction"] != news["jurisdiction"]:  # the real provider looks for it there, without success
             raise Refused(_NO_BUCKET)
         found = {**olds, **news, "location": olds["location"]}  # never changed once the bucket exists
         self.cloud.note("bucket", identifier, found)

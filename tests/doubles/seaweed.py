@@ -1,7 +1,7 @@
 """What the doubles of clouds with an S3 API of their own stand on: a real SeaweedFS, as its administrator.
 
 Buckets, objects, keys and what they may do are SeaweedFS' own. What it has no place for (a location, a label) is
-kept in a bucket of the double's, beside a note of every name that belongs to somebody else.
+kept in a bucket of the double's, beside a record of every name that belongs to another account.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Seaweed:
             aws_secret_access_key=self._credentials.secret_key,
             config=Config(
                 s3={"addressing_style": "path"},
-                parameter_validation=service == "s3",  # it knows AWS's key ids only
+                parameter_validation=service == "s3",  # it knows AWS' access key IDs only
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
@@ -182,8 +182,8 @@ class Seaweed:
         request = AWSRequest("POST", f"{self.endpoint}/", data=body, headers=kind)
         SigV4Auth(self._credentials, "iam", _REGION).add_auth(request)
         sent = urllib.request.Request(str(request.url), body.encode(), dict(request.headers))
-        with urllib.request.urlopen(sent, timeout=20) as answer:  # the store of the tests
-            assert key_id in answer.read().decode()
+        with urllib.request.urlopen(sent, timeout=20) as response:  # the store of the tests
+            assert key_id in response.read().decode()
 
     def keys(self, user: str) -> dict[str, str]:
         """The user's keys: their ids and states."""
@@ -203,8 +203,8 @@ class Seaweed:
 
 
 def code(error: ClientError) -> str:
-    answer: Any = error.response
-    return str(answer.get("Error", answer).get("Code", ""))
+    response: Any = error.response
+    return str(response.get("Error", response).get("Code", ""))
 
 
 def _statement(actions: list[str], resource: str) -> dict[str, object]:

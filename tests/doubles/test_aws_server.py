@@ -288,16 +288,16 @@ def role(aws: Account, trust: str, bucket: str) -> str:
     return arn
 
 
-def session(aws: Account, answer: Any) -> Account:
-    found = answer["Credentials"]
+def session(aws: Account, response: Any) -> Account:
+    found = response["Credentials"]
     return aws.seen_by(Keys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]))
 
 
 def test_only_a_trusted_principal_can_assume_a_role(aws: Account, bucket: str):
     arn = role(aws, trusting({"AWS": f"arn:aws:iam::{aws.id}:user/admin"}), bucket)
-    stranger = aws.user("stranger", allow("sts:*"))
+    unrelated = aws.user("unrelated", allow("sts:*"))
     asked: Any = {"RoleArn": arn, "RoleSessionName": "test"}
-    assert refused(lambda: stranger.client("sts").assume_role(**asked)) == "AccessDenied"
+    assert refused(lambda: unrelated.client("sts").assume_role(**asked)) == "AccessDenied"
     taken = session(aws, aws.client("sts").assume_role(**asked))
     taken.s3.get_object(Bucket=bucket, Key="a/x")
     assert refused(lambda: taken.s3.put_object(Bucket=bucket, Key="a/x", Body=b"")) == "AccessDenied"
@@ -355,8 +355,8 @@ def test_presigned_urls_have_the_rights_of_the_signer(aws: Account, bucket: str)
     key = "a/ü b+c&d"
     put = urllib.request.Request(presigned(aws, "put_object", Bucket=bucket, Key=key), data=b"x", method="PUT")
     urllib.request.urlopen(put).close()
-    with urllib.request.urlopen(presigned(aws, "get_object", Bucket=bucket, Key=key)) as answer:
-        assert answer.read() == b"x"
+    with urllib.request.urlopen(presigned(aws, "get_object", Bucket=bucket, Key=key)) as response:
+        assert response.read() == b"x"
     user = aws.user("u", allow("s3:PutObject"))
     for url in (
         presigned(user, "get_object", Bucket=bucket, Key="a/x"),

@@ -123,8 +123,8 @@ def refusal(call: Any) -> str:
 
 
 def check_config(provider: Provider, **config: Any) -> list[tuple[str, str]]:
-    answer = provider.stub.CheckConfig(provider_pb2.CheckRequest(urn=PROVIDER, news=encode(config)))
-    return [(one.property, one.reason) for one in answer.failures]
+    response = provider.stub.CheckConfig(provider_pb2.CheckRequest(urn=PROVIDER, news=encode(config)))
+    return [(one.property, one.reason) for one in response.failures]
 
 
 def test_a_provider_configuration_with_mistakes_or_wrong_credentials_is_refused(provider: Provider):
@@ -264,8 +264,8 @@ def test_pulumi_and_its_plugins_are_found_in_the_folder_of_the_doubles(tmp_path:
 
 def test_functions_return_their_values_over_grpc(configured: Provider, aws: Account):
     token = "aws:index/getCallerIdentity:getCallerIdentity"
-    answer = configured.stub.Invoke(provider_pb2.InvokeRequest(tok=token, args=encode({})))
-    assert decode(getattr(answer, "return"))["accountId"] == aws.id
+    response = configured.stub.Invoke(provider_pb2.InvokeRequest(tok=token, args=encode({})))
+    assert decode(getattr(response, "return"))["accountId"] == aws.id
 
 
 def test_an_exception_in_the_double_is_reported_with_its_traceback(configured: Provider):

@@ -304,8 +304,8 @@ class Stack:
         return self.do("refresh", "--yes", "--skip-preview")
 
     def outputs(self) -> dict[str, Any]:
-        answer = self.do("stack", "output", "--json", "--show-secrets", shows_secrets=True)
-        outputs: dict[str, Any] = json.loads(answer.stdout)
+        response = self.do("stack", "output", "--json", "--show-secrets", shows_secrets=True)
+        outputs: dict[str, Any] = json.loads(response.stdout)
         return outputs
 
     def variables(self) -> dict[str, Any]:
@@ -314,10 +314,10 @@ class Stack:
 
     def key_ids(self, identity: str = "app") -> list[str]:
         try:
-            answer = self.project.iam.list_access_keys(UserName=self.user(identity))
+            response = self.project.iam.list_access_keys(UserName=self.user(identity))
         except ClientError:
             return []
-        return [one["AccessKeyId"] for one in answer["AccessKeyMetadata"]]
+        return [one["AccessKeyId"] for one in response["AccessKeyMetadata"]]
 
     def expiry(self, role: str = "out") -> dict[str, int]:
         """Prefix to days, of the lifecycle rules that are in force."""

@@ -174,7 +174,7 @@ def test_a_bucket_name_of_another_account_is_refused_with_what_to_do(make: Make,
     stack = make("aws", "aws-taken", buckets={"in": {"name": taken}})
     refused = stack.run("up", "--yes", "--skip-preview")
     assert not refused.ok
-    assert "the bucket name belongs to somebody else" in refused.output
+    assert "the bucket name belongs to another account" in refused.output
     stack.configure(buckets={})
     stack.up()  # what was created before the refusal is used
     works(stack, tmp_path)

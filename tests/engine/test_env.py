@@ -93,7 +93,7 @@ def test_env_check_finds_keys_that_another_machine_replaced(project: Project):
     stack.up("--refresh")
     new = stack.env_file().read_bytes()
     assert new != old
-    stack.env_file().write_bytes(old)  # as on a machine on which nobody has deployed since
+    stack.env_file().write_bytes(old)  # as on a machine without a deployment since then
     os.utime(stack.env_file(), ns=(there.st_atime_ns, there.st_mtime_ns))
     assert check(stack) == {"app": (["older", "rotated"], ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])}
     assert env(stack, "--write").ok
@@ -124,11 +124,11 @@ def test_a_stack_that_cannot_be_read_is_an_error_with_its_reason(deployed: Stack
 
 
 def test_the_state_under_local_is_read_by_env(project: Project):
-    """As after `make up` of somebody who is not logged in to any backend."""
+    """Deploy as `make up` does for a user who is not logged in to any backend."""
     stack = Stack(project, "ownstate", {"disposable": True}, dict(project.admin))
     stack.configure()
-    nobody = {"PULUMI_BACKEND_URL": ""}  # counts as none
-    up = project.run([sys.executable, "-m", "infra", "up", "ownstate"], project.admin | nobody)
+    logged_out = {"PULUMI_BACKEND_URL": ""}  # counts as none
+    up = project.run([sys.executable, "-m", "infra", "up", "ownstate"], project.admin | logged_out)
     assert up.ok, up.output
     before = stack.env_file().read_bytes()
     stack.env_file().unlink()
@@ -137,7 +137,7 @@ def test_the_state_under_local_is_read_by_env(project: Project):
     assert stack.env_file().read_bytes() == before
     assert env(stack, "--check", PULUMI_BACKEND_URL="").ok
     down = project.run(
-        [sys.executable, "-m", "infra", "down", "--delete", "--yes", "ownstate"], project.admin | nobody
+        [sys.executable, "-m", "infra", "down", "--delete", "--yes", "ownstate"], project.admin | logged_out
     )
     assert down.ok, down.output
     assert stack.left() == set()

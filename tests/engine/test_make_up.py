@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Clone:
-    """A fresh clone on a machine where nobody is logged in to a Pulumi backend."""
+    """A fresh clone on a machine without a login to a Pulumi backend."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

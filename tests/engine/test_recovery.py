@@ -1,4 +1,4 @@
-"""What docs/how-to/recovery.md says, done: each loss, and the commands that mend it."""
+"""Check docs/how-to/recovery.md: cause each loss, then run the commands that repair it."""
 
 from __future__ import annotations
 

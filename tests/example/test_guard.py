@@ -79,13 +79,14 @@ def test_a_request_for_another_host_or_port_is_refused_with_a_sentence(server: S
     named = host.format(port=server.port)
     status, _, body = server.post(json.dumps(WANTED).encode(), Host=named)
     assert status == 421
-    assert f"this one answers for localhost:{server.port}, 127.0.0.1:{server.port}, [::1]:{server.port} only" in (
-        sentence(body)
+    assert (
+        f"this server responds to localhost:{server.port}, 127.0.0.1:{server.port}, [::1]:{server.port} only"
+        in (sentence(body))
     )
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LocalHost"])
-def test_a_request_for_this_machine_is_answered(server: Server, name):
+def test_a_request_for_this_machine_is_passed_on(server: Server, name):
     status, _, body = server.post(json.dumps(WANTED).encode(), Host=f"{name}:{server.port}")
     assert (status, json.loads(body)["content_type"]) == (200, "video/mp4")
 

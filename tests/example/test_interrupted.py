@@ -96,11 +96,11 @@ def test_a_database_that_stops_during_a_run_is_reported_and_the_next_run_complet
 
 @pytest.mark.parametrize("command", [["work", "--once"], ["extract", "chunks/2026-11-23/a.mp4"], ["replay", "a"]])
 def test_a_database_that_is_down_is_reported_without_its_password(place, command):
-    gone = "postgresql://someone:pass-of-someone@127.0.0.1:1/nothing"
+    gone = "postgresql://app_user:pass-of-app_user@127.0.0.1:1/nothing"
     done = place.run("pipeline", *command, DATABASE_URL=gone)
     assert done.returncode == 3
     assert done.stderr.startswith("error: the database in DATABASE_URL cannot be reached")
-    assert "pass-of-someone" not in done.stderr
+    assert "pass-of-app_user" not in done.stderr
 
 
 @pytest.mark.parametrize("wrong", ["", "nonsense://x", "half a=line"])

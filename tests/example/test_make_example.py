@@ -48,7 +48,7 @@ class Clone:
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Clone]:
     # Sockets have short paths: pytest's own folders are too deep for a PostgreSQL on some systems.
-    scratch = Path("/tmp") / f"mpr-test-{os.getpid()}"  # noqa: S108  # made anew, by this test alone
+    scratch = Path("/tmp") / f"mpr-test-{os.getpid()}"  # noqa: S108  # created by this test alone
     made = Clone(tmp_path / "clone", scratch)
     yield made
     made.run("infra", "store", "stop")
@@ -69,8 +69,8 @@ def test_make_example_serves_the_page_on_the_first_and_the_second_run(clone):
         pytest.fail("".join(told))
     assert any("frames decoded in" in line for line in told), told
     assert any("times faster" in line for line in told), told
-    with urllib.request.urlopen(f"{line.split()[-1]}/api/chunks") as answer:
-        chunks = json.loads(answer.read())
+    with urllib.request.urlopen(f"{line.split()[-1]}/api/chunks") as response:
+        chunks = json.loads(response.read())
     assert len(chunks) == 4
     assert all([job["state"] for job in one["jobs"]] == ["done"] * 3 for one in chunks)
     process.send_signal(signal.SIGINT)

@@ -21,8 +21,8 @@ def ask(url, body=None, **headers):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"} | headers)
     try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, json.loads(answer.read())
+        with urllib.request.urlopen(request) as response:
+            return response.status, json.loads(response.read())
     except urllib.error.HTTPError as error:
         with error:
             content = error.read()
@@ -33,8 +33,8 @@ def put(signed, content, content_type=None):
     headers = {"Content-Type": content_type or signed["content_type"]}
     request = urllib.request.Request(signed["url"], content, headers, method="PUT")
     try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status
+        with urllib.request.urlopen(request) as response:
+            return response.status
     except urllib.error.HTTPError as error:
         with error:
             return error.code
@@ -64,8 +64,8 @@ def test_the_page_shows_chunks_frames_and_what_a_job_found(place, chunk, address
     assert [one["frame"]["key"] for one in found] == [one["key"] for one in frames]
     for url in (frames[3]["url"], found[3]["overlay"]["url"]):
         assert signer(url) == key_of(place, "viewer")
-        with urllib.request.urlopen(url) as answer:
-            assert answer.read()[:4] in {b"\xff\xd8\xff\xe0", b"\x89PNG"}
+        with urllib.request.urlopen(url) as response:
+            assert response.read()[:4] in {b"\xff\xd8\xff\xe0", b"\x89PNG"}
 
 
 def test_an_upload_is_signed_by_ingest_and_lands_as_a_new_chunk(place, film, address):
@@ -123,7 +123,7 @@ def test_a_port_in_use_is_reported(place):
 
 
 def test_the_page_loads_nothing_from_other_hosts():
-    """No script, style or font of somebody else's."""
+    """The page loads no script, style or font from another host."""
     for file in (REPO / "examples/pipeline/page").iterdir():
         assert "//" not in file.read_text().replace("// ", ""), file.name
 

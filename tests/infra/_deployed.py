@@ -30,7 +30,7 @@ def deployed(environment: Environment) -> Iterator[Environment]:
     try:
         with pytest.MonkeyPatch.context() as patch:
             use(environment, patch)
-            # MinIO answers some time before it is ready.
+            # MinIO responds some time before it is ready.
             initialise(environment.config, lambda *_: None, wait=30)
         yield environment
     finally:

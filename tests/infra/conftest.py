@@ -233,18 +233,18 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
 
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Response = Callable[[BaseHTTPRequestHandler], None]
 
 
 @contextmanager
-def http_server(answer: Answer) -> Iterator[str]:
-    """A tiny HTTP server that gives one answer to everything; its endpoint."""
+def http_server(response: Response) -> Iterator[str]:
+    """Run an HTTP server that sends the same response to every request; yield its endpoint."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # so that it says 100 Continue, for which botocore waits a second
 
         def do_GET(self) -> None:
-            answer(self)
+            response(self)
 
         do_PUT = do_POST = do_HEAD = do_DELETE = do_GET  # noqa: N815  # http.server's names
 
@@ -264,8 +264,8 @@ def http_server(answer: Answer) -> Iterator[str]:
             thread.join()
 
 
-def answering(status: int, body: str = "", headers: Mapping[str, str] | None = None) -> Answer:
-    def answer(request: BaseHTTPRequestHandler) -> None:
+def responding(status: int, body: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    def response(request: BaseHTTPRequestHandler) -> None:
         length = int(request.headers.get("Content-Length") or 0)
         request.rfile.read(length)
         request.send_response(status)
@@ -277,7 +277,7 @@ def answering(status: int, body: str = "", headers: Mapping[str, str] | None = N
         if request.command != "HEAD":
             request.wfile.write(body.encode())
 
-    return answer
+    return response
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def refusing() -> Iterator[str]:
 
 @pytest.fixture
 def hanging() -> Iterator[str]:
-    """An endpoint that takes connections and never answers."""
+    """An endpoint that accepts connections and never responds."""
     with closing(socket.socket()) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -299,7 +299,7 @@ def hanging() -> Iterator[str]:
 
 @pytest.fixture
 def babbling() -> Iterator[str]:
-    """An endpoint that answers every connection with something that is no HTTP."""
+    """An endpoint that sends something other than HTTP on every connection."""
     with closing(socket.socket()) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

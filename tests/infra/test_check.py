@@ -31,11 +31,11 @@ from tests.infra.conftest import (
     ALL,
     Environment,
     Server,
-    answering,
     environment_on,
     fresh,
     http_server,
     policy_of,
+    responding,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def content(environment: Environment) -> dict[str, Any]:
 
 
 def probe_buckets_that_stay(s3: S3Client) -> set[str]:
-    """Return the buckets of probes that are not deleted. Checks of other workers have some for a moment."""
+    """Return the buckets of probes that are not deleted. Checks of other workers have some for a short time."""
     names, deadline = probe_buckets(s3), time.monotonic() + 20
     while names and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -360,10 +360,10 @@ def test_a_stopped_store_is_reported_as_unreachable(environments, refusing):
 
 
 def test_a_response_that_neither_allows_nor_denies_fails_the_check(environments, capsys):
-    def answer(request):
+    def response(request):
         (error(403, "AccessDenied") if request.command == "DELETE" else error(409, "Weird"))(request)
 
-    with http_server(answer) as endpoint:
+    with http_server(response) as endpoint:
         made = offline(environments, endpoint)
         findings = list(run(made.config))
         with pytest.raises(InfraError, match="app, in: list is Weird, must be allowed"):
@@ -374,7 +374,7 @@ def test_a_response_that_neither_allows_nor_denies_fails_the_check(environments,
 
 
 def error(status: int, code: str) -> Callable[[Any], None]:
-    return answering(status, f"<Error><Code>{code}</Code><Message>m</Message></Error>")
+    return responding(status, f"<Error><Code>{code}</Code><Message>m</Message></Error>")
 
 
 def scope(endpoint: str) -> Scope:
@@ -387,18 +387,18 @@ def probe(name: str) -> Probe:
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "allowed"),
+    ("name", "response", "allowed"),
     [
         ("get", error(404, "NoSuchKey"), True),
         ("get", error(403, "AccessDenied"), False),
         ("presign", error(404, "NoSuchKey"), True),
         ("presign", error(403, "AccessDenied"), False),
-        ("presign", answering(200, "body"), True),
+        ("presign", responding(200, "body"), True),
         ("change policy", error(400, "MalformedPolicy"), True),
         ("change policy", error(403, "AccessDenied"), False),
         ("change policy", error(501, "NotImplemented"), False),
         ("change policy", error(405, "MethodNotAllowed"), False),
-        ("change policy", answering(204), True),
+        ("change policy", responding(204), True),
         ("change own rights", error(403, "AccessDenied"), False),
         ("change own rights", error(404, "NoSuchBucket"), False),
         ("change own rights", error(400, "MissingParameter"), False),  # MinIO has no IAM API
@@ -406,8 +406,8 @@ def probe(name: str) -> Probe:
         ("create bucket", error(403, "AccessDenied"), False),
     ],
 )
-def test_a_response_to_a_probe_counts_as_allowed_or_denied(name, answer, allowed):
-    with http_server(answer) as endpoint:
+def test_a_response_to_a_probe_counts_as_allowed_or_denied(name, response, allowed):
+    with http_server(response) as endpoint:
         assert attempt(probe(name), scope(endpoint)) is allowed
 
 
@@ -417,15 +417,15 @@ def test_a_response_to_a_probe_counts_as_allowed_or_denied(name, answer, allowed
 def test_listing_buckets_counts_as_allowed_only_if_it_shows_a_foreign_bucket(names, allowed):
     inside = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in names)
     body = f"<ListAllMyBucketsResult><Buckets>{inside}</Buckets></ListAllMyBucketsResult>"
-    with http_server(answering(200, body)) as endpoint:
+    with http_server(responding(200, body)) as endpoint:
         assert attempt(probe("list buckets"), scope(endpoint)) is allowed
 
 
 def test_a_bucket_that_could_be_created_and_not_deleted_counts_as_allowed():
-    def answer(request):
-        (answering(200) if request.command == "PUT" else error(403, "AccessDenied"))(request)
+    def response(request):
+        (responding(200) if request.command == "PUT" else error(403, "AccessDenied"))(request)
 
-    with http_server(answer) as endpoint:
+    with http_server(response) as endpoint:
         assert attempt(probe("create bucket"), scope(endpoint)) is True
 
 

@@ -1,7 +1,7 @@
 """Temporary keys of a role.
 
-AWS is played by a double, moto: its STS hands out keys and knows whose they are, but lets everybody assume every
-role, so that a refusal is a tiny server's.
+moto replaces AWS: its STS issues keys and knows whose they are, but lets every principal assume every role. So the
+refusals come from an HTTP server of the test.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from moto import mock_aws
 from core.storage.settings import Settings
 from infra.check.role import with_keys
 from infra.errors import UsageError
-from tests.infra.conftest import answering, http_server
+from tests.infra.conftest import http_server, responding
 
 ROLE = "arn:aws:iam::123456789012:role/mpr-prod-app"
 KEYLESS = Settings(region="eu-west-1", bucket_in="media-in", role_arn=ROLE)
@@ -35,7 +35,7 @@ def aws(deployer: None) -> Iterator[None]:
 
 @pytest.fixture
 def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks AWS after all fails here, and not on the network."""
+    """Refuse requests to AWS here, before they reach the network."""
     monkeypatch.setattr("boto3.session.Session", lambda *_: pytest.fail("asked AWS"))
 
 
@@ -103,7 +103,7 @@ def test_a_process_that_runs_with_another_role_assumes_the_role(monkeypatch, oth
 @pytest.mark.usefixtures("deployer")
 def test_a_role_that_may_not_be_assumed_is_reported_in_one_sentence(monkeypatch):
     body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours</Message></Error></ErrorResponse>"
-    with http_server(answering(403, body)) as endpoint:
+    with http_server(responding(403, body)) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", endpoint)
         with pytest.raises(UsageError) as caught:
             with_keys(KEYLESS, "app")

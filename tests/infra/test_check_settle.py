@@ -13,7 +13,7 @@ from core.storage.settings import Settings
 from infra.check import settle
 from infra.check.settle import wait_until_known
 from infra.config.identities import RIGHTS, Identity
-from tests.infra.conftest import answering, fresh, http_server, identity_of
+from tests.infra.conftest import fresh, http_server, identity_of, responding
 
 EMPTY = "<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>"
 
@@ -33,12 +33,12 @@ def cloud(
     """A store that refuses so many requests; the settings for it, and the paths that were asked for."""
     asked: list[str] = []
 
-    def answer(request: BaseHTTPRequestHandler) -> None:
+    def response(request: BaseHTTPRequestHandler) -> None:
         asked.append(request.path)
         refusal = f"<Error><Code>{code}</Code></Error>"
-        (answering(status, refusal) if len(asked) <= refusals else answering(200, EMPTY))(request)
+        (responding(status, refusal) if len(asked) <= refusals else responding(200, EMPTY))(request)
 
-    with http_server(answer) as endpoint:
+    with http_server(response) as endpoint:
         yield (
             Settings(
                 endpoint_url=endpoint,

@@ -48,8 +48,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (StoreUnreachableError("words"), 3, "error: words\n"),
         (AccessDeniedError("words"), 1, "error: words\n"),
         (StorageError("words"), 1, "error: words\n"),
-        (KeyboardInterrupt(), 130, "interrupted; run the same command again to go on\n"),
-        (click.Abort(), 130, "interrupted; run the same command again to go on\n"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to continue\n"),
+        (click.Abort(), 130, "interrupted; run the same command again to continue\n"),
         (click.UsageError("words"), 2, "Error: words\n"),
         (click.ClickException("words"), 2, "Error: words\n"),
     ],
@@ -242,8 +242,8 @@ class TestAsUsersRunIt:
                 text=True,
             )
             connection, _ = listening.accept()
-            with connection:  # it waits for an answer now
+            with connection:  # it waits for a response now
                 process.send_signal(signal.SIGINT)
                 said, _ = process.communicate(timeout=20)
         assert process.returncode == 130
-        assert said.strip() == "interrupted; run the same command again to go on"
+        assert said.strip() == "interrupted; run the same command again to continue"

@@ -31,7 +31,7 @@ PULUMI = (
 NOT_IN_CORE = {"infra", "pulumi", "click", "rich", "minio", "yaml"}
 #: What comes with Python, and the one thing that the library may need, with what that is made of.
 IN_CORE = {*sys.stdlib_module_names, "core", "boto3", "botocore", "s3transfer", "urllib3"}
-#: What one module of it uses where the program has imported it already, and nobody needs.
+#: What one module of it uses only if the program has imported it already.
 OPTIONAL = {
     "core.storage._telemetry": {"opentelemetry"},
     "core.storage.testing": {"pytest"},

@@ -335,7 +335,7 @@ def test_the_file_of_a_slot_without_a_key_is_removed(environments):
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
-def test_a_file_that_others_may_read_is_refused_with_the_command_that_mends_it(environments, mode):
+def test_a_file_that_others_may_read_is_refused_with_the_command_that_repairs_it(environments, mode):
     file = environments / "test.env"
     file.write_text("")
     file.chmod(0o600)
@@ -346,7 +346,7 @@ def test_a_file_that_others_may_read_is_refused_with_the_command_that_mends_it(e
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_file_of_somebody_else_is_refused_with_the_command_that_mends_it(environments):
+def test_a_file_of_another_user_is_refused_with_the_command_that_repairs_it(environments):
     file = environments / "test.env"
     file.write_text("")
     file.chmod(0o600)

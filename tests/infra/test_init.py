@@ -178,7 +178,7 @@ def test_externally_managed_keys_work_on_versitygw(versitygw, environments, monk
     source = tmp_path / "a.mp4"
     source.write_bytes(b"video")
     assert upload_file(source, f"{made.name}-in", "chunks/a.mp4").verified_by == "md5"
-    monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "nobody-knows-me")
+    monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "unknown-access-key")
     with pytest.raises(UsageError, match=r"does not accept the admin key nobo\.\.\. \(XAdminUserNotFound\)"):
         made.initialise()
 
@@ -219,7 +219,7 @@ def test_a_store_that_comes_up_later_is_waited_for(seaweed_environment, monkeypa
     assert capsys.readouterr() == ("", said)
 
 
-def test_the_wait_for_a_store_that_does_not_answer_ends(seaweed_environment, refusing, monkeypatch):
+def test_the_wait_for_a_store_that_does_not_respond_ends(seaweed_environment, refusing, monkeypatch):
     seaweed_environment.values["endpoint"] = refusing
     monkeypatch.setattr(module, "_PAUSE", 0.2)
     with pytest.raises(UnreachableError, match="cannot reach the store"):

@@ -13,7 +13,7 @@ from infra.stores import leftover as on_store
 from infra.stores.access_key import Keys
 from infra.stores.contents import Contents
 from infra.stores.store import Store
-from tests.infra.conftest import Environment, answering, fresh, http_server, remove_bucket
+from tests.infra.conftest import Environment, fresh, http_server, remove_bucket, responding
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_bucket_that_another_environment_configures_does_not_stay_behind(envir
 @pytest.mark.parametrize("code", ["NotImplemented", "AccessDenied"])
 def test_a_store_that_does_not_say_is_not_known(code, no_backoff):
     body = f"<Error><Code>{code}</Code></Error>"
-    with http_server(answering(403, body)) as endpoint:
+    with http_server(responding(403, body)) as endpoint:
         assert on_store.find(Store(endpoint, "us-east-1", Keys("a", "b")), "studio", ()) is None
 
 

@@ -28,7 +28,7 @@ def current_settings() -> Settings:
     """Return `Settings.load()`, read again only when one of its variables or its file has changed.
 
     So a process that runs for weeks takes a rotated access key from a rewritten env file at its next call. While
-    the file cannot be used (it is missing, empty or wrong for a moment), the last good settings stay, and a
+    the file cannot be used (it is missing, empty or wrong at this time), the last good settings stay, and a
     warning is logged. A pipe is read once. Thread-safe.
 
     Raises:

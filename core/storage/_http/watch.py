@@ -15,7 +15,7 @@ LEAST = 32 * 1024
 
 
 class Watch:
-    """The minimum rate of one transfer: the time limit of a single wait does not end one that trickles."""
+    """The minimum rate of one transfer: the time limit of a single wait does not end a slow transfer."""
 
     def __init__(self) -> None:
         self._since = now()

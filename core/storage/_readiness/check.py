@@ -161,9 +161,9 @@ class _Probe:
         if error is None:
             self._add(role, "ok", f"{bucket} can be listed")
         else:
-            hint = f", or name the prefix that it may access: --prefix {role}=KEYS/"
+            suggestion = f", or name the prefix that it may access: --prefix {role}=KEYS/"
             is_prefix_missing = isinstance(error, AccessDeniedError) and not prefix
-            self._add(role, "failed", _sentence(error) + (hint if is_prefix_missing else ""))
+            self._add(role, "failed", _sentence(error) + (suggestion if is_prefix_missing else ""))
         if self._write and (error is None or isinstance(error, AccessDeniedError)):
             self._add(f"{role} write", *self._written(settings, bucket, prefix))
 

@@ -23,8 +23,8 @@ from infra.targets.program import BucketResources
 #: What browsers need to show frames and to upload straight to the bucket, multipart included.
 _CORS: Any = {"allowed_methods": ["GET", "HEAD", "PUT"], "allowed_headers": ["*"], "expose_headers": ["ETag"]}
 _CORS_SECONDS = 3600
-#: Nobody can read an object whose key only one customer had. New buckets refuse them since 2026; say so, or
-#: the provider sees a change.
+#: An object encrypted with SSE-C is unreadable without the customer's key. AWS refuses SSE-C in new buckets since
+#: 2026; the setting is explicit, because the provider otherwise reports a change.
 _NO_CUSTOMER_KEYS = {"blocked_encryption_types": ["SSE-C"]}
 
 

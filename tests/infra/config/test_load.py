@@ -536,6 +536,6 @@ def test_load_names_the_file_in_its_errors(tmp_path):
 
 
 @given(st.text(max_size=10), st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5))
-def test_a_misspelt_word_always_gets_a_hint(word, known):
-    hint = nearest(word, known)
-    assert hint in {f"did you mean {one}?" for one in known} | {f"known are {', '.join(known)}"}
+def test_a_misspelt_word_always_gets_a_suggestion(word, known):
+    suggestion = nearest(word, known)
+    assert suggestion in {f"did you mean {one}?" for one in known} | {f"known are {', '.join(known)}"}

@@ -64,8 +64,8 @@ class Place:
         return {at: (one["Body"], str(one["LastModified"])) for at, one in found.items()}
 
     def unfinished(self, role: Role, key: str) -> list[str]:
-        answer = self.s3.list_multipart_uploads(Bucket=self.settings.bucket(role), Prefix=key)
-        return [one["Key"] for one in answer.get("Uploads", [])]
+        response = self.s3.list_multipart_uploads(Bucket=self.settings.bucket(role), Prefix=key)
+        return [one["Key"] for one in response.get("Uploads", [])]
 
     def rewrite(self, **changes: Any) -> None:
         """Write the env file with other settings, as a deployment would."""
@@ -165,20 +165,20 @@ def to_minio(
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch):
-    """Somebody at a terminal, who answers once."""
+    """Replace stdin by a terminal on which the user types one line."""
 
-    class Somebody:
-        def __init__(self, answer: str) -> None:
-            self._answer = answer
+    class Terminal:
+        def __init__(self, typed: str) -> None:
+            self._typed = typed
 
         def isatty(self) -> bool:
             return True
 
         def readline(self, *_: object) -> str:
-            return self._answer
+            return self._typed
 
-    def sit(answer: str) -> None:
-        monkeypatch.setattr(sys, "stdin", Somebody(f"{answer}\n"))
+    def sit(typed: str) -> None:
+        monkeypatch.setattr(sys, "stdin", Terminal(f"{typed}\n"))
 
     return sit
 

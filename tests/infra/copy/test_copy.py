@@ -343,11 +343,11 @@ class TestProof:
 
     def test_an_object_that_another_program_adds_during_the_copy_is_mentioned(self, pair: Pair, meanwhile):
         fill(pair.source)
-        meanwhile(lambda: pair.target.put("out", "stranger", b""))
+        meanwhile(lambda: pair.target.put("out", "unrelated", b""))
         done = pair.copy("--yes")
         assert done.code == 0
         assert "came to" in done.out
-        assert "'stranger'" in done.out
+        assert "'unrelated'" in done.out
 
 
 @pytest.mark.flow

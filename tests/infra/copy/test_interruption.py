@@ -104,7 +104,7 @@ def test_ctrl_c_aborts_unfinished_uploads_and_says_how_to_continue(stuck: Stuck)
     assert stuck.target.unfinished("in", "big.mp4")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err.strip()) == (130, "interrupted; run the same command again to go on")
+    assert (process.returncode, err.strip()) == (130, "interrupted; run the same command again to continue")
     assert pid not in processes()
     assert stuck.target.unfinished("in", "big.mp4") == []
     assert stuck.target.keys("in") == ["small.mp4"]

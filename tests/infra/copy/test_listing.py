@@ -8,7 +8,7 @@ from infra.copy.listing import objects
 from infra.copy.parts import Batch, batches
 from infra.copy.side import Side
 from infra.copy.uploads import abort
-from tests.infra.conftest import answering, http_server
+from tests.infra.conftest import http_server, responding
 from tests.infra.copy.conftest import Pair
 from tests.infra.copy.test_plan import MIB, info
 
@@ -38,31 +38,31 @@ def side(endpoint: str) -> Side:
 @pytest.mark.parametrize("token", ["", "<NextContinuationToken>same</NextContinuationToken>"])
 def test_a_truncated_listing_without_a_continuation_token_is_an_error(token):
     wanted = pytest.raises(StorageError, match=r"^e: the store says that the listing of bucket goes on, but")
-    with http_server(answering(200, PAGE.format(token=token))) as endpoint, wanted:
+    with http_server(responding(200, PAGE.format(token=token))) as endpoint, wanted:
         list(objects(side(endpoint), "in"))
 
 
 @pytest.mark.parametrize("status", [400, 404, 416, 501])
 def test_without_part_sizes_from_the_store_the_default_part_size_is_used(status):
     one = info("a", "e-2", 20 * MIB)
-    with http_server(answering(status)) as endpoint:
+    with http_server(responding(status)) as endpoint:
         assert batches(side(endpoint), "in", [one]) == [Batch(16 * MIB, [one])]
 
 
 def test_a_store_that_denies_head_object_is_an_error():
     wanted = pytest.raises(AccessDeniedError, match=r"^e: access denied for HeadObject")
-    with http_server(answering(403)) as endpoint, wanted:
+    with http_server(responding(403)) as endpoint, wanted:
         batches(side(endpoint), "in", [info("a", "e-2", 20 * MIB)])
 
 
 def test_objects_of_a_gibibyte_without_parts_are_copied_in_parts():
     whole, large = info("a", size=1024 * MIB - 1), info("b", size=1024 * MIB)
-    found = batches(side("http://nobody"), "in", [whole, large])
+    found = batches(side("http://unused"), "in", [whole, large])
     assert found == [Batch(None, [whole]), Batch(16 * MIB, [large])]
 
 
 def test_unfinished_uploads_that_may_not_be_listed_are_a_warning():
-    with http_server(answering(403, "<Error><Code>AccessDenied</Code></Error>")) as endpoint:
+    with http_server(responding(403, "<Error><Code>AccessDenied</Code></Error>")) as endpoint:
         told = abort(side(endpoint), "in", ["a", "b"])
     assert told is not None
     assert "uploads that an earlier copy left unfinished could not be aborted" in told

@@ -1,4 +1,4 @@
-"""What rclone is told, and by which way."""
+"""The configuration that rclone gets, and how it gets it."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def parsed(environment: str, values: dict[str, Any]) -> EnvironmentConfig:
 
 
 def live(aws: Account, environment: str, values: dict[str, Any]) -> None:
-    """Preview, deploy, look again, change, and destroy what may be destroyed, after somebody used it."""
+    """Preview, deploy, refresh, change, write an object, and destroy what may be destroyed."""
     state = State()
 
     def up(changes: dict[str, Any], *, preview: bool = False) -> Any:
@@ -141,13 +141,13 @@ def test_the_generated_policy_allows_nothing_on_other_buckets_and_users(aws: Acc
     values = SHAPES["users"]
     config = parsed("prod", {**values, "buckets": CORS})
     document = policy(config, resources(config), aws.id)
-    aws.iam.create_user(UserName="somebody")
+    aws.iam.create_user(UserName="unrelated")
     aws.s3.create_bucket(Bucket=f"other-{aws.id}", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     seen = aws.user("deployer", *document["Statement"])
     attempts = [
         lambda: seen.s3.list_objects_v2(Bucket=f"other-{aws.id}"),
         lambda: seen.s3.delete_bucket(Bucket=f"other-{aws.id}"),
-        lambda: seen.iam.create_access_key(UserName="somebody"),
+        lambda: seen.iam.create_access_key(UserName="unrelated"),
         lambda: seen.iam.create_user(UserName="mpr-staging-app"),
         lambda: seen.iam.put_user_policy(UserName="deployer", PolicyName="more", PolicyDocument="{}"),
         lambda: seen.iam.attach_user_policy(

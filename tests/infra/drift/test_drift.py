@@ -114,7 +114,7 @@ ON_SEAWEED: Changes = {
         lambda drifting: drifting.s3.delete_bucket_cors(Bucket=drifting.bucket),
         [(IN, "corsOrigins", ORIGIN, "not set")],
     ),
-    "CORS for everybody": (
+    "CORS for every origin": (
         lambda drifting: cors(drifting, AllowedOrigins=["*"]),
         [(IN, "corsOrigins", ORIGIN, "*")],
     ),

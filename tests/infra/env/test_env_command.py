@@ -146,13 +146,13 @@ def test_an_env_file_with_a_syntax_error_is_reported_with_the_line(call: Call):
     [
         (["--format", "toml"], "'toml' is not one of 'dotenv', 'shell', 'json'"),
         (["--format", "json", "--identity", "viwer"], "has no identity 'viwer'; did you mean viewer?"),
-        (["--format", "json", "--check"], "say one of --format, --check and --write"),
-        (["--check", "--write"], "say one of --format, --check and --write"),
-        ([], "say one of --format, --check and --write"),
-        (["--check", "--identity", "app"], "--identity, --endpoint and --output go with --format"),
-        (["--check", "--endpoint", "http://x"], "--identity, --endpoint and --output go with --format"),
-        (["--write", "--output", "x"], "--identity, --endpoint and --output go with --format"),
-        (["--format", "dotenv", "--json"], "--json goes with --check and --write"),
+        (["--format", "json", "--check"], "use exactly one of --format, --check and --write"),
+        (["--check", "--write"], "use exactly one of --format, --check and --write"),
+        ([], "use exactly one of --format, --check and --write"),
+        (["--check", "--identity", "app"], "--identity, --endpoint and --output need --format"),
+        (["--check", "--endpoint", "http://x"], "--identity, --endpoint and --output need --format"),
+        (["--write", "--output", "x"], "--identity, --endpoint and --output need --format"),
+        (["--format", "dotenv", "--json"], "--json needs --check or --write"),
     ],
 )
 def test_wrong_options_exit_with_code_2_and_say_why(call: Call, arguments, message):
@@ -306,7 +306,7 @@ def test_the_github_format_is_refused_outside_of_a_github_job(call: Call):
     write("app", STORE)
     code, out, err = call("--format", "github-actions")
     assert (code, out) == (2, "")
-    assert "GITHUB_ENV is not set: the format github-actions is for a step of a GitHub job" in err
+    assert "GITHUB_ENV is not set: use the format github-actions in a step of a GitHub Actions job" in err
 
 
 def test_github_names_the_file_itself(call: Call, github: Path, tmp_path: Path):

@@ -26,7 +26,7 @@ from core.storage import StorageConfigError
 from core.storage.settings import Settings
 from infra.env import files
 from infra.env.formats import FORMATS, masks
-from tests.infra.conftest import answering, http_server
+from tests.infra.conftest import http_server, responding
 from tests.infra.env.support import ODD, SHAPES, Machine, keyless, rendered, secrets_of
 
 plain = st.text("abcXYZ019_@%+=:,./-[]", min_size=1, max_size=40)
@@ -121,13 +121,15 @@ def test_the_docker_client_reads_it_back(machine: Machine, settings):
 
     def daemon(request: BaseHTTPRequestHandler) -> None:
         if request.path.endswith("/_ping"):
-            answering(200, "OK", {"Api-Version": "1.45", "Ostype": "linux"})(request)
+            responding(200, "OK", {"Api-Version": "1.45", "Ostype": "linux"})(request)
         elif "/containers/create" in request.path:
             created.append(request.rfile.read(int(request.headers["Content-Length"])))
             request.headers.replace_header("Content-Length", "0")
-            answering(201, '{"Id": "0123456789ab", "Warnings": []}', {"Content-Type": "application/json"})(request)
+            responding(201, '{"Id": "0123456789ab", "Warnings": []}', {"Content-Type": "application/json"})(
+                request
+            )
         else:
-            answering(404, '{"message": "not in this double"}')(request)
+            responding(404, '{"message": "not in this double"}')(request)
 
     file = machine.file("file", rendered("docker", settings))
     with http_server(daemon) as endpoint:

@@ -1,4 +1,4 @@
-"""Commands that begin at the same moment, each in a process of its own."""
+"""Commands that begin at the same time, each in a process of its own."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder `.local` of a project that has no store yet."""
     local = tmp_path / ".local"
     yield local
-    monkeypatch.setattr(store, "_GRACE", 0.1)  # nobody needs these data any more
+    monkeypatch.setattr(store, "_GRACE", 0.1)  # no test needs these data any more
     store.stop(local)
 
 

@@ -41,10 +41,10 @@ sys.exit(cli.run(["down", "--delete"]))
 """
 
 
-def answered(machine, answer: bytes) -> tuple[int, str]:
-    """Run `down --delete` on a terminal of its own and type the answer to its question.
+def reply(machine, typed: bytes) -> tuple[int, str]:
+    """Run `down --delete` on a terminal of its own and type a reply to its prompt.
 
-    The answer is typed once the program waits for it, and again while it waits: Python's readline misses a Ctrl-C
+    The reply is typed once the program waits for it, and again while it waits: Python's readline misses a Ctrl-C
     that arrives just before it waits.
     """
     controller, terminal = pty.openpty()
@@ -65,7 +65,7 @@ def answered(machine, answer: bytes) -> tuple[int, str]:
                 if select.select([controller], [], [], 0.5)[0]:
                     said += os.read(controller, 4096)
                 elif b"[y/N]" in said and b"nothing was deleted" not in said:  # then it is ending
-                    os.write(controller, answer)
+                    os.write(controller, typed)
     except BaseException:  # of the time limit of the test: the process would be waited for without end
         process.kill()
         raise
@@ -118,17 +118,17 @@ def test_delete_after_a_stop_still_knows_its_own_buckets(machine):
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
+    ("typed", "code"),
     [
         pytest.param(b"n\n", 2, id="no"),
         pytest.param(b"\n", 2, id="enter", marks=pytest.mark.flow),
         pytest.param(b"\x03", 130, id="Ctrl-C", marks=pytest.mark.flow),
     ],
 )
-def test_delete_asks_and_anything_but_yes_deletes_nothing(machine, answer, code):
+def test_delete_asks_and_anything_but_yes_deletes_nothing(machine, typed, code):
     cli.run(["up"])
     machine.store.s3.put_object(Bucket="test-in", Key="a", Body=b"x")
-    left, said = answered(machine, answer)
+    left, said = reply(machine, typed)
     assert (left, "nothing was deleted" in said) == (code, True)
     assert store.find() is not None, "it ran before, so it still does"
     assert machine.store.s3.get_object(Bucket="test-in", Key="a")["Body"].read() == b"x"
@@ -139,7 +139,7 @@ def test_delete_asks_and_anything_but_yes_deletes_nothing(machine, answer, code)
 def test_delete_that_is_declined_stops_the_store_that_it_started(machine):
     cli.run(["up"])
     cli.run(["down"])
-    assert answered(machine, b"n\n")[0] == 2
+    assert reply(machine, b"n\n")[0] == 2
     assert store.find() is None
     assert machine.env_file.exists()
 
@@ -147,7 +147,7 @@ def test_delete_that_is_declined_stops_the_store_that_it_started(machine):
 @pytest.mark.flow
 def test_delete_that_is_confirmed_deletes(machine):
     cli.run(["up"])
-    code, said = answered(machine, b"y\n")
+    code, said = reply(machine, b"y\n")
     assert (code, "local is deleted" in said) == (0, True)
     assert not machine.env_file.exists()
     assert not (machine.root / ".local/store").exists()
@@ -162,7 +162,7 @@ def test_delete_without_a_terminal_and_without_yes_is_refused(machine, capsys):
 
 def test_yes_without_delete_is_refused(machine, capsys):
     assert cli.run(["down", "--yes"]) == 2
-    assert "--yes answers the question of --delete" in capsys.readouterr().err
+    assert "--yes confirms --delete" in capsys.readouterr().err
 
 
 def test_an_environment_that_is_not_disposable_is_not_deleted(machine, capsys):
@@ -196,7 +196,7 @@ def test_keep_buckets_ends_an_environment_and_leaves_its_buckets_to_the_next(mac
 
 def test_keep_buckets_without_delete_is_refused(machine, capsys):
     assert cli.run(["down", "--keep-buckets"]) == 2
-    assert "--keep-buckets goes with --delete" in capsys.readouterr().err
+    assert "--keep-buckets needs --delete" in capsys.readouterr().err
     assert not (machine.root / ".local").exists()
 
 

@@ -1,6 +1,6 @@
 """How the `pulumi` command is found, installed and run.
 
-`pulumi` itself is a double here: a script that notes how it was called and answers what the real one answers
+`pulumi` itself is a double here: a script that records how it was called and prints what the real one prints
 to these calls. What the real one does with them is in tests/engine.
 """
 
@@ -73,7 +73,7 @@ class Double:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder, somebody who has no Pulumi and no login, and an environment named `e`."""
+    """A project's folder, for a user without Pulumi and without a login, and an environment named `e`."""
     monkeypatch.setattr(stack_files, "ROOT", tmp_path)
     monkeypatch.setattr(stack_files, "ENVIRONMENTS", tmp_path / "environments")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")

@@ -1,4 +1,4 @@
-"""Commands that change one environment at the same moment, each in a process of its own, on a real store."""
+"""Commands that change one environment at the same time, each in a process of its own, on a real store."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class TestProgram:
         with used("init"), pytest.raises(UsageError) as refused:
             lock_for_program("local")
         holder = f"python -m infra init local (process {os.getpid()})"
-        assert str(refused.value) == f"{holder} changes local now: run this again when it has ended"
+        assert str(refused.value) == f"{holder} changes local now: run this command again when it has ended"
 
     def test_the_command_that_started_pulumi_holds_the_lock_for_it(self, monkeypatch):
         with used("up"):

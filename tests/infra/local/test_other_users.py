@@ -24,7 +24,7 @@ GRPC = [name for name in ports.NAMES if name.endswith(".grpc")]
 #: What an HTTP/2 client sends first: the preface, and an empty SETTINGS frame.
 HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 SETTINGS = 4  # the type of that frame
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 LIST = "s3.bucket.list\n"
 READ_KEY = "fs.cat /etc/iam/identities/app.json\n"
@@ -84,7 +84,7 @@ def test_weed_shell_of_another_user_lists_no_bucket_reads_no_key_and_deletes_not
     assert "shared" in own, "with the certificate, the commands work"
     assert "secret_key" in own
     enough = 3 + 3 * (time.monotonic() - before)  # without the certificate, it waits for the master forever
-    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+    user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
     foreign = weed_shell(root, LIST + READ_KEY + DELETE, Path("/"), enough, **user)
     assert "shared" not in foreign
     assert "secret_key" not in foreign

@@ -1,4 +1,4 @@
-"""What a stranger, or a web page in the user's browser, gets from the running server: nothing."""
+"""The running server refuses requests without credentials, and those of a web page in the user's browser."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def request(
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     asked = urllib.request.Request(url, data=data, method=method, headers=names)
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
-            return answer.status, dict(answer.headers), answer.read()
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return answer.code, dict(answer.headers), answer.read()
+        with urllib.request.urlopen(asked, timeout=10) as response:
+            return response.status, dict(response.headers), response.read()
+    except urllib.error.HTTPError as response:
+        with response:
+            return response.code, dict(response.headers), response.read()
 
 
 def is_open(port: int) -> bool:
@@ -71,13 +71,13 @@ def bucket(running, client):
         ("s3", "GET", "/closed/a"),
         ("s3", "PUT", "/closed/a"),
         ("s3", "GET", "/closed"),
-        ("s3", "POST", "/?Action=CreateUser&UserName=stranger&Version=2010-05-08"),
+        ("s3", "POST", "/?Action=CreateUser&UserName=unrelated&Version=2010-05-08"),
     ],
 )
-def test_a_stranger_is_refused_at_every_port(running, bucket, server, method, path):
+def test_a_request_without_credentials_is_refused_at_every_port(running, bucket, server, method, path):
     port = ports_of(running[0])[f"{server}.port"]
     wait_until(lambda: is_open(port), 10)  # the admin server starts after S3
-    data = b"stranger" if method in {"POST", "PUT"} else None
+    data = b"unrelated" if method in {"POST", "PUT"} else None
     status, _, body = request(f"http://127.0.0.1:{port}{path}", method, data, Origin=FOREIGN)
     assert status in ({401} if server == "volume" else {400, 401, 403, 404})  # 401: for want of a token
     assert b"private" not in body

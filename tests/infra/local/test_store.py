@@ -158,7 +158,7 @@ def test_no_socket_of_a_killed_server_stays_and_no_other_is_touched(root, runnin
     others = grpc_sockets(recorded(running[0])["ports"])
     wait_until(lambda: len(grpc_sockets(recorded(root)["ports"])) >= 4, 10)  # some come after S3
     kill(process_of(root))
-    # Its threads, and with them its sockets, may end a moment after the process counts as dead.
+    # Its threads, and with them its sockets, may end shortly after the process counts as ended.
     wait_until(lambda: not any(map(server._is_served, grpc_sockets(recorded(root)["ports"]))), 10)
     assert not store.stop(root)
     assert grpc_sockets(recorded(root)["ports"]) == []
@@ -443,28 +443,28 @@ def test_a_launch_that_fails_is_a_sentence(root, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_store"),
+    ("response", "is_store"),
     [
         (b"HTTP/1.0 403 Forbidden\r\nServer: SeaweedFS 4\r\n\r\n", True),
         (
             b"HTTP/1.0 200 OK\r\nServer: SeaweedFS 4\r\n\r\n",
             False,
-        ),  # it lets strangers in: its users are not loaded
+        ),  # it accepts requests without credentials: its users are not loaded
         (b"HTTP/1.0 403 Forbidden\r\nServer: other\r\n\r\n", False),
         (b"", False),
     ],
 )
-def test_only_a_seaweedfs_that_refuses_strangers_is_the_store(answer, is_store):
+def test_only_a_seaweedfs_that_refuses_anonymous_requests_is_the_store(response, is_store):
     with closing(listen(0)) as other, ThreadPoolExecutor(1) as pool:
-        served = pool.submit(serve, other, answer)
+        served = pool.submit(serve, other, response)
         assert responds(other.getsockname()[1]) is is_store
         served.result(5)
 
 
-def serve(listener: socket.socket, answer: bytes) -> None:
+def serve(listener: socket.socket, response: bytes) -> None:
     with listener.accept()[0] as connection:
         connection.recv(1000)
-        connection.sendall(answer)
+        connection.sendall(response)
 
 
 def test_a_closed_port_is_not_the_store():

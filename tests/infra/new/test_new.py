@@ -170,7 +170,7 @@ def test_a_missing_value_without_a_terminal_names_its_option(environments, capsy
         (
             "prod",
             options("minio", region="eu"),
-            "--region does not go with --target minio, which",
+            "--region is not an option of --target minio, which",
         ),
         ("prod", ["--target", "minnio"], "'minnio' is not one of"),
         ("prod", [], "Missing option '--target'"),
@@ -190,7 +190,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(environments, capsys):
     assert "cannot write " in capsys.readouterr().err
 
 
-def test_a_terminal_is_asked_until_the_answer_is_valid(project):
+def test_a_terminal_prompts_until_the_value_is_valid(project):
     master, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "infra", "new", "prod", "--target", "gcp"],

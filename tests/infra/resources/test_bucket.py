@@ -424,7 +424,7 @@ def test_a_bucket_that_exists_at_a_new_endpoint_is_recorded_as_not_created(
 # --- failures -------------------------------------------------------------------------------------------
 
 
-def test_a_store_that_does_not_answer_is_named(provider: BucketProvider, props: Props):
+def test_a_store_that_does_not_respond_is_named(provider: BucketProvider, props: Props):
     (closed,) = free_ports(1)
     with pytest.raises(UnreachableError, match=f"http://127.0.0.1:{closed}"):
         provider.create(props | {"endpoint": f"http://127.0.0.1:{closed}"})

@@ -48,7 +48,7 @@ def _plain(message: struct_pb2.Struct) -> Props:
 
 @dataclass
 class Engine:
-    """The engine's side of the conversation, and all that it was told."""
+    """The engine's side of the gRPC connection, with every message that it received."""
 
     process: subprocess.Popen[bytes]
     stub: Any
@@ -56,9 +56,9 @@ class Engine:
     told: dict[str, list[bytes]] = field(default_factory=dict)
 
     def ask(self, verb: str, provider: type[ResourceProvider], request: Any) -> Any:
-        answer = getattr(self.stub, verb)(request)
-        self.told.setdefault(f"{verb} {provider.__name__}", []).append(answer.SerializeToString())
-        return answer
+        response = getattr(self.stub, verb)(request)
+        self.told.setdefault(f"{verb} {provider.__name__}", []).append(response.SerializeToString())
+        return response
 
     def check(self, provider: type[ResourceProvider], news: Props, olds: Props | None = None) -> Any:
         old_inputs = self.props(provider, olds) if olds else None  # None: of a resource that is to be created
@@ -70,8 +70,8 @@ class Engine:
         return self.ask("Diff", provider, request)
 
     def create(self, provider: type[ResourceProvider], props: Props) -> tuple[str, Props]:
-        answer = self.ask("Create", provider, proto.CreateRequest(properties=self.props(provider, props)))
-        return answer.id, _plain(answer.properties)
+        response = self.ask("Create", provider, proto.CreateRequest(properties=self.props(provider, props)))
+        return response.id, _plain(response.properties)
 
     def read(self, provider: type[ResourceProvider], id_: str, props: Props) -> Any:
         return self.ask("Read", provider, proto.ReadRequest(id=id_, properties=self.props(provider, props)))
@@ -230,8 +230,8 @@ def test_only_responses_about_a_key_hold_its_secret(
         engine.read(provider, id_, outs)
         engine.update(provider, id_, outs, props)
     secret = outs["secretAccessKey"].encode()
-    for verb, answers in engine.told.items():
-        said = b"".join(answers)
+    for verb, responses in engine.told.items():
+        said = b"".join(responses)
         assert seaweed.secret_access_key.encode() not in said, verb
         assert (secret in said) == (verb in {"Create KeyProvider", "Read KeyProvider", "Update KeyProvider"}), verb
     assert seaweed.secret_access_key not in engine.imports.read_text()

@@ -111,7 +111,7 @@ def test_create_adopts_the_key_in_the_env_file(provider: KeyProvider, props: Pro
     assert key_ids(iam, props["identity"]) == [keys.access_key_id]
 
 
-@pytest.mark.parametrize("wrong", ["secret", "id", "somebody else's"])
+@pytest.mark.parametrize("wrong", ["secret", "id", "another user's"])
 def test_create_does_not_adopt_a_key_that_does_not_fit(
     provider: KeyProvider, props: Props, iam: IAMClient, seaweed: Store, wrong: str
 ):
@@ -120,13 +120,13 @@ def test_create_does_not_adopt_a_key_that_does_not_fit(
     in_file = {
         "secret": Keys(there, "not-its-secret"),
         "id": Keys("AKIANOBODY", "not-its-secret"),
-        "somebody else's": Keys(seaweed.access_key_id, seaweed.secret_access_key),
+        "another user's": Keys(seaweed.access_key_id, seaweed.secret_access_key),
     }[wrong]
     write_env_file(props, in_file)
     keys = keys_of(made(provider, props))
     assert keys != in_file
     assert accepted(seaweed, keys)
-    assert set(key_ids(iam, user)) == {there, keys.access_key_id}  # somebody may hold that one
+    assert set(key_ids(iam, user)) == {there, keys.access_key_id}  # a program may use that one
 
 
 def test_create_deletes_unknown_keys_of_a_disposable_identity(provider: KeyProvider, props: Props, iam: IAMClient):
@@ -230,7 +230,7 @@ def test_delete_takes_the_env_file_with_that_key_along(provider: KeyProvider, pr
     assert not Path(props["envFile"]).exists()
 
 
-@pytest.mark.parametrize("left", ["another key", "an edit", "somebody's own"])
+@pytest.mark.parametrize("left", ["another key", "an edit", "a file of the user"])
 def test_delete_leaves_an_env_file_that_holds_anything_else(
     provider: KeyProvider, props: Props, iam: IAMClient, left: str
 ):
@@ -239,7 +239,7 @@ def test_delete_leaves_an_env_file_that_holds_anything_else(
     write_env_file(props, Keys("AKIAANOTHER", "secret") if left == "another key" else keys_of(outs))
     if left == "an edit":
         file.write_text(file.read_text() + "S3_PUBLIC_ENDPOINT_URL=https://example.org\n")
-    if left == "somebody's own":
+    if left == "a file of the user":
         file.write_text("S3_BUCKET_IN=mine\n")
     text = file.read_text()
     provider.delete("id", outs)
@@ -258,8 +258,8 @@ def given(keys: Keys) -> KeyProvider:
 @pytest.fixture
 def handed_out(props: Props, iam: IAMClient) -> list[Keys]:
     """Two keys that an administrator made by hand."""
-    answers = [iam.create_access_key(UserName=props["identity"])["AccessKey"] for _ in range(2)]
-    return [Keys(one["AccessKeyId"], one["SecretAccessKey"]) for one in answers]
+    responses = [iam.create_access_key(UserName=props["identity"])["AccessKey"] for _ in range(2)]
+    return [Keys(one["AccessKeyId"], one["SecretAccessKey"]) for one in responses]
 
 
 def test_static_keys_are_outputs_as_configured_and_are_never_deleted(

@@ -51,8 +51,8 @@ def test_a_provider_is_pickled_the_same_in_every_process():
     here = serialize_provider(KeyProvider())
     for seed in ("1", "2"):
         environ = os.environ | {"PYTHONHASHSEED": seed}
-        answer = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=REPO, env=environ)
-        assert answer.strip() == here
+        output = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=REPO, env=environ)
+        assert output.strip() == here
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -250,8 +250,8 @@ class TestOnSeaweed:
         assert "the keys are made and rotated elsewhere" in rotate(code=2)
 
     def test_options_that_exclude_each_other_are_refused(self, rotate):
-        assert "say one of --to, --abort and --status" in rotate("--to", "switch", "--abort", code=2)
-        assert "--json goes with --status" in rotate("--json", code=2)
+        assert "use exactly one of --to, --abort and --status" in rotate("--to", "switch", "--abort", code=2)
+        assert "--json needs --status" in rotate("--json", code=2)
         assert "soon is not a duration" in rotate("--soak", "soon", code=2)
 
     @pytest.mark.flow

@@ -14,7 +14,7 @@ from infra.stores import buckets
 from infra.stores.access_key import Keys
 from infra.stores.buckets import Ensured
 from infra.stores.store import Store
-from tests.infra.conftest import answering, fresh, http_server, remove_bucket
+from tests.infra.conftest import fresh, http_server, remove_bucket, responding
 
 CORS = ("http://localhost:3000", "https://app.example.com")
 
@@ -70,7 +70,7 @@ def test_a_plain_bucket_is_created_and_adopted(server):
         remove_bucket(server.store.s3, name)
 
 
-def test_a_bucket_that_somebody_made_is_adopted_with_its_content(seaweed_store, new_bucket):
+def test_an_existing_bucket_is_adopted_with_its_content(seaweed_store, new_bucket):
     name = new_bucket(seaweed_store)
     seaweed_store.s3.put_object(Bucket=name, Key="theirs", Body=b"theirs")
     wanted = BucketConfig(name=name, cors_origins=CORS)
@@ -109,7 +109,7 @@ def test_settings_that_left_the_configuration_are_removed_from_the_bucket(seawee
     buckets.ensure(seaweed_store, everything(bucket_name))
     buckets.ensure(seaweed_store, BucketConfig(name=bucket_name))
     now = found(seaweed_store, bucket_name)
-    assert now == BucketConfig(name=bucket_name, versioning=True)  # nobody asked for it to end
+    assert now == BucketConfig(name=bucket_name, versioning=True)  # no setting turns it off
     with pytest.raises(ClientError, match="NoSuchLifecycleConfiguration"):
         seaweed_store.s3.get_bucket_lifecycle_configuration(Bucket=bucket_name)
     with pytest.raises(ClientError, match="NoSuchCORSConfiguration"):
@@ -221,7 +221,7 @@ class TestDelete:
     def test_the_error_holds_the_code_and_message_of_the_store(self):
         body = "<Error><Code>Busy</Code><Message>later</Message></Error>"
         with (
-            http_server(answering(409, body)) as endpoint,
+            http_server(responding(409, body)) as endpoint,
             pytest.raises(InfraError, match="responded Busy: later"),
         ):
             buckets.delete(Store(endpoint, "x", Keys("a", "b")), "media", with_content=False)
@@ -230,7 +230,7 @@ class TestDelete:
 class TestFailures:
     @pytest.fixture
     def intruder(self, seaweed_store: Store) -> Store:
-        return replace(seaweed_store, admin=Keys("nobody-knows-me", "secret"))
+        return replace(seaweed_store, admin=Keys("unknown-access-key", "secret"))
 
     def test_an_unknown_admin_key_is_reported_without_its_secret(self, intruder):
         for action in (
@@ -275,24 +275,24 @@ class TestFailures:
 
 @contextmanager
 def _creating(code: str) -> Iterator[Store]:
-    def answer(request: Any) -> None:
+    def response(request: Any) -> None:
         if request.command == "PUT":
-            answering(409, f"<Error><Code>{code}</Code><Message>words</Message></Error>")(request)
+            responding(409, f"<Error><Code>{code}</Code><Message>words</Message></Error>")(request)
         else:
-            answering(404, "<Error><Code>NoSuchBucket</Code><Message>none</Message></Error>")(request)
+            responding(404, "<Error><Code>NoSuchBucket</Code><Message>none</Message></Error>")(request)
 
-    with http_server(answer) as endpoint:
+    with http_server(response) as endpoint:
         yield Store(endpoint, "us-east-1", Keys("AKIA", "b"))
 
 
 @pytest.mark.parametrize("subresource", ["lifecycle", "cors"])
 def test_settings_that_may_not_be_read_are_not_known(subresource):
-    def answer(request: Any) -> None:
+    def response(request: Any) -> None:
         denied = f"?{subresource}" in request.path
         body = "<Error><Code>AccessDenied</Code></Error>" if denied else "<C><CORSRule/></C>"
-        answering(403 if denied else 200, body)(request)
+        responding(403 if denied else 200, body)(request)
 
-    with http_server(answer) as endpoint:
+    with http_server(response) as endpoint:
         found = buckets.read(Store(endpoint, "us-east-1", Keys("AKIA", "b")), "media")
     assert found == BucketConfig(name="media")
 
@@ -300,14 +300,14 @@ def test_settings_that_may_not_be_read_are_not_known(subresource):
 def test_a_bucket_is_created_in_the_region_of_the_store():
     seen = []
 
-    def answer(request: Any) -> None:
+    def response(request: Any) -> None:
         if request.command == "PUT":
             seen.append(request.rfile.read(int(request.headers["Content-Length"])))
             request.headers.replace_header("Content-Length", "0")
-            answering(409, "<Error><Code>Stop</Code><Message>here</Message></Error>")(request)
+            responding(409, "<Error><Code>Stop</Code><Message>here</Message></Error>")(request)
         else:
-            answering(404, "<Error><Code>NoSuchBucket</Code></Error>")(request)
+            responding(404, "<Error><Code>NoSuchBucket</Code></Error>")(request)
 
-    with http_server(answer) as endpoint, pytest.raises(InfraError, match="Stop"):
+    with http_server(response) as endpoint, pytest.raises(InfraError, match="Stop"):
         buckets.ensure(Store(endpoint, "garage", Keys("a", "b")), BucketConfig(name="media"))
     assert b"<LocationConstraint>garage</LocationConstraint>" in seen[0]

@@ -14,7 +14,7 @@ from infra.stores.contact import contact
 from infra.stores.kinds import GENERIC
 from infra.stores.store import Store
 from tests.core._tls import serving
-from tests.infra.conftest import answering, fresh, http_server
+from tests.infra.conftest import fresh, http_server, responding
 
 ADMIN = Keys("ADMINKEY", "hush")
 LISTING = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
@@ -34,24 +34,24 @@ def test_the_kind_of_a_store_is_known_before_its_bucket_exists(server):
 
 @pytest.mark.parametrize("headers", [{}, {"Server": "nginx"}, {"Server": "AmazonS3"}])
 def test_a_store_of_another_kind_is_taken_to_follow_aws(headers):
-    with http_server(answering(200, LISTING, headers)) as endpoint:
+    with http_server(responding(200, LISTING, headers)) as endpoint:
         assert contact(at(endpoint), "media") is GENERIC
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (404, "NoSuchBucket")])
 def test_the_kind_of_a_store_is_known_from_a_refusal(status, code):
-    with http_server(answering(status, error(code), {"Server": "MinIO"})) as endpoint:
+    with http_server(responding(status, error(code), {"Server": "MinIO"})) as endpoint:
         assert contact(at(endpoint), "media").name == "MinIO"
 
 
 def test_contact_sends_one_listing_without_the_secret():
     seen = []
 
-    def answer(request):
+    def response(request):
         seen.append((request.command, request.path, request.headers["Authorization"], str(request.headers)))
-        answering(200, LISTING)(request)
+        responding(200, LISTING)(request)
 
-    with http_server(answer) as endpoint:
+    with http_server(response) as endpoint:
         contact(at(endpoint), "media")
     ((command, path, authorization, headers),) = seen
     assert (command, path) == ("GET", "/media?list-type=2&max-keys=1")
@@ -65,7 +65,7 @@ def test_contact_imports_no_botocore():
         "from infra.stores.access_key import Keys; "
         "print(contact(Store(sys.argv[1], 'x', Keys('a', 'b')), 'media').name, 'botocore' in sys.modules)"
     )
-    with http_server(answering(200, LISTING, {"Server": "MinIO"})) as endpoint:
+    with http_server(responding(200, LISTING, {"Server": "MinIO"})) as endpoint:
         said = subprocess.run(
             [sys.executable, "-c", program, endpoint], capture_output=True, text=True, check=True, timeout=60
         ).stdout
@@ -82,9 +82,9 @@ def test_a_wrong_secret_is_reported_in_one_sentence(server):
 
 
 def test_an_unknown_key_is_reported_in_one_sentence(server):
-    stranger = replace(server.store, admin=Keys("nobody-knows-me", "secret"))
+    unknown = replace(server.store, admin=Keys("unknown-access-key", "secret"))
     with pytest.raises(UsageError, match=r"does not accept the admin key nobo\.\.\. \(InvalidAccessKeyId\)"):
-        contact(stranger, "media")
+        contact(unknown, "media")
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -100,7 +100,7 @@ def test_a_clock_that_is_off_by_an_hour_is_reported_in_one_sentence(server, monk
 def test_another_region_is_reported_in_one_sentence():
     said = error("AuthorizationHeaderMalformed", "expecting garage")
     with (
-        http_server(answering(400, said)) as endpoint,
+        http_server(responding(400, said)) as endpoint,
         pytest.raises(
             UsageError, match=r"is not in region us-east-1 \(expecting garage\); set mpr-storage:region"
         ),
@@ -110,7 +110,7 @@ def test_another_region_is_reported_in_one_sentence():
 
 def test_any_other_refusal_is_reported():
     with (
-        http_server(answering(400, error("Odd"))) as endpoint,
+        http_server(responding(400, error("Odd"))) as endpoint,
         pytest.raises(InfraError, match=f"first contact: {endpoint} responded Odd: words"),
     ):
         contact(at(endpoint), "media")
@@ -124,7 +124,7 @@ def test_any_other_refusal_is_reported():
     ],
 )
 def test_a_store_that_starts_or_is_too_busy_is_unreachable_for_now(code, said):
-    with http_server(answering(503, error(code))) as endpoint, pytest.raises(UnreachableError, match=said):
+    with http_server(responding(503, error(code))) as endpoint, pytest.raises(UnreachableError, match=said):
         contact(at(endpoint), "media")
 
 
@@ -133,7 +133,7 @@ def test_a_store_that_starts_or_is_too_busy_is_unreachable_for_now(code, said):
 )
 def test_a_server_that_is_no_store_is_reported(status, body):
     said = rf"first contact with http://.* status {status}.*not from an S3 API: mpr-storage:endpoint"
-    with http_server(answering(status, body, {"Content-Type": "text/html"})) as endpoint:
+    with http_server(responding(status, body, {"Content-Type": "text/html"})) as endpoint:
         with pytest.raises(UsageError, match=said) as caught:
             contact(at(endpoint), "media")
         assert "S3_ENDPOINT_URL" not in str(caught.value)

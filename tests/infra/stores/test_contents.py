@@ -45,7 +45,7 @@ def test_a_bucket_that_does_not_exist_is_none(server):
     assert contents.count(server.store, fresh()) is None
 
 
-def test_a_store_that_does_not_answer_is_an_error():
+def test_a_store_that_does_not_respond_is_an_error():
     (closed,) = free_ports(1)
     with pytest.raises(UnreachableError, match="counting the objects of bucket media"):
         contents.count(Store(f"http://127.0.0.1:{closed}", "us-east-1", Keys("a", "b")), "media")

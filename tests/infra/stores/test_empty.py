@@ -41,7 +41,7 @@ def test_more_than_a_page_is_deleted(seaweed_store, new_bucket):
 
 @contextmanager
 def pages_of(s3: S3Client, size: int, parameter: str, operation: str) -> Iterator[None]:
-    """Have the store answer with pages of this size."""
+    """Make the store respond with pages of this size."""
 
     def shorten(params: dict[str, Any], **_: object) -> None:
         params.setdefault(parameter, size)
@@ -88,7 +88,7 @@ def test_every_unfinished_upload_is_aborted(server, new_bucket):
     for number in range(3):
         s3.create_multipart_upload(Bucket=name, Key=f"big-{number}")
     delete_everything(s3, name)
-    # MinIO answers a prefix that is no whole key with nothing, so each key is asked for
+    # MinIO responds with an empty page to a prefix that is no complete key, so each key is asked for
     for number in range(3):
         assert not s3.list_multipart_uploads(Bucket=name, Prefix=f"big-{number}").get("Uploads")
 
@@ -99,7 +99,7 @@ def test_a_bucket_that_is_not_there_is_the_stores_error(server):
 
 
 def refuse(code: str, *operations: str) -> Callable[..., None]:
-    """Make a client answer some operations with an error instead of asking the store."""
+    """Make a client raise an error for some operations instead of calling the store."""
 
     def before_call(model: Any, **_: object) -> None:
         if model.name in operations:

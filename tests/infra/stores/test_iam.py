@@ -10,7 +10,7 @@ from infra.errors import InfraError
 from infra.stores import iam
 from infra.stores.access_key import Keys
 from infra.stores.store import Store
-from tests.infra.conftest import answering, fresh, http_server
+from tests.infra.conftest import fresh, http_server, responding
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_policy_is_read_whether_botocore_decoded_it_or_not(monkeypatch, decode
 
 def test_a_store_without_the_iam_api_is_reported():
     body = "<Error><Code>MethodNotAllowed</Code><Message>no IAM here</Message></Error>"
-    with http_server(answering(405, body)) as endpoint:
+    with http_server(responding(405, body)) as endpoint:
         store = Store(endpoint, "us-east-1", Keys("a", "b"))
         for action in (lambda: iam.key_ids(store, "x"), lambda: iam.read_identity(store, "x")):
             with pytest.raises(InfraError):

@@ -59,7 +59,7 @@ class Person:
         try:
             requests[operation](Bucket=self.buckets[role])
         except ClientError as error:
-            assert error.response["Error"]["Code"] == "AccessDenied", error  # noqa: PT017  # the answer is the point
+            assert error.response["Error"]["Code"] == "AccessDenied", error  # noqa: PT017  # the response is the point
             return False
         return True
 
@@ -105,13 +105,13 @@ def test_a_new_key_works_and_is_adopted_by_its_id_and_secret(person):
     second, new = person.key(wrong)
     assert new
     assert second.access_key_id != keys.access_key_id
-    assert is_accepted(person.store, keys)  # somebody may hold its secret
+    assert is_accepted(person.store, keys)  # a program may use its secret access key
 
 
 def test_a_third_key_is_refused_and_stale_keys_are_deleted_only_if_disposable(person):
     person.become("viewer")
     made = [person.key()[0] for _ in range(SLOTS)]
-    for known in (None, person.store.admin):  # a key of somebody else is none of ours
+    for known in (None, person.store.admin):  # a key of another user is not managed here
         with pytest.raises(UsageError) as caught:
             person.key(known)
         said = str(caught.value)
@@ -166,7 +166,7 @@ def test_identities_whose_names_start_alike_do_not_share_keys(person):
     assert is_accepted(person.store, keys)
 
 
-@pytest.mark.parametrize("admin", [Keys("nobody-knows-me", "hush"), None], ids=["unknown", "wrong secret"])
+@pytest.mark.parametrize("admin", [Keys("unknown-access-key", "hush"), None], ids=["unknown", "wrong secret"])
 def test_every_action_reports_wrong_admin_keys_in_one_sentence(server, admin):
     store, manager = server.store, server.manager
     wrong = Store(store.endpoint, store.region, admin or Keys(store.admin.access_key_id, "hush"))
@@ -200,9 +200,9 @@ def test_a_key_that_never_works_is_given_up_in_words(seaweed_store, monkeypatch)
         ensure_key(Manager(), seaweed_store, "x", None, SlotState(disposable=False))  # type: ignore[arg-type]  # all it needs
 
 
-def test_a_key_that_works_a_moment_later_is_waited_for(seaweed_store, monkeypatch):
-    answers = iter([False, False, True])
-    monkeypatch.setattr(module, "is_accepted", lambda *_: next(answers))
+def test_a_key_that_works_only_later_is_waited_for(seaweed_store, monkeypatch):
+    responses = iter([False, False, True])
+    monkeypatch.setattr(module, "is_accepted", lambda *_: next(responses))
 
     class Manager:
         key_ids = staticmethod(lambda *_: [])
@@ -210,7 +210,7 @@ def test_a_key_that_works_a_moment_later_is_waited_for(seaweed_store, monkeypatc
 
     made = ensure_key(Manager(), seaweed_store, "x", None, SlotState(disposable=False))  # type: ignore[arg-type]  # the same
     assert made == (Keys("NEWKEY", "hush"), True)
-    assert next(answers, None) is None
+    assert next(responses, None) is None
 
 
 @pytest.mark.usefixtures("no_backoff")

@@ -134,7 +134,7 @@ from infra.stores.contact import contact
 from infra.stores.keys import is_accepted
 from infra.stores.kinds import bucket_settings
 from infra.stores.store import Store
-from tests.infra.conftest import answering, http_server
+from tests.infra.conftest import responding, http_server
 
 SERVER = {"Server": "TinyStore/1"}
 LISTED = "<ListBucketResult><IsTruncated>false</IsTruncated>%s</ListBucketResult>"
@@ -143,31 +143,31 @@ OBJECT = "<Contents><Key>%s</Key><Size>1</Size><LastModified>2026-11-28T00:00:00
 def store_at(endpoint):
     return Store(endpoint, "x", Keys("a", "b"))
 
-def responding(code):
-    return http_server(answering(403, f"<Error><Code>{code}</Code></Error>", SERVER))
+def refusing(code):
+    return http_server(responding(403, f"<Error><Code>{code}</Code></Error>", SERVER))
 
 def side_at(endpoint):
     keys = {"access_key_id": "a", "secret_access_key": "b"}
     return Side("e", Settings(endpoint_url=endpoint, region="x", bucket_in="b-in", **keys))
 
-with responding("TinyNo") as endpoint:
+with refusing("TinyNo") as endpoint:
     kind = contact(store_at(endpoint), "b-in")
     assert (kind.name, kind.rename) == ("TinyStore", {"s3:GetObject": "s3:Read"})
     scope = Scope(side_at(endpoint).settings, "b-in", frozenset())
     assert [attempt(probe, scope) for probe in ON_EACH_BUCKET[:3]] == [False, False, False]
     assert is_accepted(store_at(endpoint), Keys("c", "d"))
-with responding("TinyWrong") as endpoint:
+with refusing("TinyWrong") as endpoint:
     with pytest.raises(UsageError, match="does not accept the admin key"):
         contact(store_at(endpoint), "b-in")
     assert not is_accepted(store_at(endpoint), Keys("e", "f"))
-with responding("TinyNone") as endpoint:
+with refusing("TinyNone") as endpoint:
     assert buckets.read(store_at(endpoint), "b-in") is None
 both = BucketConfig(name="b-in", versioning=True)
 config = EnvironmentConfig(environment="e", target="s3-compatible", bucket_in=both, bucket_out=both)
 with pytest.raises(UsageError, match=r"not supported by TinyStore; TinyStore keeps no versions \(https://tiny"):
     bucket_settings(config, kind)
-with http_server(answering(200, LISTED % (OBJECT % "a" + OBJECT % "a/b"), SERVER)) as source:
-    with http_server(answering(200, LISTED % "", SERVER)) as target:
+with http_server(responding(200, LISTED % (OBJECT % "a" + OBJECT % "a/b"), SERVER)) as source:
+    with http_server(responding(200, LISTED % "", SERVER)) as target:
         assert copy_contact(side_at(target), "in") is kind
         assert set(plan.make_plan(side_at(source), side_at(target), "in").left_out) == {"a", "a/b"}
 print("known everywhere")

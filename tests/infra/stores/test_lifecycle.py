@@ -81,7 +81,7 @@ def test_the_lifecycle_rules_of_a_bucket_are_those_of_its_settings():
     ]
 
 
-def test_a_rule_of_ours_that_somebody_disabled_counts_as_absent():
+def test_a_managed_rule_that_is_disabled_counts_as_absent():
     rules: list[Any] = lifecycle.rules(replace(BASE, abort_multipart_days=2), [])
     rules[0]["Status"] = "Disabled"
     assert lifecycle.settings(rules, BASE) == BASE
@@ -95,6 +95,6 @@ def test_the_old_form_of_a_prefix_is_read():
 @pytest.mark.parametrize(
     "change", [{"Filter": {"Prefix": "a/"}}, {"Filter": {"ObjectSizeLessThan": 9}}, {"Expiration": {"Days": 1}}]
 )
-def test_a_rule_of_ours_that_does_something_else_as_well_is_written_anew(change):
+def test_a_managed_rule_with_further_actions_is_replaced(change):
     rules: list[Any] = lifecycle.rules(replace(BASE, noncurrent_days=2), [])
     assert lifecycle.settings([rules[0] | change], BASE).noncurrent_days == lifecycle.CHANGED

@@ -13,7 +13,7 @@ from infra.stores import minio as module
 from infra.stores.access_key import Keys
 from infra.stores.keys import is_accepted
 from infra.stores.store import Store
-from tests.infra.conftest import answering, fresh, http_server, policy_of
+from tests.infra.conftest import fresh, http_server, policy_of, responding
 
 BUCKETS = {"in": "media-in", "out": "media-out"}
 
@@ -111,7 +111,7 @@ def test_for_a_store_without_the_admin_api_the_error_says_what_to_set(seaweed_st
 
 @pytest.mark.parametrize("body", ["", "<html/>", "[]", "{}", '"x"', "3"])
 def test_a_response_that_is_no_error_of_minio_is_reported(body):
-    with http_server(answering(400, body)) as endpoint:
+    with http_server(responding(400, body)) as endpoint:
         store = Store(endpoint, "us-east-1", Keys("a", "b"))
         with pytest.raises(InfraError, match="no MinIO admin API"):
             module.read_identity(store, "x")

@@ -68,8 +68,8 @@ def test_a_bucket_does_not_differ_from_itself(bucket):
 def test_the_differing_settings_are_those_that_a_change_has_to_set(actual, wanted):
     changed = differing(actual, wanted)
     assert changed == [name for name in ATTRIBUTES if name in changed]  # in this order, each once
-    mended = replace(actual, **{ATTRIBUTES[name]: getattr(wanted, ATTRIBUTES[name]) for name in changed})
-    assert differing(mended, wanted) == []
+    repaired = replace(actual, **{ATTRIBUTES[name]: getattr(wanted, ATTRIBUTES[name]) for name in changed})
+    assert differing(repaired, wanted) == []
     assert (changed == []) == all(
         wanted.versioning is None
         if name == "versioning" and wanted.versioning is None

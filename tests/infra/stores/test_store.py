@@ -35,7 +35,7 @@ def client_error(code: str, message: str = "words") -> ClientError:
         ("403", UsageError, r"may not do this"),
         ("AccessForbidden", UsageError, r"may not do this"),
         ("XMinioServerNotInitialized", UnreachableError, "http://store:9000 is not ready yet"),
-        ("ServiceUnavailable", UnreachableError, "try again in a moment"),
+        ("ServiceUnavailable", UnreachableError, "try again in a few seconds"),
         ("Busy", InfraError, "http://store:9000 responded Busy: words"),
     ],
 )

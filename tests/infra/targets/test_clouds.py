@@ -270,7 +270,7 @@ def located(cloud: Cloud) -> dict[str, Any]:
 
 @pytest.mark.flow
 def test_keys_rotate_with_an_overlap(cloud: Cloud, monkeypatch):
-    """Every step by the configuration alone, as anybody's `pulumi up` takes it."""
+    """Take each step by the configuration alone, as a plain `pulumi up` does."""
     monkeypatch.setattr(settle, "_PAUSE", 0.01)
     cloud.up(identities=["app"])
     old, beside = cloud.settings(), files.slot_file(cloud.file(), "a")

@@ -172,8 +172,8 @@ def test_the_access_check_waits_as_long_as_the_specification_says(project: Proje
 import click
 from core.storage.settings import Settings
 from infra.check import settle
-answers = iter([False, True])
-settle._is_known = lambda *_: next(answers)
+responses = iter([False, True])
+settle._is_known = lambda *_: next(responses)
 lines = []
 click.echo = lambda line, **_: lines.append(line)
 settle.wait_until_known("acme", parse("studio", values, "here.yaml").identities[0], Settings(region="acme-1"))

@@ -21,7 +21,7 @@ def aws(service: str, call: str, status: int, rest: str) -> str:
         (
             "aws",
             "creating S3 Bucket (media): " + aws("S3", "CreateBucket", 409, "BucketAlreadyExists: taken"),
-            "belongs to somebody else",
+            "belongs to another account",
         ),
         (
             "aws",
@@ -69,7 +69,7 @@ def aws(service: str, call: str, status: int, rest: str) -> str:
         (
             "gcp",
             "googleapi: Error 409: The requested bucket name is not available., conflict",
-            "belongs to somebody else",
+            "belongs to another account",
         ),
         (
             "gcp",

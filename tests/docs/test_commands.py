@@ -1,4 +1,4 @@
-"""Check docs/how-to/operating.md: the output of `status` that it shows is what the command prints."""
+"""Check docs/how-to/commands.md: the output of `status` that it shows is what the command prints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.docs.test_readme import local_environment
 
 __all__ = ["local_environment"]
 
-PAGE = (REPO / "docs/how-to/operating.md").read_text(encoding="utf-8")
+PAGE = (REPO / "docs/how-to/commands.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("local_environment")
