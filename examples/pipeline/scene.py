@@ -41,7 +41,7 @@ def graph(width: int, height: int) -> str:
 
 
 def _players(diameter: int) -> Iterator[_Disc]:
-    """Yield the players. Each has its own speed, and all of them stop for a moment in every period."""
+    """Yield the players. Each has its own speed, and all of them stop for some frames in every period."""
     time = f"(t+{_PERIOD / tau:.3f}*sin({tau / _PERIOD:.4f}*t))"
     for number in range(_PLAYERS):
         column = 0.14 + 0.72 * number / (_PLAYERS - 1)

@@ -15,7 +15,7 @@ export function readLink() {
   };
 }
 
-// Write the address when nothing has changed for a moment: not while the strip plays.
+// Write the address when nothing has changed for some time: not while the strip plays.
 export function writeLink(values) {
   clearTimeout(timer);
   const present = Object.entries(values).filter(([, value]) => value !== undefined);

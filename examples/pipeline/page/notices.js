@@ -1,5 +1,5 @@
 // Messages at the top of the page, one for each source. An error stays until the same source succeeds or the user
-// closes it, because a message with a time limit cannot be read by everybody (WCAG 2.2.1).
+// closes it, because a message with a time limit is too short for some users (WCAG 2.2.1).
 
 import { byId } from "./dom.js";
 
