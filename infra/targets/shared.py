@@ -28,6 +28,10 @@ SAME_IDENTITY = (
     "`mpr-storage:adoptIdentities: true` to take it over (docs/how-to/recovery.md); otherwise choose another name "
     "for the environment or the identity"
 )
+DELETED = (
+    "this resource does not exist any more: it was deleted outside of Pulumi. Run `pulumi up --refresh`, which "
+    "creates it again; for a bucket, first see docs/how-to/recovery.md"
+)
 QUOTA = "a limit of the account is reached: delete what is not in use, or ask the cloud for more"
 EXPIRED = "the credentials of this deployment have expired: log in again, then run the same command"
 DEPLOYER = "the credentials of this deployment lack a permission; docs/how-to/deployers.md says what they need"

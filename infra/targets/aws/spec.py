@@ -6,6 +6,7 @@ from infra.command_name import COMMAND
 from infra.targets.aws.rules import RANDOM_SUFFIX, check
 from infra.targets.shared import (
     ADOPT_BUCKET,
+    DELETED,
     DEPLOYER,
     EXPIRED,
     NAME_TAKEN,
@@ -77,6 +78,7 @@ SPEC = TargetSpec(
         Explanation(r"BucketNotEmpty", NOT_EMPTY),
         Explanation(r"AccessKeysPerUser", _TWO_KEYS),
         Explanation(r"EntityAlreadyExists", SAME_IDENTITY),
+        Explanation(r"NoSuchBucket|NoSuchEntity", DELETED),
         Explanation(r"LimitExceeded|TooManyBuckets", QUOTA),
         Explanation(r"ExpiredToken|token.*expired|RequestExpired", EXPIRED),
         Explanation(r"AccessDenied|UnauthorizedOperation|not authorized", f"{DEPLOYER} (`{COMMAND} deployer`)"),

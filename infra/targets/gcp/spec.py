@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.targets.shared import (
     ADOPT_BUCKET,
+    DELETED,
     DEPLOYER,
     EXPIRED,
     NAME_TAKEN,
@@ -85,6 +86,7 @@ SPEC = TargetSpec(
         Explanation(r"invalid_grant|invalid_rapt|token.*expired|UNAUTHENTICATED|Error 401", EXPIRED),
         Explanation(r"disableServiceAccountKeyCreation", _NO_KEYS),
         Explanation(r"Service account .* does not exist", _NOT_YET),
+        Explanation(r"Error 404|notFound", DELETED),
         Explanation(r"Error 403|PERMISSION_DENIED|forbidden", DEPLOYER),
         Explanation(r"Error 409|alreadyExists", SAME_IDENTITY),
         Explanation(r"quota", QUOTA),

@@ -6,6 +6,7 @@ from infra.config.environment import EnvironmentConfig
 from infra.config.reader import Reader
 from infra.targets.shared import (
     ADOPT_BUCKET,
+    DELETED,
     DEPLOYER,
     NAME_TAKEN,
     NOT_EMPTY,
@@ -26,6 +27,10 @@ _REFUSED = (
 )
 _R2_OFF = "R2 is switched off in the account: enable it in Cloudflare's dashboard, then run the same command"
 _NO_ACCOUNT = "Cloudflare knows no such account: correct `mpr-storage:account`"
+_NO_BUCKET = (
+    "the bucket does not exist in this jurisdiction. If `mpr-storage:jurisdiction` was changed, set the former "
+    "value: a bucket cannot move. If the bucket was deleted, `pulumi up --refresh` creates it again, empty"
+)
 
 
 def _check(read: Reader, config: EnvironmentConfig) -> None:
@@ -73,10 +78,12 @@ SPEC = TargetSpec(
     explanations=(
         Explanation(r"10004|already exists, and you own it", ADOPT_BUCKET),
         Explanation(r"10073|already exists", NAME_TAKEN),
+        Explanation(r"\b10006\b|bucket does not exist", _NO_BUCKET),
         Explanation(r"10008|not empty", NOT_EMPTY),
         Explanation(r"\b10042\b|enable R2", _R2_OFF),
         Explanation(r"\b7003\b|Could not route", _NO_ACCOUNT),
         Explanation(r"\b(10000|9109|9106|1000)\b|Authentication error|Invalid API Token|401", _REFUSED),
+        Explanation(r"\b404\b|not found", DELETED),
         Explanation(r"403|forbidden|unauthorized", DEPLOYER),
         Explanation(r"limit|quota|maximum", QUOTA),
     ),

@@ -88,6 +88,18 @@ def aws(service: str, call: str, status: int, rest: str) -> str:
             "mpr-storage:adopt: true",
         ),
         ("r2", '403 Forbidden {"errors":[{"code":10000,"message":"Authentication error"}]}', "make a new one"),
+        (
+            "aws",
+            aws("S3", "PutLifecycleConfiguration", 404, "NoSuchBucket: The specified bucket does not exist"),
+            "pulumi up --refresh",
+        ),
+        ("gcp", "googleapi: Error 404: The specified bucket does not exist., notFound", "pulumi up --refresh"),
+        (
+            "r2",
+            '404 Not Found {"errors":[{"code":10006,"message":"The specified bucket does not exist."}]}',
+            "set the former value",
+        ),
+        ("r2", 'DELETE tokens/1: 404 Not Found {"errors":[{"code":1003}]}', "pulumi up --refresh"),
         ("r2", '409 Conflict {"code":10008,"message":"The bucket you tried to delete is not empty"}', "not empty"),
     ],
 )
