@@ -17,6 +17,8 @@ from infra.drift.difference import ABSENT, MISSING, PRESENT, Change, Difference,
 from infra.env import compare as env
 from infra.env import stack
 
+#: The resource that removes an env file with its access key. Env files are compared by their content.
+_ENV_FILE = "storage:EnvFile"
 #: Parts of names of properties whose values are not shown.
 _PRIVATE = ("secret", "password", "token", "value", "accessid", "accesskey")
 _LONGEST = 400  # characters of a value that are shown
@@ -37,6 +39,8 @@ def of_steps(steps: list[Step], repair: Repair) -> Iterator[Difference]:
     """Yield what a preview would change, as differences."""
     for step in steps:
         _, kind, name = step["urn"].rsplit("::", 2)
+        if kind.endswith(_ENV_FILE):
+            continue
         yield from differences_of(f"{kind.rpartition(':')[2]} {name}", _changes(step), repair.deploy)
 
 

@@ -14,7 +14,7 @@ from infra.env import files, stack
 from infra.env.files import StoredKey
 from infra.env.key_info import KeyInfo
 from infra.env.stack import Stack
-from infra.errors import InfraError
+from infra.errors import InfraError, UsageError
 from infra.local import engine
 from infra.plan import Plan
 from infra.stores.keys import IdentityManager, identity_manager, is_accepted
@@ -36,8 +36,14 @@ def read(config: EnvironmentConfig) -> Stack:
     if TARGETS[config.target].is_cloud:
         return stack.read(config.environment)
     pulumi = engine.find_with_state()
-    deployed = stack.find(pulumi, config.environment) if pulumi else None
-    return deployed or on_store(plan.look(config))
+    if deployed := stack.find(pulumi, config.environment) if pulumi else None:
+        return deployed
+    try:
+        planned = plan.look(config)
+    except UsageError as error:
+        reason = f"there is no stack {config.environment}" if pulumi else "there is no Pulumi with a state here"
+        raise UsageError(f"{reason}, so only the store knows what is deployed: {error}") from error
+    return on_store(planned)
 
 
 def on_store(planned: Plan) -> Stack:

@@ -102,23 +102,27 @@ def test_env_check_finds_keys_that_another_machine_replaced(project: Project):
 
 
 def test_an_environment_that_was_never_deployed_is_refused_with_what_to_do(project: Project):
-    done = env(project.stack("undeployed", {}), "--check")
+    stack = project.stack("undeployed", {})
+    done = env(stack, "--check", **project.admin)
     assert done.code == 1
-    assert "undeployed is not deployed; `pulumi up -s undeployed` deploys it" in done.output
+    assert "undeployed is not deployed; `python -m infra init undeployed` or `pulumi up -s undeployed`" in done.output
+    done = env(stack, "--check")
+    assert done.code == 2
+    assert "there is no stack undeployed, so only the store knows what is deployed: no admin keys" in done.output
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "code", "said"),
     [
-        ({"PATH": "/usr/bin:/bin"}, "the deployed stack cannot be read without Pulumi: https://"),
-        ({"PULUMI_BACKEND_URL": "file:///nowhere"}, "`pulumi stack ls` failed: "),
-        ({"PULUMI_CONFIG_PASSPHRASE": "another"}, "`pulumi stack output` failed: "),
+        ({"PATH": "/usr/bin:/bin"}, 2, "there is no Pulumi with a state here, so only the store knows"),
+        ({"PULUMI_BACKEND_URL": "file:///nowhere"}, 3, "`pulumi stack ls` failed: "),
+        ({"PULUMI_CONFIG_PASSPHRASE": "another"}, 3, "`pulumi stack output` failed: "),
     ],
     ids=["no engine", "no backend", "another passphrase"],
 )
-def test_a_stack_that_cannot_be_read_is_an_error_with_its_reason(deployed: Stack, variables, said):
+def test_a_stack_that_cannot_be_read_is_an_error_with_its_reason(deployed: Stack, variables, code, said):
     done = env(deployed, "--check", **variables)
-    assert done.code == 3
+    assert done.code == code
     assert said in done.output
     assert done.stdout == ""
 

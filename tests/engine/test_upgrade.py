@@ -22,7 +22,7 @@ from tests.engine.support import Project, Stack
 
 #: The last commit without component resources.
 FLAT = "2e9daed92a428864aac00133a82052e45664ed5e"
-CODE = ("core", "infra")
+CODE = ("core", "infra", "__main__.py")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,9 @@ def code_of(project: Project, folder: Path) -> Iterator[None]:
 
 def put(source: Path, target: Path) -> None:
     for name in CODE:
+        if (source / name).is_file():
+            shutil.copy(source / name, target / name)
+            continue
         shutil.rmtree(target / name)
         shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
 
