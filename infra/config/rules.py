@@ -72,7 +72,9 @@ def _check_slots(read: Reader, config: EnvironmentConfig, spec: TargetSpec) -> N
         if why := UNROTATED.get(config.credentials):
             read.note(f"slots.{name}", f"{why}; remove it")
         elif slots.step == "retire" and not spec.deactivates_keys:
-            read.note(f"slots.{name}.step", f"target {spec.name} cannot switch a key off: start or switch")
+            read.note(
+                f"slots.{name}.step", f"target {spec.name} cannot deactivate an access key: use start or switch"
+            )
 
 
 def _check_names(read: Reader, config: EnvironmentConfig, spec: TargetSpec) -> None:

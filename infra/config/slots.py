@@ -80,14 +80,14 @@ def _timestamp_problem(text: str) -> str | None:
 
 
 SLOTS_BY_IDENTITY = Map(
-    description="Where the access keys of identities are in a rotation; `rotate` writes it.",
+    description="The slots of identities during a rotation; `rotate` writes them.",
     of=Section(
         build=lambda values: Slots(**values),
         keys={
             "current": Text(
                 description="The slot of the access key in the env file.", required=True, choices=SLOTS
             ),
-            "step": Text(description="The last step of the rotation under way.", choices=STEPS[:-1]),
+            "step": Text(description="The last step of the rotation in progress.", choices=STEPS[:-1]),
             "since": Text(
                 description="When that step was taken.", check=_timestamp_problem, build=timestamps.parse
             ),

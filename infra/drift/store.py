@@ -23,10 +23,10 @@ _GONE = "gone from the store"
 _STRAY = "key in no slot"
 #: By kind of credentials, how to delete such an access key.
 _DELETE_KEY = {
-    "iam": "find out who has it, then `aws iam delete-access-key --user-name {name}`",
-    "minio": "find out who has it, then `mc admin accesskey rm`",
+    "iam": "find out which program uses it, then `aws iam delete-access-key --user-name {name}`",
+    "minio": "find out which program uses it, then `mc admin accesskey rm`",
 }
-_DETACH = "take it from the user on the store (`aws iam`): no deployment changes it"
+_DETACH = "remove it from the user on the store (`aws iam`): no deployment changes it"
 
 
 def compare(plan: Plan, deployment: Deployment, notice: Callable[[str], None]) -> Iterator[Difference]:

@@ -75,7 +75,7 @@ def _in_cloud(config: EnvironmentConfig, pulumi: Engine | None) -> Deletion:
     counted = {bucket: number for (_, bucket), number in env_contents.count(config).items()}
     adopted = set(counted) if config.adopt else _adopted(pulumi, config.environment)
     kept = {
-        name: f"bucket {name} was there before this environment{_held(counted[name], ' and holds')}: it stays"
+        name: f"bucket {name} existed before this environment{_held(counted[name], ' and holds')}: it stays"
         for name in counted
         if name in adopted
     }

@@ -49,7 +49,7 @@ def _check_policy_length(read: Reader, config: EnvironmentConfig) -> None:
     for identity in config.identities:
         characters = length(_longest_policy(config, identity))
         if characters > limit:
-            instead = "" if config.credentials == "role" else " (or set `credentials: role`, which takes more)"
+            instead = "" if config.credentials == "role" else " (or set `credentials: role`, which allows more)"
             read.note(
                 "identities",
                 f"the prefixes of {identity.name} make a policy of {characters} characters, and AWS "

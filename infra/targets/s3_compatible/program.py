@@ -75,5 +75,5 @@ def _plan(config: EnvironmentConfig) -> plan.Plan:
     except UnreachableError as error:
         if not pulumi.runtime.is_dry_run():
             raise
-        pulumi.log.warn(f"{error}; this preview goes on without the store")
+        pulumi.log.warn(f"{error}; this preview continues without the store")
         return plan.without_store(config)

@@ -121,7 +121,7 @@ def test_trust_is_for_all_and_that_of_an_entry_for_it_alone():
         ),
         (
             [{"name": "up", "rights": "ingest", "prefixes": {"out": ["a/"]}}],
-            "identities[0].prefixes.out: these rights do not reach this bucket at all",
+            "identities[0].prefixes.out: these rights do not include this bucket",
         ),
         (
             [one(trust={"github": ["acme/*:x"]})],

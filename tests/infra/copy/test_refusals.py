@@ -123,7 +123,7 @@ class TestOntoItself:
 
     def test_a_target_whose_in_and_out_bucket_are_the_same_is_refused(self, pair: Pair):
         pair.target.rewrite(bucket_in=pair.target.settings.bucket("out"))
-        refused(pair, 2, "in and out would mix there")
+        refused(pair, 2, "in and out would be mixed")
 
     def test_one_bucket_under_two_addresses_is_detected_by_a_probe_object(self, pair: Pair, gate):
         pair.source.put("in", "a", b"1")

@@ -247,7 +247,7 @@ class TestOnSeaweed:
         assert "has no identity 'vewer'; did you mean viewer?" in rotate("vewer", code=2)
         environment.values.update(credentials="static", identities=["app"])
         environment.save()
-        assert "the keys are made and rotated elsewhere" in rotate(code=2)
+        assert "the access keys are externally managed" in rotate(code=2)
 
     def test_options_that_exclude_each_other_are_refused(self, rotate):
         assert "use exactly one of --to, --abort and --status" in rotate("--to", "switch", "--abort", code=2)
