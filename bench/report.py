@@ -16,7 +16,7 @@ from bench.chart import picture
 from bench.job import Sizes
 from bench.results import RESULTS, Name, Part, Row, groups, load, median, rows, runs_by_client
 
-#: What stands between these lines of docs/explanation/bench.md is replaced.
+#: The text between these lines of docs/explanation/bench.md is replaced.
 BEGIN, END = "<!-- figures: written by `python -m bench.report` -->", "<!-- end of the figures -->"
 
 REDUCED = "**Sizes are reduced: these figures show that every client works, and compare nothing.**\n"
@@ -70,7 +70,8 @@ def write(results: Path, docs: Path) -> None:
 
 def _transfers(part: Part) -> str:
     tables = (table(part, case, scheme) for case, scheme in groups(part))
-    head = f"## Transfers and listings\n\nMedians of {_rounds(part)}. {_measured_on(part)}\n"
+    about = "Each table compares the clients in one operation, the fastest one first."
+    head = f"## Transfers and listings\n\n{about} Medians of {_rounds(part)}. {_measured_on(part)}\n"
     return "\n".join([head, *([] if part["sizes"] == asdict(Sizes()) else [REDUCED]), *tables])
 
 
@@ -78,7 +79,10 @@ def _startup(part: Part) -> str:
     lines = [
         "## Start of a process",
         "",
-        f"Medians of {part['rounds']} processes. {_measured_on(part)}",
+        (
+            "The table shows the time of a process that imports a library or lists a bucket. "
+            f"Medians of {part['rounds']} processes. {_measured_on(part)}"
+        ),
         "",
         "| process | ms | ms over bare Python |",
         "|---|---|---|",
@@ -93,7 +97,10 @@ def _scale(part: Part) -> str:
     lines = [
         "## Number of objects",
         "",
-        f"One process lists and downloads objects of {part['object_bytes']:,} bytes. {_measured_on(part)}",
+        (
+            "The table shows whether time and memory grow with the number of objects: one process lists and downloads "
+            f"objects of {part['object_bytes']:,} bytes. {_measured_on(part)}"
+        ),
         "",
         "| objects | s | µs an object | peak MiB |",
         "|---|---|---|---|",
@@ -144,7 +151,10 @@ def _up(part: Part) -> str:
     if "absent" in part:
         return "\n".join([*lines, f"Not measured: {part['absent']}.", ""])
     lines += [
-        f"Medians of {part['rounds']} rounds in seconds, and the ratio to the empty program. {_measured_on(part)}",
+        (
+            "The table compares programs under the Pulumi engine, in seconds and as the ratio to an empty program. "
+            f"Medians of {part['rounds']} rounds. {_measured_on(part)}"
+        ),
         "",
         "| program | first `up` | x | `up` without a change | x |",
         "|---|---|---|---|---|",
