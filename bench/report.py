@@ -98,8 +98,8 @@ def _scale(part: Part) -> str:
         "## Number of objects",
         "",
         (
-            "The table shows whether time and memory grow with the number of objects: one process lists and downloads "
-            f"objects of {part['object_bytes']:,} bytes. {_measured_on(part)}"
+            "The table shows whether time and memory grow with the number of objects: one process lists and "
+            f"downloads objects of {part['object_bytes']:,} bytes. {_measured_on(part)}"
         ),
         "",
         "| objects | s | µs an object | peak MiB |",
@@ -152,7 +152,7 @@ def _up(part: Part) -> str:
         return "\n".join([*lines, f"Not measured: {part['absent']}.", ""])
     lines += [
         (
-            "The table compares programs under the Pulumi engine, in seconds and as the ratio to an empty program. "
+            "The table compares Pulumi programs, in seconds and as the ratio to an empty program. "
             f"Medians of {part['rounds']} rounds. {_measured_on(part)}"
         ),
         "",

@@ -91,7 +91,7 @@ def _keys(plan: Plan, manager: IdentityManager, identity: Identity, deployment: 
         key_id: _with_status(key_id, active=manager.is_active(plan.store, name, key_id))
         for key_id in manager.key_ids(plan.store, name)
     }
-    active = {place.slot: place.active for place in slots.places()}
+    active = {slot_key.slot: slot_key.active for slot_key in slots.access_keys()}
     known = {slot: key_id for (owner, slot), key_id in deployment.key_ids.items() if owner == identity.name}
     for slot in SLOTS:
         key_id = known.get(slot)
