@@ -74,7 +74,7 @@ def test_identities_keep_the_order_in_which_they_are_listed():
     assert [found.name for found in identities("viewer", one(), "app")] == ["viewer", "web", "app"]
 
 
-def test_prefixes_of_one_bucket_leave_the_other_whole():
+def test_prefixes_of_one_bucket_do_not_limit_the_other():
     (found,) = identities(one(prefixes={"out": ["frames/"]}))
     assert found.prefixes == {"out": ("frames/",)}
     assert identities(one(prefixes={}))[0].prefixes == {}

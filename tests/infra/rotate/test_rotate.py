@@ -232,7 +232,7 @@ class TestOnSeaweed:
         assert "deploying that first" in output
         assert slots(environment) == ("b", "switch")
 
-    def test_a_deployment_that_fails_says_where_the_rotation_stands(self, rotate, monkeypatch):
+    def test_a_deployment_that_fails_names_the_step_of_the_rotation(self, rotate, monkeypatch):
         monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "wrong")
         output = rotate("app", code=2)
         assert "does not accept the admin key" in output
