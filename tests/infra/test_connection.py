@@ -32,7 +32,7 @@ def test_without_admin_keys_in_the_environment_those_of_the_configuration_are_us
     assert connect(URL, "r1", Secrets(CONFIGURED)).admin == Keys("CONFIGURED", "configured-secret")
 
 
-def test_without_admin_keys_a_configured_key_does(monkeypatch):
+def test_without_admin_keys_an_externally_managed_key_is_used(monkeypatch):
     monkeypatch.setenv("MPR_VIEWER_ACCESS_KEY_ID", "VIEWER")
     monkeypatch.setenv("MPR_VIEWER_SECRET_ACCESS_KEY", "viewer-secret")
     assert connect(URL, "r1", Secrets({})).admin == Keys("VIEWER", "viewer-secret")
