@@ -62,7 +62,7 @@ class Slots:
             yield SlotKey(self.other, active=self.step != "retire", primary=False)
 
     def to_config(self) -> dict[str, str]:
-        """As the configuration writes it."""
+        """Return the slots as the configuration writes them."""
         found: dict[str, str] = {"current": self.current}
         if self.step:
             found["step"] = self.step

@@ -25,7 +25,7 @@ def check(read: Reader, config: EnvironmentConfig) -> None:
 
 
 def _check_arns(read: Reader, config: EnvironmentConfig) -> None:
-    """No permission reaches from one partition into another, and no KMS key from one region into another."""
+    """Note ARNs of another partition, and a KMS key of another region."""
     expected = partition_of(config.region)
     for path, arn in _arns(config):
         _, partition, _, region, *_ = arn.split(":")
