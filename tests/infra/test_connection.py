@@ -174,6 +174,6 @@ def test_a_newline_at_the_end_of_a_mounted_secret_is_taken_off(monkeypatch):
 
 @pytest.mark.parametrize("odd", ["adm\nin", "админ", "a\x00b"])
 def test_a_key_that_no_request_can_carry_is_refused_without_showing_it(odd):
-    with pytest.raises(UsageError, match="holds a character that no key has") as caught:
+    with pytest.raises(UsageError, match="holds a character that no access key has") as caught:
         connect("http://127.0.0.1:1", "us-east-1", Secrets({"adminAccessKeyId": "a", "adminSecretAccessKey": odd}))
     assert odd not in str(caught.value)

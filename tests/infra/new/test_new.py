@@ -79,7 +79,7 @@ def test_nothing_is_left_of_a_placeholder(environments, target):
 
 def test_the_names_of_the_pages_in_the_comments_exist():
     for file in (REPO / "infra/new/templates").iterdir():
-        for page in re.findall(r"[\w/]+\.md", file.read_text()):
+        for page in re.findall(r"[\w/-]+\.md", file.read_text()):
             assert (REPO / page).is_file(), f"{file.name}: {page}"
 
 

@@ -241,7 +241,7 @@ class TestOnSeaweed:
     def test_a_rotation_is_refused_while_another_one_runs(self, environment, rotate):
         local_folder().mkdir(exist_ok=True)
         with exclusive(local_folder() / f"rotate-{environment.name}.lock"):
-            assert "is running; run this again" in rotate("app", code=2)
+            assert "is running; run this command again" in rotate("app", code=2)
 
     def test_an_unknown_identity_and_externally_managed_keys_are_refused(self, environment, rotate):
         assert "has no identity 'vewer'; did you mean viewer?" in rotate("vewer", code=2)
