@@ -1,4 +1,4 @@
-"""Sentences that several clouds share."""
+"""Parts of messages that several targets share."""
 
 REFUSED_BY_CLOUDS = {
     "endpoint": "the endpoint follows from the target; remove it",
@@ -8,7 +8,7 @@ REFUSED_BY_CLOUDS = {
     "keys": "the deployment creates access keys; remove it",
 }
 WHOLE_BUCKETS = (
-    "keys are for whole buckets here; make an environment with buckets of its own for what is to be apart"
+    "access keys are for whole buckets on this target; create another environment for data that must be separate"
 )
 
 ADOPT_BUCKET = (
