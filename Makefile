@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Everything is installed into .venv, from pinned and hashed requirements.
+# `make` without a target lists the targets. Everything is installed into .venv, from pinned and hashed requirements.
 
 PYTHON ?= python3
 ENVIRONMENT ?= local
@@ -15,24 +15,24 @@ PIP := $(BIN)/$(INSTALL)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: .venv/local ## from nothing to proven storage: store, buckets, keys, environments/local.env
+up: .venv/local ## start the store, create buckets, access keys and environments/local.env, run the access check
 	@./mpr up $(ENVIRONMENT)
 
-down: .venv/local ## stop the embedded store, keep everything; ARGS=--delete deletes a disposable environment
+down: .venv/local ## stop the embedded store, and keep everything; ARGS=--delete deletes a disposable environment
 	@./mpr down $(ENVIRONMENT) $(ARGS)
 
-status: .venv/local ## where the embedded store runs, and how full it is
+status: .venv/local ## show where the embedded store runs, and how full it is
 	@./mpr store status
 
-proof: .venv/local ## prove what each identity may and may not do
+proof: .venv/local ## run the access check: what each identity may and may not do
 	@./mpr check $(ENVIRONMENT)
 
 example: ENVIRONMENT = example
-example: .venv/example ## a pipeline with a page, on the embedded store (or ENVIRONMENT=minio); ARGS=--once ends by itself
+example: .venv/example ## run a media pipeline with a page, on the embedded store (or ENVIRONMENT=minio); ARGS=--once ends when the page responds
 	@$(BIN)/python -m examples.pipeline example $(ENVIRONMENT) $(ARGS)
 
 example-cluster: ENVIRONMENT = example
-example-cluster: .venv/cluster ## the frame extraction of that pipeline on two worker processes of Dask
+example-cluster: .venv/cluster ## extract frames in two worker processes of Dask
 	@$(BIN)/python -m examples.cluster demo $(ENVIRONMENT)
 
 check: .venv/dev words ## ruff, mypy and make words
@@ -43,24 +43,24 @@ check: .venv/dev words ## ruff, mypy and make words
 words: .venv/made ## find words that the style guide rules out, with what to say instead
 	@$(BIN)/python -m tests.words
 
-test: .venv/dev ## the fast tests, in under five minutes; the last line names what they leave out
+test: .venv/dev ## run the fast tests, in under five minutes; the last line says what is left out
 	@$(PYTEST) --tier fast $(COVERAGE) $(ARGS)
 
-test-rest: .venv/dev ## the tests that `make test` leaves out
+test-rest: .venv/dev ## run the tests that `make test` leaves out
 	@$(PYTEST) --tier rest $(COVERAGE) $(ARGS)
 
-test-all: .venv/dev ## all tests, with the floors of branch coverage
+test-all: .venv/dev ## run all tests, and check the minimum branch coverage
 	@$(BIN)/coverage erase
 	@$(MAKE) --no-print-directory test test-rest faults coverage SCHEDULES=40 COVERAGE="--cov --cov-append --cov-report="
 
-coverage: .venv/dev ## the floors of branch coverage, after tests with COVERAGE="--cov --cov-append"
+coverage: .venv/dev ## check the minimum branch coverage, after tests with COVERAGE="--cov --cov-append"
 	@$(BIN)/coverage report --include='core/*' --fail-under=95
 	@$(BIN)/coverage report --include='infra/*' --fail-under=90
 
-test-changed: .venv/dev ## the tests nearest to what differs from main, or from BASE=<commit>
+test-changed: .venv/dev ## run the tests nearest to what differs from main, or from BASE=<commit>
 	@$(BIN)/python -m tests.impact $(BASE:%=--base %) $(WORKERS) --tier fast $(ARGS)
 
-faults: .venv/dev ## 2,000 random schedules of network faults (minutes), or SCHEDULES=<number>
+faults: .venv/dev ## run 2,000 random schedules of network faults (minutes), or SCHEDULES=<number>
 	@FAULT_SCHEDULES=$(SCHEDULES) $(PYTEST) --timeout 3600 $(COVERAGE) tests/core/test_fault_schedules.py tests/core/test_response_fuzz.py
 
 bench: .venv/dev .local/s3fs/made ## compare with other clients; writes docs/explanation/bench.json, .md and .svg; ARGS="--rounds 5"
@@ -93,7 +93,7 @@ seaweedfs-server: .local/admin.env ## run SeaweedFS in Docker at http://localhos
 actionlint: ## build actionlint into .local/bin (needs Go), for the tests that use it
 	@GOBIN=$(CURDIR)/.local/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-s3fs: .local/s3fs/made ## install s3fs and aioboto3 beside .venv, for the tests and benchmarks that use them: they need another botocore
+s3fs: .local/s3fs/made ## install s3fs and aioboto3 into .local/s3fs, for tests and benchmarks: they need another botocore
 
 audit: .local/audit/made ## look up every pinned requirement in the advisories of PyPI
 	@for file in requirements/*.txt; do \
@@ -124,7 +124,7 @@ test-sdist: .venv/dev ## the fast tests, from the sdist that `make dist` has bui
 	@tar --extract --gzip --strip-components 1 --directory .local/release/sdist --file dist/*.tar.gz
 	@cd .local/release/sdist && $(CURDIR)/$(PYTEST) --tier fast $(ARGS)
 
-clean: ## remove what tests and tools left; not the environments
+clean: ## remove files of tests and tools; environments stay
 	@rm -rf .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
 WORKERS := -n 3 --dist worksteal
@@ -143,16 +143,16 @@ PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header -
 	@touch $@
 
 .venv/aws .venv/gcp .venv/r2 .venv/copy .venv/example .venv/cluster .venv/docs: .venv/%: .venv/local requirements/%.txt
-	@echo "installing what $* needs (once)"
+	@echo "installing the requirements of $* (once)"
 	@$(PIP) -r requirements/$*.txt
 	@touch $@
 
 .venv/dev: .venv/local requirements/dev.txt
-	@echo "installing the tools of development (once)"
+	@echo "installing the development tools (once)"
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
-# Of the stores that run here: made once, because a store knows its keys by those of its administrator.
+# The admin keys of the stores on this machine. Generated once: the access keys of a store belong to its administrator.
 .local/admin.env: | .venv/made
 	@mkdir -p -m 700 .local
 	@umask 077; $(BIN)/python -c 'import secrets; print(f"MPR_ADMIN_ACCESS_KEY_ID=admin{secrets.token_hex(5)}\nMPR_ADMIN_SECRET_ACCESS_KEY={secrets.token_hex(20)}")' >$@

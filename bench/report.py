@@ -16,7 +16,7 @@ from bench.chart import Chart, picture
 from bench.job import Sizes
 from bench.results import RESULTS, Name, Part, Row, groups, load, median, rows, runs_by_client
 
-#: What stands between these lines of docs/explanation/bench.md is replaced.
+#: The text between these lines of docs/explanation/bench.md is replaced.
 BEGIN, END = "<!-- figures: written by `python -m bench.report` -->", "<!-- end of the figures -->"
 
 #: The sections of the picture, by the start of the names of their cases.
@@ -78,7 +78,8 @@ def _charts(part: Part) -> list[Chart]:
 
 def _transfers(part: Part) -> str:
     tables = (table(part, case, scheme) for case, scheme in groups(part))
-    head = f"## Transfers and listings\n\nMedians of {_rounds(part)}. {_measured_on(part)}\n"
+    about = "Each table compares the clients in one operation, the fastest one first."
+    head = f"## Transfers and listings\n\n{about} Medians of {_rounds(part)}. {_measured_on(part)}\n"
     return "\n".join([head, *([] if part["sizes"] == asdict(Sizes()) else [REDUCED]), *tables])
 
 
@@ -86,7 +87,10 @@ def _startup(part: Part) -> str:
     lines = [
         "## Start of a process",
         "",
-        f"Medians of {part['rounds']} processes. {_measured_on(part)}",
+        (
+            "The table shows the time of a process that imports a library or lists a bucket. "
+            f"Medians of {part['rounds']} processes. {_measured_on(part)}"
+        ),
         "",
         "| process | ms | ms over bare Python |",
         "|---|---|---|",
@@ -101,7 +105,10 @@ def _scale(part: Part) -> str:
     lines = [
         "## Number of objects",
         "",
-        f"One process lists and downloads objects of {part['object_bytes']:,} bytes. {_measured_on(part)}",
+        (
+            "The table shows whether time and memory grow with the number of objects: one process lists and "
+            f"downloads objects of {part['object_bytes']:,} bytes. {_measured_on(part)}"
+        ),
         "",
         "| objects | s | µs an object | peak MiB |",
         "|---|---|---|---|",
@@ -152,7 +159,10 @@ def _up(part: Part) -> str:
     if "absent" in part:
         return "\n".join([*lines, f"Not measured: {part['absent']}.", ""])
     lines += [
-        f"Medians of {part['rounds']} rounds in seconds, and the ratio to the empty program. {_measured_on(part)}",
+        (
+            "The table compares Pulumi programs, in seconds and as the ratio to an empty program. "
+            f"Medians of {part['rounds']} rounds. {_measured_on(part)}"
+        ),
         "",
         "| program | first `up` | x | `up` without a change | x |",
         "|---|---|---|---|---|",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.storage._internal import mask
 from infra.config.identities import Identity
-from infra.config.slots import KeyPlace, Slot
+from infra.config.slots import Slot, SlotKey
 from infra.env import files
 from infra.env.key_info import KeyInfo
 from infra.plan import Plan
@@ -51,12 +51,12 @@ class IdentitySetup:
         self._ensure_identity()
         chosen, other_key_id = self._chosen_key(), None
         texts: dict[Slot, str | None] = {}
-        for place in self.slots.places():
-            if chosen and not place.current:
+        for slot_key in self.slots.access_keys():
+            if chosen and not slot_key.primary:
                 continue  # the secondary access key is externally managed as well
-            key, info = self._key(place, other_key_id, chosen)
+            key, info = self._key(slot_key, other_key_id, chosen)
             other_key_id = key.access_key_id if key else None
-            texts[place.slot] = self._env_file_text(key, info) if key else None
+            texts[slot_key.slot] = self._env_file_text(key, info) if key else None
         if not self.slots.rotating:
             self._delete_secondary_key()
         for file, changed in self._write(texts).items():
@@ -84,22 +84,24 @@ class IdentitySetup:
             self._report_key(self.external, f"{self.would_be}set as configured")
         return self.external
 
-    def _key(self, place: KeyPlace, other_key_id: str | None, chosen: Keys | None) -> tuple[Keys | None, KeyInfo]:
+    def _key(
+        self, slot_key: SlotKey, other_key_id: str | None, chosen: Keys | None
+    ) -> tuple[Keys | None, KeyInfo]:
         """Return the access key for a slot: the one in an env file, the chosen one, or a new one."""
-        stored = files.access_key_in(self.env_file, place.slot)
-        wanted = SlotState(active=place.active, other_key_id=other_key_id, disposable=self.config.disposable)
+        stored = files.access_key_in(self.env_file, slot_key.slot)
+        wanted = SlotState(active=slot_key.active, other_key_id=other_key_id, disposable=self.config.disposable)
         known = stored.access_key if stored else chosen
         planned = self._preview_key(known, wanted, chosen)
         key, is_new = self._apply_key(known, wanted, planned)
         self._report_deleted(planned)
         change = "created" if is_new else planned.change
         if change == "unchanged":
-            self._report_key(key, "unchanged" if place.active else "inactive")
+            self._report_key(key, "unchanged" if slot_key.active else "inactive")
         else:
             self._report_key(key, f"{self.would_be}{change}")
         if is_new and self.is_managed_here:
-            return key, KeyInfo(place.slot, datetime.now(UTC))
-        return key, KeyInfo(place.slot, stored.info.created if stored else None)
+            return key, KeyInfo(slot_key.slot, datetime.now(UTC))
+        return key, KeyInfo(slot_key.slot, stored.info.created if stored else None)
 
     def _report_deleted(self, planned: KeyChange) -> None:
         if self.is_managed_here:

@@ -71,7 +71,7 @@ def _write_env_files(environment: str, name: str, identity: Identity) -> None:
     The identity's own file has the primary access key; during a rotation, a file of the slot has the other.
     """
     access, slots = identity.access, identity.slots
-    texts = {place.slot: _text(environment, name, identity, place.slot) for place in slots.places()}
+    texts = {slot_key.slot: _text(environment, name, identity, slot_key.slot) for slot_key in slots.access_keys()}
     ready = pulumi.Output.all(*(resource.urn for resource in access.resources))
     pulumi.Output.all(pulumi.Output.all(**texts), ready).apply(
         lambda known: files.write_all(environment, name, slots, known[0])

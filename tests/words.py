@@ -18,28 +18,28 @@ ROOT = Path(__file__).resolve().parent.parent
 #: A regular expression for each word, and what to say instead. A word ends where its letters end: the parts of
 #: `name_with_a_word` are found too. Case does not matter, except where a pattern says so with `(?-i:...)`.
 WORDS = {
-    r"some(body|one)|any(body|one)|every(body|one)|nobody|no one|who(so)?ever": (
+    r"some(body|one)|any(body|one)|every(body|one)|nobody|no[ _]one|who(so)?ever": (
         "user, caller, process, server, or the name of the function"
     ),
     r"strangers?": "a user, process or server without credentials, or an unknown one",
-    r"given keys?": "externally managed keys",
+    r"given[ _]keys?": "externally managed keys",
     r"(?-i:key ids?)": "access key ID",
-    r"to be had": "available, installed",
+    r"to[ _]be[ _]had": "available, installed",
     r"moments?": "time, timestamp, or the number of seconds",
     r"surprises?|surprised": "unexpected result, failed access check",
     r"hints?|hinted": "to mask (an access key), suggestion (for a misspelt word)",
     r"answer(s|ed|ing)?": "response, to respond (HTTP); reply, input, to confirm (a user)",
     r"mend(s|ed|ing)?|heal(s|ed|ing)?": "to repair",
     r"unasked": "without asking, without confirmation",
-    r"(is|are|was|were) told": "gets, receives, reads",
-    r"for ever": "without end, indefinitely",
+    r"(is|are|was|were)[ _]told": "gets, receives, reads",
+    r"for[ _]ever": "without end, indefinitely",
     r"anew": "again, new",
     r"amid": "during, within",
-    r"in vain": "without success",
+    r"in[ _]vain": "without success",
     r"shall": "must",
     r"dies|died|dying": "ends, expires, is killed",
-    r"whole or not there|half there|half-written": "atomic, partial",
-    r"falls? silent|fell silent|trickles?|trickled": "sends no bytes, sends slowly",
+    r"whole or not there|half there|half[-_ ]written": "atomic, partial",
+    r"falls?[ _]silent|fell[ _]silent|trickles?|trickled": "sends no bytes, sends slowly",
 }
 
 #: Where a listed word is a term: a name in a protocol, a user of the system, a published field.

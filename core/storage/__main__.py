@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=5.0,
         metavar="SECONDS",
-        help="the time limit of all (default: %(default)g)",
+        help="the time limit of the check (default: %(default)g)",
     )
     command.add_argument(
         "--prefix",

@@ -48,7 +48,7 @@ def check_new_key(key: str) -> str:
     """
     _parts_of(
         key,
-        "some stores fold or refuse it, or it cannot be downloaded; use a relative key such as "
+        "some stores change or refuse it, or it cannot be downloaded; use a relative key such as "
         "frames/match-01/0001.jpg",
     )
     return key

@@ -86,13 +86,15 @@ def resumed(bucket: str, key: str, position: int, size: int, cause: Exception, s
 
 def verified(info: ObjectInfo) -> ObjectInfo:
     """Record that a download is complete, and return it."""
-    logger.debug("%r is whole: %d bytes, verified by %s", f"{info.bucket}/{info.key}", info.size, info.verified_by)
+    logger.debug(
+        "%r is complete: %d bytes, verified by %s", f"{info.bucket}/{info.key}", info.size, info.verified_by
+    )
     return info
 
 
 def swept(folder: str, count: int) -> None:
     """Record that temporary files of killed processes were removed."""
-    logger.info("removed %d parts of downloads that had been killed from %r", count, folder)
+    logger.info("removed %d temporary files of killed downloads from %r", count, folder)
 
 
 class _Api:
@@ -104,8 +106,8 @@ class _Api:
         meter = import_module("opentelemetry.metrics").get_meter(_NAME)
         self.operations = meter.create_counter(f"{_NAME}.operations", "{operation}", "Operations that ended")
         self.duration = _histogram(meter, f"{_NAME}.duration", "s", "How long operations took")
-        self.bytes = meter.create_counter(f"{_NAME}.bytes", "By", "Bytes of objects that were moved whole")
-        self.retries = meter.create_counter(f"{_NAME}.retries", "{retry}", "Requests that were made once more")
+        self.bytes = meter.create_counter(f"{_NAME}.bytes", "By", "Bytes of complete transfers")
+        self.retries = meter.create_counter(f"{_NAME}.retries", "{retry}", "Requests that were attempted again")
 
     def start(self, name: str, kind: str, attributes: dict[str, Any]) -> Any:
         kinds = self.trace.SpanKind

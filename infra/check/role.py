@@ -30,7 +30,7 @@ def with_keys(settings: Settings, identity: str) -> Settings:
         keys = sts.assume_role(RoleArn=settings.role_arn, RoleSessionName=session)["Credentials"]
     except (BotoCoreError, ClientError) as error:
         raise UsageError(
-            f"{identity}: the credentials at hand may not assume {settings.role_arn} ({error}); run the check "
+            f"{identity}: these credentials may not assume {settings.role_arn} ({error}); run the check "
             "where the role is in use, or add your own principal to its `trust`"
         ) from error
     return replace(

@@ -30,9 +30,9 @@ from infra.stores.store import Store, explained
 #: The errors that end a check, by what the store's error code means.
 _ERRORS: Mapping[Meaning, str] = {
     "wrong access key": (
-        "the key in the env file of {identity} is not accepted ({code}); deploy again to get a working one"
+        "the access key in the env file of {identity} is not accepted ({code}); deploy again to get a working one"
     ),
-    "clock skew": "this machine's clock differs too much from the store's; set the clock right",
+    "clock skew": "this machine's clock differs too much from the store's; correct the clock",
     "no bucket": "a bucket of {identity} does not exist; deploy again to create it",
 }
 

@@ -146,27 +146,28 @@ CONFIGURATION = Section(
             build=_without_slash,
         ),
         "region": Text(
-            description="The region of the buckets, which requests are signed for (stores: us-east-1).",
+            description="The region of the buckets, used in signatures (stores: us-east-1).",
             pattern="[A-Za-z0-9-]{1,64}",
             check=region_problem,
         ),
         "location": Text(
-            description="Where the buckets are, in the words of gcp (EU, europe-west1) and r2 (weur).",
+            description="The location of the buckets, as gcp (EU, europe-west1) or r2 (weur) names it.",
             pattern="[A-Za-z0-9-]{2,40}",
             words="a location such as EU, europe-west1 or weur",
         ),
         "jurisdiction": Text(
-            description="Where R2 guarantees that data stays.", choices=("default", "eu", "fedramp")
+            description="The jurisdiction in which R2 guarantees to store the data.",
+            choices=("default", "eu", "fedramp"),
         ),
         "project": Text(
             description="The ID of the Google Cloud project.",
             pattern="([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
-            words="the id of a project, not its name or number",
+            words="the ID of a project, not its name or number",
         ),
         "account": Text(
             description="The ID of the Cloudflare account.",
             pattern="[0-9a-f]{32}",
-            words="the account's id of 32 hexadecimal digits",
+            words="the account's ID of 32 hexadecimal digits",
         ),
         "addressingStyle": Text(
             description="Whether URLs have the bucket in the path or in the host name, if the store needs it.",

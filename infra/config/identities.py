@@ -74,7 +74,7 @@ def _check(reader: Reader, values: dict[str, Any]) -> None:
     rights = RIGHTS.get(values.get("rights", name), {})
     for role in values.get("prefixes", ()):
         if rights and role not in rights:
-            reader.note(f"prefixes.{role}", "these rights do not reach this bucket at all")
+            reader.note(f"prefixes.{role}", "these rights do not include this bucket")
 
 
 def _build(values: dict[str, Any]) -> Identity | None:
@@ -83,13 +83,13 @@ def _build(values: dict[str, Any]) -> Identity | None:
 
 
 _PREFIXES = List(
-    description="Prefixes that the identity is held to; without them, it reaches the whole bucket.",
+    description="Prefixes that limit the identity; without them, it may access the whole bucket.",
     empty="must name a prefix; leave it out for the whole bucket",
     of=Text(pattern=r"[^*?$/][^*?$]*/", check=_prefix_problem),
 )
 
 IDENTITIES = List(
-    description="Identities with an env file each: a name of rights, or a mapping that says more.",
+    description="Identities, each with its env file: the name of a set of rights, or a mapping.",
     default=["app"],
     unique=lambda identity: identity.name,
     advice="; give one of them another `name`",
@@ -113,7 +113,7 @@ IDENTITIES = List(
                     description="What it may do; by default, the rights of that name.", choices=tuple(RIGHTS)
                 ),
                 "prefixes": Section(
-                    description="Prefixes that it is held to, by bucket.", keys=dict.fromkeys(ROLES, _PREFIXES)
+                    description="Prefixes that limit it, by bucket.", keys=dict.fromkeys(ROLES, _PREFIXES)
                 ),
                 "trust": replace(TRUST, description="Who may assume its role, instead of `trust` at the top."),
             },

@@ -55,7 +55,7 @@ def _values(values: Mapping[str, object], setting: str) -> Iterator[tuple[str, o
 
 
 def _check_trust(read: Reader, config: EnvironmentConfig, spec: TargetSpec) -> None:
-    """Roles need a principal that may assume them, and other kinds of credentials have none."""
+    """Note a role without a principal in `trust`, and a `trust` without roles."""
     without = [identity.name for identity in config.identities if identity.trust is None]
     if config.credentials == "role" and without:
         read.note("trust", f"is required: no principal could assume the role of {' or '.join(without)}")
@@ -65,14 +65,16 @@ def _check_trust(read: Reader, config: EnvironmentConfig, spec: TargetSpec) -> N
 
 
 def _check_slots(read: Reader, config: EnvironmentConfig, spec: TargetSpec) -> None:
-    """Only access keys that the deployment creates have slots."""
+    """Note slots of access keys that the deployment does not create."""
     for name, slots in config.slots.items():
         if name not in config.names:
             read.note(f"slots.{name}", f"there is no such identity, {nearest(name, config.names)}")
         if why := UNROTATED.get(config.credentials):
             read.note(f"slots.{name}", f"{why}; remove it")
         elif slots.step == "retire" and not spec.deactivates_keys:
-            read.note(f"slots.{name}.step", f"target {spec.name} cannot switch a key off: start or switch")
+            read.note(
+                f"slots.{name}.step", f"target {spec.name} cannot deactivate an access key: use start or switch"
+            )
 
 
 def _check_names(read: Reader, config: EnvironmentConfig, spec: TargetSpec) -> None:

@@ -70,7 +70,7 @@ def _keys(owner: str, configured_id: object, configured_secret: object) -> Keys 
     # A secret that was mounted as a file often ends in a newline.
     key_id, secret = ((value or "").strip() for value in pair)
     if not f"{key_id}{secret}".isascii() or not f"{key_id}{secret}".isprintable():
-        raise UsageError(f"{names[0]} or {names[1]} holds a character that no key has; copy it again")
+        raise UsageError(f"{names[0]} or {names[1]} holds a character that no access key has; copy it again")
     if key_id and secret:
         return Keys(key_id, secret)
     if key_id or secret:

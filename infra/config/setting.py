@@ -75,7 +75,7 @@ class Setting(ABC):
 
     @property
     def missing(self) -> str:
-        """The problem of a section without it."""
+        """Return the problem of a section without it."""
         return "is required"
 
     def schema(self) -> Schema:
@@ -116,7 +116,7 @@ class Text(Setting):
 
     @property
     def missing(self) -> str:
-        """The problem of a section without it, with the choices."""
+        """Return the problem of a section without it, with the choices."""
         return "is required" + (f", one of {', '.join(self.choices)}" if self.choices else "")
 
     def _shape(self) -> Schema:

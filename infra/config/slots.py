@@ -1,7 +1,7 @@
-"""The two key slots of an identity, and which of them are in use: what a rotation of keys walks through.
+"""The two key slots of an identity, and which of them hold an access key during a rotation.
 
-The configuration says where each identity stands, so that any `pulumi up` goes on from there. An identity that it
-does not mention has one key, in slot a::
+The configuration holds the step of each identity, so that every `pulumi up` continues from it. An identity without
+an entry has one access key, in slot a::
 
     slots:
       app: {current: b, step: switch, since: "2026-11-25T07:00:00Z"}
@@ -19,50 +19,50 @@ from infra.config.setting import Map, Section, Text
 
 Slot = Literal["a", "b"]
 SLOTS: tuple[Slot, Slot] = ("a", "b")
-#: The steps of a rotation in their order. `start`: the other slot has the new key. `switch`: it has the old one.
-#: `retire`: it has the old one, switched off. After the last, `finish`, it is empty.
+#: The steps of a rotation in order. `start`: the other slot holds the new key. `switch`: it holds the old one.
+#: `retire`: it holds the old one, deactivated. After the last step, `finish`, it is empty.
 Step = Literal["start", "switch", "retire", "finish"]
 STEPS: tuple[Step, ...] = ("start", "switch", "retire", "finish")
 
 
-class KeyPlace(NamedTuple):
-    """A key that the configuration wants."""
+class SlotKey(NamedTuple):
+    """An access key that must exist in a slot."""
 
     slot: Slot
     active: bool
-    #: Whether the env file of the identity holds it.
-    current: bool
+    #: Whether it is the primary access key: the one in the env file of the identity.
+    primary: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slots:
-    """Where an identity's keys stand."""
+    """The state of an identity's slots."""
 
-    #: The slot whose key the env file holds.
+    #: The slot of the primary access key, which the env file holds.
     current: Slot = "a"
-    #: The step of a rotation that was taken last; None where none is under way.
+    #: The last step of the rotation in progress; None without a rotation.
     step: Step | None = None
     #: When it was taken.
     since: datetime | None = None
 
     @property
     def other(self) -> Slot:
-        """The slot that is not the current one."""
+        """Return the slot that is not the current one."""
         return "b" if self.current == "a" else "a"
 
     @property
     def rotating(self) -> bool:
-        """Whether there is a key in the other slot."""
+        """Return whether the other slot holds an access key."""
         return self.step is not None
 
-    def places(self) -> Iterator[KeyPlace]:
-        """Yield the keys that the configuration wants, the current one first."""
-        yield KeyPlace(self.current, active=True, current=True)
+    def access_keys(self) -> Iterator[SlotKey]:
+        """Yield the access keys that must exist, the primary one first."""
+        yield SlotKey(self.current, active=True, primary=True)
         if self.rotating:
-            yield KeyPlace(self.other, active=self.step != "retire", current=False)
+            yield SlotKey(self.other, active=self.step != "retire", primary=False)
 
     def to_config(self) -> dict[str, str]:
-        """As the configuration writes it."""
+        """Return the slots as the configuration writes them."""
         found: dict[str, str] = {"current": self.current}
         if self.step:
             found["step"] = self.step
@@ -80,14 +80,14 @@ def _timestamp_problem(text: str) -> str | None:
 
 
 SLOTS_BY_IDENTITY = Map(
-    description="Where the access keys of identities are in a rotation; `rotate` writes it.",
+    description="The slots of identities during a rotation; `rotate` writes them.",
     of=Section(
         build=lambda values: Slots(**values),
         keys={
             "current": Text(
                 description="The slot of the access key in the env file.", required=True, choices=SLOTS
             ),
-            "step": Text(description="The last step of the rotation under way.", choices=STEPS[:-1]),
+            "step": Text(description="The last step of the rotation in progress.", choices=STEPS[:-1]),
             "since": Text(
                 description="When that step was taken.", check=_timestamp_problem, build=timestamps.parse
             ),

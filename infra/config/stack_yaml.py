@@ -33,7 +33,7 @@ _SCALARS = {
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one in C, if it was built
-    """YAML 1.2, as Pulumi reads it: `yes` and dates are text. A key that is there twice is an error."""
+    """YAML 1.2, as Pulumi reads it: `yes` and dates are text. A key that is defined twice is an error."""
 
     yaml_implicit_resolvers: dict[str, list[object]] = {}  # noqa: RUF012  # PyYAML's own name
 
@@ -41,7 +41,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         keys: list[object] = []
         for key, _ in node.value:
             if key.value in keys:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} is defined twice", key.start_mark
+                )
             keys.append(key.value)
         return super().construct_mapping(node, deep=deep)
 

@@ -30,8 +30,8 @@ def copy(source: str, target: str, *, dry_run: bool, yes: bool, overwrite: bool,
 
     Shows what would be copied and asks for confirmation. Then copies what TO does not have, metadata included, and
     compares every object by its hash, or without one by its bytes. Never deletes at TO, and replaces nothing there
-    without --overwrite. Run again after an interruption, it copies what is missing. Uses the access key of `app`
-    on both sides; needs rclone.
+    without --overwrite. After an interruption, run it again: it copies what is missing. Uses the access key of
+    `app` on both sides; needs rclone.
     """
     if as_json and not (yes or dry_run):
         raise click.UsageError("--json needs --yes or --dry-run")

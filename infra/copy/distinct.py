@@ -41,7 +41,7 @@ def require_two(source: Side, target: Side) -> None:
             raise _same_bucket(source, target, own, other)
     if target.settings.bucket_in == target.settings.bucket_out:
         raise UsageError(
-            f"both buckets of {target.environment} are {target.settings.bucket_in}: in and out would mix there"
+            f"both buckets of {target.environment} are {target.settings.bucket_in}: in and out would be mixed"
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from core.storage import ObjectInfo, UnsafeKeyError
 from core.storage._internal import check_new_key
 
-FOLDED = "have a backslash, or a part that is empty, . or ..: some stores fold or refuse such keys"
+FOLDED = "have a backslash, or a part that is empty, . or ..: some stores change or refuse such keys"
 FOLDER_WITH_CONTENT = "end in a slash and have content, which some stores drop"
 HIDDEN = "are an object and the folder of another: the target would no longer list what is below"
 

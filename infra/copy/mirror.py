@@ -17,7 +17,7 @@ from infra.copy.side import Side
 
 _MISSING = "is not there afterwards; rclone did not say why"
 _NOT_REPLACED = "was not replaced; rclone did not say why"
-_CHANGED = "is not what the source holds: it was changed on either side during the copy, or damaged on its way"
+_CHANGED = "is not what the source holds: it was changed on either side during the copy, or damaged in transfer"
 _DISTURBED = "was right before the copy, and was changed or deleted at the target meanwhile"
 
 

@@ -50,7 +50,7 @@ def read(environment: str) -> Side:
     file = files.path(environment, _APP)
     if _APP not in config.names:
         raise UsageError(
-            f"environment {environment} has no identity {_APP}, whose keys a copy takes; add it and deploy"
+            f"environment {environment} has no identity {_APP}, whose access key a copy uses; add it and deploy"
         )
     settings = files.load(file, environment)
     for role in ROLES:

@@ -23,10 +23,10 @@ _GONE = "gone from the store"
 _STRAY = "key in no slot"
 #: By kind of credentials, how to delete such an access key.
 _DELETE_KEY = {
-    "iam": "find out who has it, then `aws iam delete-access-key --user-name {name}`",
-    "minio": "find out who has it, then `mc admin accesskey rm`",
+    "iam": "find out which program uses it, then `aws iam delete-access-key --user-name {name}`",
+    "minio": "find out which program uses it, then `mc admin accesskey rm`",
 }
-_DETACH = "take it from the user on the store (`aws iam`): no deployment changes it"
+_DETACH = "remove it from the user on the store (`aws iam`): no deployment changes it"
 
 
 def compare(plan: Plan, deployment: Deployment, notice: Callable[[str], None]) -> Iterator[Difference]:
@@ -91,7 +91,7 @@ def _keys(plan: Plan, manager: IdentityManager, identity: Identity, deployment: 
         key_id: _with_status(key_id, active=manager.is_active(plan.store, name, key_id))
         for key_id in manager.key_ids(plan.store, name)
     }
-    active = {place.slot: place.active for place in slots.places()}
+    active = {slot_key.slot: slot_key.active for slot_key in slots.access_keys()}
     known = {slot: key_id for (owner, slot), key_id in deployment.key_ids.items() if owner == identity.name}
     for slot in SLOTS:
         key_id = known.get(slot)

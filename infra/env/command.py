@@ -135,9 +135,7 @@ def _with_endpoint(endpoint: str | None, identity: IdentitySettings) -> Identity
     if endpoint is None:
         return identity
     if identity.settings.endpoint_url is None:
-        raise UsageError(
-            f"environment {identity.environment} is on AWS, which has no endpoint: leave --endpoint out"
-        )
+        raise UsageError(f"environment {identity.environment} is on AWS, which has no endpoint: remove --endpoint")
     if problem := endpoint_problem(endpoint):
         raise UsageError(f"--endpoint {problem}, got {endpoint}")
     return replace(identity, settings=replace(identity.settings, endpoint_url=endpoint.removesuffix("/")))

@@ -34,7 +34,7 @@ _REASONS = {
     "undeployed": ("its identity is not deployed", "{deploy}"),
     "missing": ("is missing", _WRITE),
     "unreadable": ("cannot be read", _MOVE),
-    "foreign": ("was not made by mpr-storage", _MOVE),
+    "foreign": ("was not written by mpr-storage", _MOVE),
     "edited": ("was edited by hand", f"put the change into Pulumi.{{environment}}.yaml and deploy, or {_MOVE}"),
     "older": ("is older than the last deployment", _WRITE),
     "rotated": ("holds keys that were replaced", _WRITE),

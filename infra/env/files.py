@@ -31,7 +31,7 @@ State = Literal["missing", "unreadable", "foreign", "edited", "as written"]
 #: Why a file cannot be replaced, by its state.
 _IRREPLACEABLE: Mapping[State, str] = {
     "unreadable": "cannot read {}: move it away, then run this again",
-    "foreign": "{} was not made by mpr-storage: move it away, then run this again",
+    "foreign": "{} was not written by mpr-storage: move it away, then run this again",
     "edited": "{} was edited by hand: put the change into the stack's configuration, move the file away, "
     "then run this again",
 }

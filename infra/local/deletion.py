@@ -73,7 +73,7 @@ def _in_cloud(config: EnvironmentConfig, pulumi: Engine | None) -> Deletion:
     in_state = _in_state(pulumi, config.environment)
     adopted = {name for name in counted if config.adopt or in_state.get(name)}
     kept = {
-        name: f"bucket {name} was there before this environment{_held(counted[name], ' and holds')}: it stays"
+        name: f"bucket {name} existed before this environment{_held(counted[name], ' and holds')}: it stays"
         for name in counted
         if name in adopted
     }

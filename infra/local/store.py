@@ -207,7 +207,9 @@ def _wait_for_console(folder: StoreFolder, root: Path | None) -> Console:
 
 
 def _failure(folder: StoreFolder, *, was_alive: bool) -> InfraError:
-    what = f"did not respond in {_START_TIMEOUT:g} seconds and was stopped" if was_alive else "ended as it started"
+    what = (
+        f"did not respond in {_START_TIMEOUT:g} seconds and was stopped" if was_alive else "ended during its start"
+    )
     log = folder.log.read_text(encoding="utf-8", errors="replace")
     # The cause is above the stacks of Go's goroutines.
     cause = re.split(r"^goroutine \d", log, maxsplit=1, flags=re.MULTILINE)[0]

@@ -100,8 +100,8 @@ _ALL = (
         name="s3",
         defaults={"region": "us-east-1"},
         credentials=(
-            (_APP, "the access key of app, made on the store"),
-            (_ADMIN, "if that one may not create buckets"),
+            (_APP, "the access key of app, created on the store"),
+            (_ADMIN, "if that access key may not create buckets"),
         ),
     ),
 )

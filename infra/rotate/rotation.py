@@ -72,7 +72,7 @@ def undo_step(environment: str, identities: Iterable[str], say: Say) -> None:
     config, names = load(environment, identities)
     last = {name: step for name in names if (step := config.slots_of(name).step)}
     if not last:
-        raise UsageError(f"no rotation of {environment} is under way: there is nothing to undo")
+        raise UsageError(f"no rotation of {environment} is in progress: there is nothing to undo")
     now = datetime.now(UTC)
     config = _change(config, {name: steps.undo(config.slots_of(name), now) for name in last}, say)
     if reactivated := [name for name, step in last.items() if step == "retire"]:

@@ -32,7 +32,7 @@ def contact(store: Store, bucket: str) -> Kind:
     try:
         response = run(asyncio.wait_for(once(request, store.settings(store.admin)), _TIMEOUT))
     except TimeoutError as error:
-        reason = f"no response within {_TIMEOUT:g} s; is the store running, and mpr-storage:endpoint right?"
+        reason = f"no response within {_TIMEOUT:g} s; is the store running, and mpr-storage:endpoint correct?"
         raise UnreachableError(f"cannot reach the store at {store.endpoint}: {reason}") from error
     except StorageConfigError as error:
         raise _explained(store, error) from error

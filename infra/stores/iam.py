@@ -84,7 +84,7 @@ def key_ids(store: Store, identity: str) -> list[str]:
 
 def create_key(store: Store, identity: str) -> Keys:
     """Create an access key of the user."""
-    with explained(store, f"creating a key of {identity}"):
+    with explained(store, f"creating an access key of {identity}"):
         key = store.iam.create_access_key(UserName=identity)["AccessKey"]
         return Keys(key["AccessKeyId"], key["SecretAccessKey"])
 
@@ -97,7 +97,7 @@ def is_active(store: Store, identity: str, access_key_id: str) -> bool:
 
 def set_active(store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
     """Activate or deactivate the access key. The store refuses an inactive one at once, and keeps it."""
-    with explained(store, f"switching a key of {identity} {'on' if active else 'off'}"):
+    with explained(store, f"{'activating' if active else 'deactivating'} an access key of {identity}"):
         store.iam.update_access_key(
             UserName=identity, AccessKeyId=access_key_id, Status="Active" if active else "Inactive"
         )
@@ -105,12 +105,12 @@ def set_active(store: Store, identity: str, access_key_id: str, *, active: bool)
 
 def delete_key(store: Store, identity: str, access_key_id: str) -> None:
     """Delete an access key; do nothing if it does not exist."""
-    with explained(store, f"deleting a key of {identity}"), Suppress("no access key"):
+    with explained(store, f"deleting an access key of {identity}"), Suppress("no access key"):
         store.iam.delete_access_key(UserName=identity, AccessKeyId=access_key_id)
 
 
 def _keys(store: Store, identity: str) -> list[Any]:
-    with explained(store, f"listing the keys of {identity}"), Suppress("no identity"):
+    with explained(store, f"listing the access keys of {identity}"), Suppress("no identity"):
         return list(store.iam.list_access_keys(UserName=identity)["AccessKeyMetadata"])
     return []
 

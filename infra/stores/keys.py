@@ -157,7 +157,7 @@ def is_accepted(store: Store, keys: Keys) -> bool:
     """Return whether the store accepts this access key, which may lack the permission for the request."""
     from botocore.exceptions import ClientError  # noqa: PLC0415  # 0.1 s
 
-    with explained(store, "trying a key"):
+    with explained(store, "trying an access key"):
         try:
             s3_client(store, keys).list_buckets()
         except ClientError as error:

@@ -123,7 +123,7 @@ KINDS = (
         documentation="https://github.com/versity/versitygw/wiki",
         unsupported=dict.fromkeys(
             ("noncurrentDays", "expire", "abortMultipartDays"),
-            "it has no lifecycle rules (1.8); delete what is old from its folder by a timer of the system",
+            "it has no lifecycle rules (1.8); delete old files from its folder by a system timer",
         ),
         codes={"wrong access key": "XAdminUserNotFound"},
     ),

@@ -61,14 +61,14 @@ def delete_identity(store: Store, identity: str) -> None:
 
 def key_ids(store: Store, identity: str) -> list[str]:
     """Return the access key IDs of the identity's service accounts."""
-    with _explained(store, f"listing the keys of {identity}"):
+    with _explained(store, f"listing the access keys of {identity}"):
         accounts = json.loads(store.minio.list_service_account(store.admin.access_key_id))["accounts"] or []
         return [account["accessKey"] for account in accounts if account.get("description") == identity]
 
 
 def create_key(store: Store, identity: str, **chosen: str) -> Keys:
     """Create a service account with the identity's policy, and with the chosen access key if there is one."""
-    with _explained(store, f"creating a key of {identity}"):
+    with _explained(store, f"creating an access key of {identity}"):
         policy = _policy(store, identity)
         name = identity[:_NAME_LENGTH].rstrip("-")
         response = store.minio.add_service_account(name=name, description=identity, policy=policy, **chosen)
@@ -83,7 +83,7 @@ def place_key(store: Store, identity: str, chosen: Keys) -> bool:
     if chosen.access_key_id not in key_ids(store, identity):
         create_key(store, identity, access_key=chosen.access_key_id, secret_key=chosen.secret_access_key)
         return True
-    with _explained(store, f"changing the secret of a key of {identity}"):
+    with _explained(store, f"changing the secret access key of {identity}"):
         _update(store, identity, chosen.access_key_id, secret_key=chosen.secret_access_key)
     return True
 
@@ -98,7 +98,7 @@ def is_placed(store: Store, identity: str, chosen: Keys) -> bool:
 def is_active(store: Store, identity: str, access_key_id: str) -> bool:
     """Return whether the service account exists and is enabled."""
     account: dict[str, Any] = {}
-    with _explained(store, f"reading a key of {identity}", "no access key"):
+    with _explained(store, f"reading an access key of {identity}", "no access key"):
         account = _account(store, access_key_id)
     return account.get("accountStatus") == "on"
 
@@ -106,13 +106,13 @@ def is_active(store: Store, identity: str, access_key_id: str) -> bool:
 def set_active(store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
     """Enable or disable the service account. The store refuses a disabled one at once, and keeps it."""
     status = "on" if active else "off"
-    with _explained(store, f"switching a key of {identity} {status}"):
+    with _explained(store, f"{'activating' if active else 'deactivating'} an access key of {identity}"):
         _update(store, identity, access_key_id, status=status)
 
 
 def delete_key(store: Store, identity: str, access_key_id: str) -> None:
     """Delete a service account; do nothing if it does not exist."""
-    with _explained(store, f"deleting a key of {identity}", "no access key"):
+    with _explained(store, f"deleting an access key of {identity}", "no access key"):
         store.minio.delete_service_account(access_key_id)
 
 

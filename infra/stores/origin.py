@@ -60,5 +60,5 @@ def kept(bucket: str, contents: Contents, *, is_known: bool) -> str:
         is_known: False if nothing records what created it: an earlier version did, or the store has no tags.
     """
     if is_known:
-        return f"bucket {bucket} was there before this environment and holds {contents}: it stays"
+        return f"bucket {bucket} existed before this environment and holds {contents}: it stays"
     return f"bucket {bucket} stays: nothing records that this environment created it. It holds {contents}"

@@ -60,7 +60,7 @@ class StaticCredentials:
         name = identity.rsplit("-", 1)[-1]
         if name not in self.external:
             raise UsageError(
-                f"no keys for identity {name}: set MPR_{name.upper()}_ACCESS_KEY_ID and "
+                f"no access key for identity {name}: set MPR_{name.upper()}_ACCESS_KEY_ID and "
                 f"MPR_{name.upper()}_SECRET_ACCESS_KEY, or the secret mpr-storage:keys"
             )
         return self.external[name]

@@ -38,7 +38,7 @@ _REFUSALS: tuple[tuple[Meaning, type[InfraError], str], ...] = (
     (
         "clock skew",
         UsageError,
-        "this machine's clock differs too much from that of {endpoint}; set the clock right",
+        "this machine's clock differs too much from that of {endpoint}; correct the clock",
     ),
     ("other region", UsageError, "{endpoint} is not in region {region} ({message}); set mpr-storage:region"),
     ("starting", UnreachableError, "{endpoint} is not ready yet ({code}); try again in a few seconds"),

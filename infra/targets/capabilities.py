@@ -40,8 +40,8 @@ SETTINGS = (
 
 #: Kinds of credentials without access keys that the deployment could rotate.
 UNROTATED = {
-    "static": "the keys are made and rotated elsewhere: put the new ones in the place of the old and deploy",
-    "role": "a role has no keys: AWS renews what it hands out",
+    "static": "the access keys are externally managed: rotate them there, configure the new ones and deploy",
+    "role": "a role has no access keys: AWS renews its temporary credentials",
 }
 
 

@@ -1,30 +1,30 @@
-"""Sentences that several clouds share."""
+"""Parts of messages that several targets share."""
 
 REFUSED_BY_CLOUDS = {
     "endpoint": "the endpoint follows from the target; remove it",
     "publicEndpoint": "browsers reach the endpoint itself; remove it",
     "adminAccessKeyId": "the provider's own credentials are used; remove it",
     "adminSecretAccessKey": "the provider's own credentials are used; remove it",
-    "keys": "keys are made by the deployment; remove it",
+    "keys": "the deployment creates access keys; remove it",
 }
 WHOLE_BUCKETS = (
-    "keys are for whole buckets here; make an environment with buckets of its own for what is to be apart"
+    "access keys are for whole buckets on this target; create another environment for data that must be separate"
 )
 
 ADOPT_BUCKET = (
-    "there is a bucket of this name already, and it is yours: set `mpr-storage:adopt: true` to take it over as "
+    "a bucket of this name already exists in this account: set `mpr-storage:adopt: true` to take it over as "
     "it is, or choose another name in `mpr-storage:buckets`"
 )
 NAME_TAKEN = (
     "the bucket name belongs to another account, and bucket names are unique in the whole cloud: choose another "
-    "in `mpr-storage:buckets`, or leave it out to have one made"
+    "in `mpr-storage:buckets`, or remove it to have one generated"
 )
 NOT_EMPTY = (
     "the bucket is not empty and not disposable, so it stays: empty it yourself, or deploy once with "
-    "`mpr-storage:disposable: true` if everything in it may go"
+    "`mpr-storage:disposable: true` if its content may be deleted"
 )
 SAME_IDENTITY = (
-    "there is one of this name already that this stack does not know. If the state was lost, set "
+    "a resource of this name already exists outside this stack. If the state was lost, set "
     "`mpr-storage:adoptIdentities: true` to take it over (docs/how-to/recovery.md); otherwise choose another name "
     "for the environment or the identity"
 )

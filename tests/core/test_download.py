@@ -173,7 +173,7 @@ def test_a_connection_that_always_breaks_but_gets_further_arrives(served, target
     assert whole(target, body)
 
 
-def test_without_a_length_a_part_does_not_pass_for_the_whole(served, target):
+def test_without_a_length_a_part_does_not_count_as_the_object(served, target):
     served.always = faults.unframed(1000)
     with pytest.raises(IntegrityError, match="has no Content-Length"):
         download_file("bucket", "k.mp4", target)
@@ -442,7 +442,7 @@ download_file("bucket", "k.mp4", sys.argv[1], progress=wait)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_killed_process_never_leaves_half_a_target(served, target, number):
+def test_a_killed_process_never_leaves_a_partial_target(served, target, number):
     killed = threading.Event()
 
     def half(handler, body, start):

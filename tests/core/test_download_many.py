@@ -170,7 +170,7 @@ def bulk_threads() -> list[threading.Thread]:
 
 
 @pytest.mark.parametrize("leave", ["close", "interrupt"])
-def test_leaving_stops_the_rest_and_leaves_nothing_half_written(fake, tmp_path, leave):
+def test_leaving_stops_the_rest_and_leaves_no_partial_file(fake, tmp_path, leave):
     for number in range(50):
         fake.put(f"/bucket/{number}", os.urandom(300_000))
     results = download_many([("bucket", str(number)) for number in range(50)], tmp_path, workers=4)

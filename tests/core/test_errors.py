@@ -171,7 +171,7 @@ def test_https_to_a_server_without_tls_is_an_unreachable_store(fake, use, error_
     use(fake.endpoint.replace("http:", "https:"), "bucket")
     error = error_of()
     assert type(error) is StoreUnreachableError
-    assert "write https in S3_ENDPOINT_URL only where" in str(error)
+    assert "write https in S3_ENDPOINT_URL only if" in str(error)
 
 
 def test_a_proxy_that_is_down_is_named(use, error_of, monkeypatch):

@@ -137,7 +137,7 @@ def flipped(schedule: list[Fault]) -> bool:
 
 @pytest.mark.parametrize("response", [True, False])
 @pytest.mark.parametrize("at", [0, 100, 500_000])
-def test_a_connection_that_falls_silent_is_given_up_for_another(rig, read_timeout, at, response):
+def test_a_connection_without_bytes_is_replaced_by_another(rig, read_timeout, at, response):
     read_timeout(1)
     size = 1024 * 1024
     source = rig.file(size)

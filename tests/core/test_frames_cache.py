@@ -527,7 +527,9 @@ def test_a_frame_that_is_gone_is_an_error(bucket, files, tmp_path):
     cache = FrameCache("match-01")
     frame = cache.write_once(lambda: files).frames[5]
     get_s3_client().delete_object(Bucket=bucket, Key=frame.key)
-    with pytest.raises(ObjectNotFoundError, match=r"is gone though the manifest names it; `discard`") as caught:
+    with pytest.raises(
+        ObjectNotFoundError, match=r"does not exist, although the manifest names it; `discard`"
+    ) as caught:
         cache.get(tmp_path)
     assert (caught.value.key, caught.value.code) == (frame.key, "NoSuchKey")
     assert not (tmp_path / frame.name).exists()

@@ -138,7 +138,7 @@ def test_a_body_in_chunks_arrives_however_it_is_cut(body, sizes, pieces):
 @given(
     body=bodies.filter(bool), cut=st.integers(1, 5000), kind=st.sampled_from([framed, lambda b: chunked(b, [7])])
 )
-def test_a_body_that_ends_early_never_passes_for_whole(body, cut, kind):
+def test_a_body_that_ends_early_never_counts_as_complete(body, cut, kind):
     whole = kind(body)
     short = whole[: -min(cut, len(whole) - 1)]
     with responding(short) as connection, pytest.raises(BrokenError):
@@ -220,7 +220,7 @@ def test_a_head_that_ends_early_is_an_error(response):
     assert not isinstance(caught.value, StaleError)
 
 
-def test_a_connection_that_was_closed_meanwhile_is_told_from_a_broken_one():
+def test_a_connection_closed_while_idle_is_distinguished_from_a_broken_one():
     with responding(framed(b"x")) as connection:
         connection.request(HEAD, b"").read()
         with pytest.raises(StaleError):

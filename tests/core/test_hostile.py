@@ -283,7 +283,7 @@ def proxy_server():
     thread.join()
 
 
-def test_a_proxy_of_plain_http_is_given_the_whole_address(use, monkeypatch, tmp_path, proxy_server):
+def test_an_http_proxy_gets_the_absolute_url(use, monkeypatch, tmp_path, proxy_server):
     port, asked, responses = proxy_server
     responses.append(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "x"\r\nConnection: close\r\n\r\nx')
     use("http://store.example:9000", "bucket")
@@ -382,7 +382,7 @@ def test_a_connection_made_without_a_proxy_is_not_used_with_one(served, monkeypa
     assert not any("Proxy-Authorization" in headers for _, _, headers in served.requests)
 
 
-def test_a_proxy_that_speaks_no_http_is_an_error(use, monkeypatch, proxy_server, pauses):
+def test_a_proxy_that_does_not_use_http_is_an_error(use, monkeypatch, proxy_server, pauses):
     port, _, responses = proxy_server
     use("https://store.example", "bucket")
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")

@@ -100,7 +100,7 @@ def test_googles_storage_takes_no_condition():
     assert dialect("http://minio:9000").creates
 
 
-def test_without_the_condition_every_reader_still_sees_a_whole_cache(bucket, unconditional, tmp_path):
+def test_without_the_condition_every_reader_still_sees_a_complete_cache(bucket, unconditional, tmp_path):
     found, made_by = at_once(4, tmp_path)
     cache = FrameCache("match-01")
     assert cache.manifest().run in {one.run for one in found}

@@ -228,7 +228,7 @@ def test_a_store_that_is_down_is_unreachable(use):
         code, lines = run()
     assert code == 3
     assert lines[-1].startswith("failed   endpoint")
-    assert lines[-1].endswith("is the store running, and S3_ENDPOINT_URL right?")
+    assert lines[-1].endswith("is the store running, and S3_ENDPOINT_URL correct?")
 
 
 def test_a_host_name_that_is_unknown_is_unreachable(use, checked):

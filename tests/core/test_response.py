@@ -221,7 +221,7 @@ def test_an_error_after_white_space_with_status_200_is_retried(fake, source, tra
     "start", [b"", b"\n  ", b' \n<?xml version="1.0"?>', b'<?xml version="1.0"?>' + b" \n" * 500, b"<!-- a -->\n"]
 )
 @pytest.mark.usefixtures("always_parts", "fake")
-def test_a_completion_counts_whatever_stands_before_its_root_element(source, transport, start):
+def test_a_completion_counts_with_any_text_before_its_root_element(source, transport, start):
     space = "http://s3.amazonaws.com/doc/2006-03-01/"
     result = f'<CompleteMultipartUploadResult xmlns="{space}"><ETag>opaque</ETag></CompleteMultipartUploadResult>'
     transport.respond(COMPLETE, 200, start + result.encode())

@@ -210,7 +210,7 @@ def test_what_is_wrong_is_named_and_no_secret_shown(wrong, named):
     assert "the-token" not in str(caught.value)
 
 
-def test_every_problem_is_told_at_once():
+def test_every_problem_is_reported_at_once():
     with pytest.raises(StorageConfigError, match=r"S3_BUCKET_IN.*AWS_REGION"):
         Settings(bucket_in="X", region="?")
 

@@ -221,4 +221,4 @@ def test_an_expired_certificate_is_refused():
 def test_a_key_does_not_change_what_a_failed_handshake_means():
     with pytest.raises(StorageError) as caught, translate.translated("GetObject", IN, "match-expired"):
         raise SSLError(endpoint_url="https://h/match-expired", error=OSError("[SSL: WRONG_VERSION_NUMBER]"))
-    assert "write https in S3_ENDPOINT_URL only where the store speaks it" in str(caught.value)
+    assert "write https in S3_ENDPOINT_URL only if the store supports TLS" in str(caught.value)

@@ -182,7 +182,7 @@ def test_a_key_of_another_user_is_not_taken_for_ours(cluster):
     finally:
         cluster.store.minio.delete_service_account(theirs.access_key_id)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: creating a key of mpr-minio-viewer: ")
+    assert done.stderr.startswith("error: creating an access key of mpr-minio-viewer: ")
 
 
 @dataclass(frozen=True)

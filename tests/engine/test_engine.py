@@ -202,7 +202,7 @@ def test_destroying_a_disposable_environment_keeps_a_bucket_that_existed_before(
     stack.up("--refresh")  # neither an update nor a refresh makes it the environment's own
 
     said = stack.do("destroy", "--yes", "--skip-preview").output
-    assert f"bucket {existing} was there before this environment and holds 1 object (1 byte): it stays" in said
+    assert f"bucket {existing} existed before this environment and holds 1 object (1 byte): it stays" in said
     assert stack.left() == {existing}
     assert project.s3.get_object(Bucket=existing, Key="precious.mp4")["Body"].read() == b"x"
     delete_everything(project.s3, existing)

@@ -105,7 +105,9 @@ def test_an_environment_that_was_never_deployed_is_refused_with_what_to_do(proje
     stack = project.stack("undeployed", {})
     done = env(stack, "--check", **project.admin)
     assert done.code == 1
-    assert "undeployed is not deployed; `python -m infra init undeployed` or `pulumi up -s undeployed`" in done.output
+    assert (
+        "undeployed is not deployed; `python -m infra init undeployed` or `pulumi up -s undeployed`" in done.output
+    )
     done = env(stack, "--check")
     assert done.code == 2
     assert "there is no stack undeployed, so only the store knows what is deployed: no admin keys" in done.output

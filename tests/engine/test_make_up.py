@@ -115,7 +115,7 @@ def test_a_bucket_that_existed_before_outlives_the_deletion_and_is_named(clone):
     assert clone.run("up").returncode == 0
     down = clone.run("down", "--delete", "--yes")
     assert down.returncode == 0, down.stdout + down.stderr
-    said = "bucket mpr-local-in was there before this environment and holds 1 object (1 byte): it stays"
+    said = "bucket mpr-local-in existed before this environment and holds 1 object (1 byte): it stays"
     assert down.stdout.count(said) >= 1
     assert "it keeps mpr-local-in\n" in down.stdout
     clone.run("store", "start")

@@ -109,7 +109,7 @@ def hidden(done: Ran) -> str:
     return "\n".join(shown)
 
 
-def test_the_jobs_preview_deploy_and_hand_on_the_env_file_without_showing_a_secret(project, tmp_path):
+def test_the_jobs_preview_deploy_and_pass_on_the_env_file_without_showing_a_secret(project, tmp_path):
     stack = project.stack("workflow", {"disposable": True})
     preview = Runner(project, stack, JOBS["preview"], tmp_path / "preview").step("Preview")
     assert "to create" in preview.output

@@ -249,7 +249,7 @@ class TestOnSeaweed:
         now = botocore.compat.get_current_datetime
         with monkeypatch.context() as patched:
             patched.setattr(botocore.auth, "get_current_datetime", lambda *given: now(*given) + timedelta(hours=1))
-            with pytest.raises(InfraError, match=r"this machine's clock differs too much .*; set the clock right"):
+            with pytest.raises(InfraError, match=r"this machine's clock differs too much .*; correct the clock"):
                 check_access(pair.config)
 
     def test_wrong_admin_keys_are_reported_in_one_sentence(self, pair, monkeypatch):

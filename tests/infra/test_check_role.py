@@ -108,7 +108,7 @@ def test_a_role_that_may_not_be_assumed_is_reported_in_one_sentence(monkeypatch)
         with pytest.raises(UsageError) as caught:
             with_keys(KEYLESS, "app")
     said = str(caught.value)
-    assert said.startswith(f"app: the credentials at hand may not assume {ROLE} (")
+    assert said.startswith(f"app: these credentials may not assume {ROLE} (")
     assert said.endswith("run the check where the role is in use, or add your own principal to its `trust`")
     assert "of-the-deployer" not in said
 

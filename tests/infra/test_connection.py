@@ -32,7 +32,7 @@ def test_without_admin_keys_in_the_environment_those_of_the_configuration_are_us
     assert connect(URL, "r1", Secrets(CONFIGURED)).admin == Keys("CONFIGURED", "configured-secret")
 
 
-def test_without_admin_keys_a_given_key_does(monkeypatch):
+def test_without_admin_keys_an_externally_managed_key_is_used(monkeypatch):
     monkeypatch.setenv("MPR_VIEWER_ACCESS_KEY_ID", "VIEWER")
     monkeypatch.setenv("MPR_VIEWER_SECRET_ACCESS_KEY", "viewer-secret")
     assert connect(URL, "r1", Secrets({})).admin == Keys("VIEWER", "viewer-secret")
@@ -174,6 +174,6 @@ def test_a_newline_at_the_end_of_a_mounted_secret_is_taken_off(monkeypatch):
 
 @pytest.mark.parametrize("odd", ["adm\nin", "админ", "a\x00b"])
 def test_a_key_that_no_request_can_carry_is_refused_without_showing_it(odd):
-    with pytest.raises(UsageError, match="holds a character that no key has") as caught:
+    with pytest.raises(UsageError, match="holds a character that no access key has") as caught:
         connect("http://127.0.0.1:1", "us-east-1", Secrets({"adminAccessKeyId": "a", "adminSecretAccessKey": odd}))
     assert odd not in str(caught.value)

@@ -159,7 +159,7 @@ def test_a_header_in_another_encoding_is_no_crash(file):
 @pytest.mark.parametrize("content", [b"S3_BUCKET_IN=x\n", b"", b"\xff\xfe", b"# a comment\n"])
 def test_a_file_that_was_not_generated_is_refused_and_stays(file, content):
     file.write_bytes(content)
-    with pytest.raises(UsageError, match=r"test\.env was not made by mpr-storage: move it away"):
+    with pytest.raises(UsageError, match=r"test\.env was not written by mpr-storage: move it away"):
         files.write(file, render())
     assert files.remove(file) is False
     assert file.read_bytes() == content
@@ -185,7 +185,7 @@ def test_every_file_that_cannot_be_written_is_in_one_message(tmp_path):
     with pytest.raises(UsageError) as caught:
         files.require_writable([*bad, tmp_path / "fine.env"])
     assert [line.partition(": ")[0] for line in str(caught.value).splitlines()] == [
-        f"{bad[0]} was not made by mpr-storage",
+        f"{bad[0]} was not written by mpr-storage",
         f"cannot write {bad[1]}",
     ]
     files.require_writable([])
@@ -231,7 +231,7 @@ def test_a_link_to_another_file_is_not_written_through(tmp_path, file):
     other = tmp_path / "other"
     other.write_text("other")
     file.symlink_to(other)
-    with pytest.raises(UsageError, match="was not made by mpr-storage"):
+    with pytest.raises(UsageError, match="was not written by mpr-storage"):
         files.write(file, render())
     assert other.read_text() == "other"
 

@@ -140,7 +140,7 @@ def test_externally_managed_keys_are_written_to_the_env_file(seaweed_environment
     assert files.access_key(file) == keys
     assert seaweed_environment.initialise()[f"env file {file.name}"] == "unchanged"
     seaweed_environment.values["identities"] = ["viewer", "app"]
-    with pytest.raises(UsageError, match="no keys for identity app: set MPR_APP_ACCESS_KEY_ID"):
+    with pytest.raises(UsageError, match="no access key for identity app: set MPR_APP_ACCESS_KEY_ID"):
         seaweed_environment.initialise()
     seaweed_environment.values.update(credentials="iam", identities=["viewer"])
 

@@ -64,7 +64,7 @@ def test_a_store_that_does_not_say_is_not_known(code, no_backoff):
         assert on_store.find(Store(endpoint, "us-east-1", Keys("a", "b")), "studio", ()) is None
 
 
-def test_nothing_is_told_about_a_store_that_does_not_respond(seaweed_environment: Environment, refusing: str):
+def test_nothing_is_reported_about_a_store_that_does_not_respond(seaweed_environment: Environment, refusing: str):
     seaweed_environment.values["endpoint"] = refusing
     lines: list[str] = []
     leftover.tell_of(seaweed_environment.config, lines.append)

@@ -58,7 +58,7 @@ def test_a_file_that_could_not_be_written_is_refused_before_the_store_is_asked(s
         seaweed_environment.file(identity).write_text("mine")
     seaweed_environment.values["endpoint"] = refusing
     said = refused(seaweed_environment)
-    assert said.count("was not made by mpr-storage") == 2
+    assert said.count("was not written by mpr-storage") == 2
 
 
 def test_missing_admin_keys_are_refused(seaweed_environment, monkeypatch):

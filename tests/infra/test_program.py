@@ -483,7 +483,7 @@ def test_a_preview_without_the_store_warns_and_shows_all_resources(
     (warning,) = [one.getMessage() for one in caplog.records if one.name == "engine"]
     assert f"cannot reach the store at http://127.0.0.1:{closed}" in warning
     assert "mpr-storage:endpoint" in warning
-    assert warning.endswith("; this preview goes on without the store")
+    assert warning.endswith("; this preview continues without the store")
 
 
 def test_an_update_without_the_store_is_refused(project: Project, values: Values):
@@ -542,7 +542,7 @@ def test_an_env_file_that_is_not_ours_is_refused_before_anything_is_created(
     project.env_file().write_text(text)
     with pytest.raises(pulumi.RunError) as caught:
         project.deploy(values)
-    what = "was edited by hand" if problem == "edited" else "was not made by mpr-storage"
+    what = "was edited by hand" if problem == "edited" else "was not written by mpr-storage"
     assert f"environments/{project.environment}.env {what}" in str(caught.value)
     assert "move" in str(caught.value)
     assert project.env_file().read_text() == text
@@ -550,5 +550,5 @@ def test_an_env_file_that_is_not_ours_is_refused_before_anything_is_created(
 
 
 def test_a_static_key_that_was_not_given_is_named(project: Project, values: Values):
-    with pytest.raises(Exception, match=r"no keys for identity app: set MPR_APP_ACCESS_KEY_ID"):
+    with pytest.raises(Exception, match=r"no access key for identity app: set MPR_APP_ACCESS_KEY_ID"):
         project.deploy(values | {"credentials": "static"})

@@ -56,7 +56,7 @@ def region_problem(region: str) -> str | None:
 
 def account_problem(number: str) -> str | None:
     """Return what is wrong with an AWS account ID."""
-    return None if re.fullmatch(r"[0-9]{12}", number) else "must be an AWS account id of 12 digits"
+    return None if re.fullmatch(r"[0-9]{12}", number) else "must be an AWS account ID of 12 digits"
 
 
 def addressing_problem(style: str) -> str | None:

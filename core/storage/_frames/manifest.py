@@ -82,7 +82,7 @@ def decoded(body: bytes, bucket: str, timeline_id: str) -> FrameManifest:
         problem = f"it has no {error}" if isinstance(error, KeyError) else error
         raise LayoutError(
             f"{bucket}/{key} is no manifest of FrameCache({timeline_id!r}): {problem}; unless a newer version "
-            "of this library wrote it, find out who put it there, then `discard` it and write the frames again",
+            "of this library wrote it, find out which program did, then `discard` it and write the frames again",
             bucket=bucket,
             key=key,
         ) from error

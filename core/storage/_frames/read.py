@@ -44,7 +44,7 @@ async def _download(bucket: str, folder: str, frame: CachedFrame, counter: Count
         return await _downloaded(bucket, f"{folder}/{frame.name}", frame, counter)
     except ObjectNotFoundError as cause:
         missing = ObjectNotFoundError(
-            f"{bucket}/{frame.key} is gone though the manifest names it; {_NEXT_STEP}",
+            f"{bucket}/{frame.key} does not exist, although the manifest names it; {_NEXT_STEP}",
             bucket=bucket,
             key=frame.key,
             operation=cause.operation,

@@ -94,7 +94,7 @@ def _uploaded(timeline: Timeline, run: str, files: Iterable[_File], progress: _R
     if not frames:
         raise ValueError(
             f"there are no frames of timeline {timeline.id} to write: a cache is written once, so an empty one is "
-            "refused; check why no files were made"
+            "refused; check why no files were created"
         )
     return tuple(sorted(frames, key=lambda frame: frame.key))
 

@@ -97,7 +97,7 @@ TLS: tuple[tuple[str, type[errors.StorageError], str], ...] = (
     (
         r"",
         errors.StoreUnreachableError,
-        "the TLS handshake failed ({error}); write https in S3_ENDPOINT_URL only where the store speaks it",
+        "the TLS handshake failed ({error}); write https in S3_ENDPOINT_URL only if the store supports TLS",
     ),
 )
 #: For a response that no S3 API sends.
@@ -137,7 +137,7 @@ _BY_STATUSES: dict[str, _Row] = {
 BY_STATUS = {int(status): row for statuses, row in _BY_STATUSES.items() for status in statuses.split()}
 PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
 UNRESOLVED = "the host name cannot be resolved ({error}); check S3_ENDPOINT_URL, and the DNS of this machine"
-NO_RESPONSE = "no response ({error}); is the store running, and S3_ENDPOINT_URL right?"
+NO_RESPONSE = "no response ({error}); is the store running, and S3_ENDPOINT_URL correct?"
 NO_CREDENTIALS = (
     "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by loading the env file that `make up` (or "
     "`pulumi up -s <environment>`) writes"

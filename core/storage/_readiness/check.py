@@ -204,7 +204,7 @@ class _Probe:
                 socket.getaddrinfo(host.name, host.port, type=socket.SOCK_STREAM)
             self.waiting = (
                 f"could not connect to {self._address}",
-                "is the store running, S3_ENDPOINT_URL right, and no firewall or NetworkPolicy between?",
+                "is the store running, S3_ENDPOINT_URL correct, and no firewall or NetworkPolicy between?",
             )
             run(_open_connection(host))
         except OSError as error:

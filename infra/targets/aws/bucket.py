@@ -68,7 +68,7 @@ def create_bucket(role: Role, key: pulumi.Input[str] | None, options: Options) -
 def _optional(
     title: str, wanted: BucketConfig, common: dict[str, Any], options: Options
 ) -> Iterator[pulumi.Resource]:
-    """The settings that not every bucket has."""
+    """Create the resources for settings that not every bucket has."""
     versioning = None
     if wanted.versioning is not None:
         status: Any = {"status": "Enabled" if wanted.versioning else "Suspended"}

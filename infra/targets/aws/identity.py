@@ -50,15 +50,15 @@ def _user(identity: Identity, policy: pulumi.Input[str], options: Options) -> Cr
         f"{name}-policy", name=_POLICY, user=user.name, policy=policy, opts=options.plain(identity.name)
     )
     keys = {
-        place.slot: iam.AccessKey(
-            f"{name}-{place.slot}",
+        slot_key.slot: iam.AccessKey(
+            f"{name}-{slot_key.slot}",
             user=user.name,
             # Explicit: of a default, the provider takes what it last read, and a deactivated key would stay so.
-            status="Active" if place.active else "Inactive",
+            status="Active" if slot_key.active else "Inactive",
             # After the policy, so that no access key is ever without one.
-            opts=options.plain(f"{identity.name}-{place.slot}", depends_on=[granted]),
+            opts=options.plain(f"{identity.name}-{slot_key.slot}", depends_on=[granted]),
         )
-        for place in config.slots_of(identity.name).places()
+        for slot_key in config.slots_of(identity.name).access_keys()
     }
     return Created(
         resources=[granted, *keys.values()],

@@ -60,7 +60,7 @@ def _account(provider: pulumi.ProviderResource) -> str:
         return aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider)).account_id
     except Exception as error:  # Pulumi raises no other for an invoke that fails
         raise UsageError(
-            "AWS does not take the credentials of this deployment: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            "AWS does not accept the credentials of this deployment: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
             f"AWS_SECRET_ACCESS_KEY, or log in again if they have expired ({brief(str(error))})"
         ) from error
 

@@ -25,7 +25,7 @@ def check(read: Reader, config: EnvironmentConfig) -> None:
 
 
 def _check_arns(read: Reader, config: EnvironmentConfig) -> None:
-    """No permission reaches from one partition into another, and no KMS key from one region into another."""
+    """Note ARNs of another partition, and a KMS key of another region."""
     expected = partition_of(config.region)
     for path, arn in _arns(config):
         _, partition, _, region, *_ = arn.split(":")
@@ -49,7 +49,7 @@ def _check_policy_length(read: Reader, config: EnvironmentConfig) -> None:
     for identity in config.identities:
         characters = length(_longest_policy(config, identity))
         if characters > limit:
-            instead = "" if config.credentials == "role" else " (or set `credentials: role`, which takes more)"
+            instead = "" if config.credentials == "role" else " (or set `credentials: role`, which allows more)"
             read.note(
                 "identities",
                 f"the prefixes of {identity.name} make a policy of {characters} characters, and AWS "

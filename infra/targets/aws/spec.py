@@ -42,19 +42,19 @@ SPEC = TargetSpec(
     bucket_names=(
         NameRule(
             r".*\.",
-            "must hold no dot: AWS' certificate does not cover it. Use hyphens, or for a bucket that there is "
-            "already `addressingStyle: path`",
+            "must hold no dot: AWS' certificate does not cover it. Use hyphens, or for an existing "
+            "bucket `addressingStyle: path`",
             lifted_by="path",
         ),
         NameRule(
             "(xn--|sthree-|amzn-s3-demo-)",
-            "must not start with xn--, sthree- or amzn-s3-demo-, which AWS keeps",
+            "must not start with xn--, sthree- or amzn-s3-demo-, which AWS reserves",
             lifted_by="adopt",
         ),
         # -an ends the names of an account's own regional namespace: there may be one, and this makes none.
         NameRule(
             r".*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3|-an)$",
-            "must not end in -s3alias, --ol-s3, .mrap, --x-s3, --table-s3 or -an, which AWS keeps",
+            "must not end in -s3alias, --ol-s3, .mrap, --x-s3, --table-s3 or -an, which AWS reserves",
             lifted_by="adopt",
         ),
     ),

@@ -108,16 +108,16 @@ class Program:
             for role, bucket in buckets.items()
         ]
         keys = {
-            place.slot: storage.HmacKey(
-                f"{name}-{place.slot}",
+            slot_key.slot: storage.HmacKey(
+                f"{name}-{slot_key.slot}",
                 service_account_email=account.email,
                 project=config.project,
                 # Explicit: of a default, the provider takes what it last read, and it would stay deactivated.
-                state="ACTIVE" if place.active else "INACTIVE",
+                state="ACTIVE" if slot_key.active else "INACTIVE",
                 # After the roles, so that no access key is ever without them.
-                opts=options.plain(f"{identity.name}-{place.slot}", depends_on=granted),
+                opts=options.plain(f"{identity.name}-{slot_key.slot}", depends_on=granted),
             )
-            for place in config.slots_of(identity.name).places()
+            for slot_key in config.slots_of(identity.name).access_keys()
         }
         return access_to(
             buckets,

@@ -16,20 +16,20 @@ from infra.targets.shared import (
 )
 from infra.targets.spec import Explanation, NameRule, TagRule, TargetSpec
 
-_HMAC_ONLY = "the S3 API of GCS takes HMAC keys alone"
+_HMAC_ONLY = "the S3 API of GCS accepts HMAC keys only"
 _TEN_KEYS = (
     "the service account has all the HMAC keys that it may have: delete those that are not in use "
     "(`gcloud storage hmac list`), then run the same command"
 )
 _API_OFF = (
-    "an API is switched off in the project: `gcloud services enable storage.googleapis.com iam.googleapis.com`, "
+    "an API is disabled in the project: `gcloud services enable storage.googleapis.com iam.googleapis.com`, "
     "then run the same command"
 )
 _NO_KEYS = (
     "the organisation forbids keys of service accounts (iam.disableServiceAccountKeyCreation), and an HMAC key is "
-    "one: have an exception made for the project"
+    "one: request an exception for the project"
 )
-_NOT_YET = "Google does not know the new service account everywhere yet: run the same command again in a minute"
+_NOT_YET = "the new service account is not available everywhere yet: run the same command again in a minute"
 
 SPEC = TargetSpec(
     name="gcp",
@@ -40,7 +40,7 @@ SPEC = TargetSpec(
     required=("location", "project"),
     refused={
         **REFUSED_BY_CLOUDS,
-        "region": "clients sign for `auto` here; where the data is, is `location`",
+        "region": "signatures use the region `auto`; set `location` for the place of the data",
         "jurisdiction": "choose a `location` there, such as EU",
         "account": "use `project`",
         "trust": _HMAC_ONLY,
@@ -53,8 +53,8 @@ SPEC = TargetSpec(
     bucket_names=(
         NameRule(
             r".*\.",
-            "must hold no dot: GCS wants proof that you own that domain. Use hyphens, or for a bucket that there "
-            "is already `adopt: true`",
+            "must hold no dot: GCS requires a proof that you own that domain. Use hyphens, or for an existing "
+            "bucket `adopt: true`",
             lifted_by="adopt",
         ),
         NameRule(

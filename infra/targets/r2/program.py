@@ -108,15 +108,15 @@ class Program:
         resources = [resource for bucket in buckets.values() for resource in bucket.resources]
         policies = [self._policy(str(bucket.name), identity.rights[role]) for role, bucket in buckets.items()]
         tokens = {
-            place.slot: cloudflare.AccountToken(
-                f"{name}-{place.slot}",
+            slot_key.slot: cloudflare.AccountToken(
+                f"{name}-{slot_key.slot}",
                 account_id=config.account or "",
-                name=f"{name}-{place.slot}",
+                name=f"{name}-{slot_key.slot}",
                 policies=policies,
                 # A token may only name buckets that exist.
-                opts=options.plain(f"{identity.name}-{place.slot}", depends_on=resources),
+                opts=options.plain(f"{identity.name}-{slot_key.slot}", depends_on=resources),
             )
-            for place in config.slots_of(identity.name).places()
+            for slot_key in config.slots_of(identity.name).access_keys()
         }
         keys = {slot: _key(token) for slot, token in tokens.items()}
         return access_to(buckets, config, list(tokens.values()), keys, endpoint_url=_endpoint(config))
@@ -164,5 +164,5 @@ def _key(token: cloudflare.AccountToken) -> Key:
 
 
 def _endpoint(config: EnvironmentConfig) -> str:
-    place = "" if config.jurisdiction in {None, "default"} else f".{config.jurisdiction}"
-    return f"https://{config.account}{place}.r2.cloudflarestorage.com"
+    subdomain = "" if config.jurisdiction in {None, "default"} else f".{config.jurisdiction}"
+    return f"https://{config.account}{subdomain}.r2.cloudflarestorage.com"

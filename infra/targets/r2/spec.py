@@ -19,14 +19,14 @@ from infra.targets.spec import Explanation, NameRule, TargetSpec
 #: https://developers.cloudflare.com/r2/reference/data-location/
 _LOCATIONS = ("apac", "eeur", "enam", "oc", "weur", "wnam")
 
-_TOKENS_ONLY = "R2 takes tokens alone"
+_TOKENS_ONLY = "R2 supports tokens only"
 _NO_VERSIONS = "R2 keeps no versions; copy what must not be lost to another bucket"
 _REFUSED = (
-    "Cloudflare does not take the API token: make a new one and set CLOUDFLARE_API_TOKEN; its permissions are "
+    "Cloudflare does not accept the API token: create a new one and set CLOUDFLARE_API_TOKEN; its permissions are "
     "in docs/how-to/deployers.md"
 )
-_R2_OFF = "R2 is switched off in the account: enable it in Cloudflare's dashboard, then run the same command"
-_NO_ACCOUNT = "Cloudflare knows no such account: correct `mpr-storage:account`"
+_R2_OFF = "R2 is not enabled in the account: enable it in Cloudflare's dashboard, then run the same command"
+_NO_ACCOUNT = "Cloudflare has no such account: correct `mpr-storage:account`"
 _NO_BUCKET = (
     "the bucket does not exist in this jurisdiction. If `mpr-storage:jurisdiction` was changed, set the former "
     "value: a bucket cannot move. If the bucket was deleted, `pulumi up --refresh` creates it again, empty"
@@ -37,7 +37,7 @@ def _check(read: Reader, config: EnvironmentConfig) -> None:
     if config.location and config.location.lower() not in _LOCATIONS:
         known = ", ".join(_LOCATIONS)
         read.note(
-            "location", f"must be one of {known}, got {config.location}; what is guaranteed is `jurisdiction`"
+            "location", f"must be one of {known}, got {config.location}; for a guarantee, set `jurisdiction`"
         )
 
 
@@ -50,7 +50,7 @@ SPEC = TargetSpec(
     required=("account",),
     refused={
         **REFUSED_BY_CLOUDS,
-        "region": "clients sign for `auto` here; where the data is, is `location` or `jurisdiction`",
+        "region": "signatures use the region `auto`; set `location` or `jurisdiction` for the place of the data",
         "project": "use `account`",
         "trust": _TOKENS_ONLY,
         "identities.trust": _TOKENS_ONLY,

@@ -50,18 +50,18 @@ class Program:
         )
         file = files.path(config.environment, identity.name).relative_to(stack_files.ROOT)
         keys: dict[Slot, KeyResource] = {}
-        for place in config.slots_of(identity.name).places():
+        for slot_key in config.slots_of(identity.name).access_keys():
             props = {
                 "identity": owner.name,
-                "slot": place.slot,
-                "active": place.active,
+                "slot": slot_key.slot,
+                "active": slot_key.active,
                 "beside": next((key.accessKeyId for key in keys.values()), None),
                 "envFile": str(file),
                 "disposable": config.disposable,
                 **common,
             }
-            former_name = f"{identity.name}-{place.slot}"
-            keys[place.slot] = KeyResource(f"{name}-{place.slot}", props, options.base(former_name))
+            former_name = f"{identity.name}-{slot_key.slot}"
+            keys[slot_key.slot] = KeyResource(f"{name}-{slot_key.slot}", props, options.base(former_name))
         return Access(
             self._plan.settings(identity),
             [owner, *keys.values()],
@@ -75,5 +75,5 @@ def _plan(config: EnvironmentConfig) -> plan.Plan:
     except UnreachableError as error:
         if not pulumi.runtime.is_dry_run():
             raise
-        pulumi.log.warn(f"{error}; this preview goes on without the store")
+        pulumi.log.warn(f"{error}; this preview continues without the store")
         return plan.without_store(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.targets.spec import TargetSpec
 
-_LOCATION = "a store is where it is; remove it"
+_LOCATION = "a store has one location; remove it"
 _ROLES = "only roles are assumed; use target aws with `credentials: role`"
 _ON_THE_STORE = "set it up on the store itself"
 
@@ -23,7 +23,7 @@ SPEC = TargetSpec(
         "permissionsBoundary": _ON_THE_STORE,
         "tags": _ON_THE_STORE,
         "encryption": _ON_THE_STORE,
-        "adoptIdentities": "identities are taken over by their names without it; remove it",
+        "adoptIdentities": "identities are adopted by their names without it; remove it",
         "buckets.softDeleteDays": "use `versioning` with `noncurrentDays`",
     },
 )

@@ -74,7 +74,7 @@ def test_identities_keep_the_order_in_which_they_are_listed():
     assert [found.name for found in identities("viewer", one(), "app")] == ["viewer", "web", "app"]
 
 
-def test_prefixes_of_one_bucket_leave_the_other_whole():
+def test_prefixes_of_one_bucket_do_not_limit_the_other():
     (found,) = identities(one(prefixes={"out": ["frames/"]}))
     assert found.prefixes == {"out": ("frames/",)}
     assert identities(one(prefixes={}))[0].prefixes == {}
@@ -121,7 +121,7 @@ def test_trust_is_for_all_and_that_of_an_entry_for_it_alone():
         ),
         (
             [{"name": "up", "rights": "ingest", "prefixes": {"out": ["a/"]}}],
-            "identities[0].prefixes.out: these rights do not reach this bucket at all",
+            "identities[0].prefixes.out: these rights do not include this bucket",
         ),
         (
             [one(trust={"github": ["acme/*:x"]})],

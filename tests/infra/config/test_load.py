@@ -493,11 +493,11 @@ def test_a_cloud_chooses_what_is_left_open():
 @pytest.mark.parametrize(
     ("target", "values", "problem"),
     [
-        ("gcp", {"project": "Acme Media"}, "project: must be the id of a project, not its name or number"),
+        ("gcp", {"project": "Acme Media"}, "project: must be the ID of a project, not its name or number"),
         ("gcp", {"project": "123456789"}, "project: must be the id of a project"),
         ("gcp", {"project": "acme"}, "project: must be the id of a project"),
         ("gcp", {"location": "europe west"}, "location: must be a location such as EU"),
-        ("r2", {"account": "acme"}, "account: must be the account's id of 32 hexadecimal digits, got acme"),
+        ("r2", {"account": "acme"}, "account: must be the account's ID of 32 hexadecimal digits, got acme"),
         ("r2", {"account": "0123456789ABCDEF0123456789ABCDEF"}, "account: must be the account's id"),
         ("r2", {"jurisdiction": "us"}, "jurisdiction: must be one of default, eu, fedramp, got us"),
         ("aws", {"region": None}, "region: is required"),

@@ -62,7 +62,7 @@ def test_a_name_that_is_valid_for_no_target_is_refused(target, name):
     ("target", "name", "said"),
     [
         ("aws", "media.in", "no dot: AWS' certificate does not cover it"),
-        ("gcp", "media.in", "no dot: GCS wants proof that you own that domain"),
+        ("gcp", "media.in", "no dot: GCS requires a proof that you own that domain"),
         ("r2", "media.in", "no dot: R2 takes a-z, 0-9 and hyphens"),
         *(
             ("aws", f"{start}media", "must not start with xn--, sthree-")

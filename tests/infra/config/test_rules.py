@@ -191,7 +191,7 @@ class TestPolicyLength:
         (said,) = problems(AWS | {"identities": ["app", held(40)]})
         assert said.startswith("identities: the prefixes of web make a policy of ")
         assert said.endswith(
-            "and AWS takes 2048: name fewer or shorter ones (or set `credentials: role`, which takes more)"
+            "and AWS takes 2048: name fewer or shorter ones (or set `credentials: role`, which allows more)"
         )
 
     def test_the_policy_of_a_role_has_room_for_more_prefixes(self):
@@ -236,7 +236,7 @@ def test_soft_delete_of_0_or_7_to_90_days_is_accepted(days):
 
 def test_the_location_of_an_r2_bucket_is_one_of_those_of_cloudflare():
     assert problems(R2 | {"location": "EU"}) == [
-        "location: must be one of apac, eeur, enam, oc, weur, wnam, got EU; what is guaranteed is `jurisdiction`"
+        "location: must be one of apac, eeur, enam, oc, weur, wnam, got EU; for a guarantee, set `jurisdiction`"
     ]
     assert read(R2 | {"location": "WEUR"}).location == "WEUR"
 

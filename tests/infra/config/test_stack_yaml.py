@@ -76,9 +76,9 @@ def test_a_file_that_is_not_utf8_or_no_file_is_refused_in_words(tmp_path):
 
 def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path):
     (problem,) = problems(tmp_path, "config:\n  mpr-storage:target: aws\n  mpr-storage:target: gcp\n")
-    assert problem.startswith("cannot be read: mpr-storage:target is there twice")
+    assert problem.startswith("cannot be read: mpr-storage:target is defined twice")
     assert "line 3" in problem
-    assert "prefix is there twice" in problems(tmp_path, "config: {a: [{prefix: a, prefix: b}]}")[0]
+    assert "prefix is defined twice" in problems(tmp_path, "config: {a: [{prefix: a, prefix: b}]}")[0]
 
 
 def test_an_anchor_may_be_merged_as_in_any_yaml(tmp_path):

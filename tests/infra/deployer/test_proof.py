@@ -99,7 +99,7 @@ FLOWS = [pytest.param(shape, marks=pytest.mark.flow) if shape != "plain" else sh
 
 
 @pytest.mark.parametrize("shape", FLOWS)
-def test_the_generated_policy_allows_the_whole_life_of_an_environment(shape, aws: Account, monkeypatch, tmp_path):
+def test_the_generated_policy_allows_every_operation_on_an_environment(shape, aws: Account, monkeypatch, tmp_path):
     values = SHAPES[shape]
     if "permissionsBoundary" in values:
         values = values | {"permissionsBoundary": boundary(aws)}

@@ -155,7 +155,7 @@ def test_a_new_deployment_has_no_drift_and_is_not_changed(deployed: Drifting):
     before = deployed.everything()
     assert deployed.differences() == []
     code, out, err = deployed.run()
-    assert (code, out) == (0, f"{deployed.environment.name} is as its stack says\n")
+    assert (code, out) == (0, f"{deployed.environment.name} has no drift\n")
     assert ("not supported by MinIO" in err) is (deployed.environment.server.credentials == "minio")
     assert deployed.everything() == before
 
@@ -194,7 +194,7 @@ def test_an_access_key_made_by_hand_is_reported(deployed: Drifting):
     deployed.secrets |= {key.access_key_id, key.secret_access_key}
     actual = f"{key.access_key_id[:4]}..., active, unknown here"
     assert deployed.sides() == [(APP, "key in no slot", "none", actual)]
-    assert "find out who has it" in deployed.differences()[0]["repair"]
+    assert "find out which program uses it" in deployed.differences()[0]["repair"]
     deployed.manager.delete_key(deployed.environment.store, deployed.user(), key.access_key_id)
     assert deployed.differences() == []
 
@@ -300,7 +300,7 @@ class TestOnSeaweed:
         monkeypatch.setitem(deployed.environment.values, "identities", ["app"])
         deployed.environment.save()
         code, out, err = deployed.run()
-        assert (code, out) == (0, f"{deployed.environment.name} is as its stack says\n")
+        assert (code, out) == (0, f"{deployed.environment.name} has no drift\n")
         assert f"the key {keys.masked} may not read its settings, so they were not compared" in err
         monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", "w" * 40)
         assert deployed.run()[0] == 2

@@ -118,7 +118,7 @@ def test_an_edited_file_with_other_keys_is_reported_as_edited_and_rotated(file):
 def test_a_file_without_the_header_is_reported_as_foreign(file):
     file.write_text("S3_BUCKET_IN=mine\n")
     assert comparison().reasons == ("foreign",)
-    assert "was not made by mpr-storage; move it away" in str(comparison())
+    assert "was not written by mpr-storage; move it away" in str(comparison())
 
 
 def test_a_folder_at_the_path_of_the_file_is_reported_as_unreadable(file):

@@ -98,7 +98,7 @@ def test_the_endpoint_option_is_refused_for_aws(call: Call):
     write("app", ROLE)
     code, out, err = call("--format", "json", "--endpoint", "http://minio:9000")
     assert (code, out) == (2, "")
-    assert "leave --endpoint out" in err
+    assert "remove --endpoint" in err
 
 
 def test_without_a_file_the_deployed_stack_is_read(call: Call, pulumi: Pulumi):
@@ -185,10 +185,10 @@ def test_the_output_file_is_private_and_complete(call: Call, tmp_path: Path):
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda target: target.mkdir(), "is not a regular file: name one"),
-        (lambda target: target.symlink_to("/dev/null"), "is not a regular file: name one"),
-        (lambda target: target.symlink_to("missing"), "is not a regular file: name one"),
-        (os.mkfifo, "is not a regular file: name one"),
+        (lambda target: target.mkdir(), "is not a regular file: give a regular file"),
+        (lambda target: target.symlink_to("/dev/null"), "is not a regular file: give a regular file"),
+        (lambda target: target.symlink_to("missing"), "is not a regular file: give a regular file"),
+        (os.mkfifo, "is not a regular file: give a regular file"),
         (lambda target: target.parent.rmdir(), ": No such file or directory"),
     ],
     ids=["folder", "link", "dangling link", "pipe", "no folder"],
@@ -313,7 +313,7 @@ def test_github_names_the_file_itself(call: Call, github: Path, tmp_path: Path):
     write("app", STORE)
     code, out, err = call("--format", "github-actions", "--output", str(tmp_path / "x"))
     assert (code, out) == (2, "")
-    assert "leave --output out" in err
+    assert "remove --output" in err
     assert github.read_text() == "EARLIER=1\n"
 
 

@@ -367,7 +367,7 @@ def test_the_state_counts_where_a_bucket_has_no_tag(machine, in_state, capsys):
     said = capsys.readouterr().out
     assert "  bucket test-in: no objects\n" in said
     assert "  bucket renamed, which the configuration no longer names: no objects\n" in said
-    assert "bucket test-out was there before this environment and holds no objects: it stays" in said
+    assert "bucket test-out existed before this environment and holds no objects: it stays" in said
     assert "destroyed local" in said
     store.start()
     assert machine.buckets == {"test-out"}
@@ -393,7 +393,7 @@ def test_in_a_cloud_adopted_buckets_and_those_to_keep_stay(seaweed_environment, 
     config = replace(seaweed_environment.config, adopt=by == "configuration")
     planned = deletion.look(config, None, in_cloud(buckets if by == "state" else []), keep_buckets=keep)
     assert planned.deleted == {}
-    reason = "stays with" if keep else "was there before this environment and holds"
+    reason = "stays with" if keep else "existed before this environment and holds"
     assert [f"bucket {name} {reason} no objects" in planned.kept[name] for name in buckets] == [True, True]
     said = list(deletion.sentences(config, planned, keep_buckets=keep))
     assert said[-2:] == list(planned.kept.values())

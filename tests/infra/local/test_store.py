@@ -259,7 +259,7 @@ def test_a_server_that_never_responds_is_stopped_and_its_log_is_quoted(root, fak
 
 def test_a_server_that_ends_as_it_starts_is_reported_with_its_log(root, fake_weed):
     fake_weed("echo the disk is on fire >&2; exit 3")
-    with pytest.raises(InfraError, match="ended as it started") as caught:
+    with pytest.raises(InfraError, match="ended during its start") as caught:
         store.start(root)
     assert "  the disk is on fire\n" in str(caught.value)
     assert caught.value.exit_code == 1
@@ -278,7 +278,7 @@ def test_data_that_seaweedfs_cannot_read_is_reported_and_kept(root, monkeypatch)
         return False
 
     monkeypatch.setattr(store, "_is_ready", until_it_is_logged)
-    with pytest.raises(InfraError, match=r"the store (ended as it started|did not respond)") as caught:
+    with pytest.raises(InfraError, match=r"the store (ended during its start|did not respond)") as caught:
         store.start(root)
     assert "filerldb2" in str(caught.value)
     assert (root / "store/data/filerldb2").read_text() == "no database"

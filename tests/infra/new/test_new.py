@@ -166,7 +166,7 @@ def test_a_missing_value_without_a_terminal_names_its_option(environments, capsy
     [
         ("a.b", options("minio"), "environment: a name holds only letters, digits, - and _, got a.b"),
         ("e" * 300, options("minio"), "environment: is too long"),
-        ("prod", options("r2", account="0123"), "account: must be the account's id of 32 hexadecimal digits"),
+        ("prod", options("r2", account="0123"), "account: must be the account's ID of 32 hexadecimal digits"),
         (
             "prod",
             options("minio", region="eu"),
@@ -205,7 +205,7 @@ def test_a_terminal_prompts_until_the_value_is_valid(project):
     said, _ = process.communicate(timeout=60)
     os.close(master)
     assert process.returncode == 0, said
-    assert "must be the id of a project, not its name or number" in said
+    assert "must be the ID of a project, not its name or number" in said
     config = load_environment("prod", project.environments)
     assert (config.project, config.location) == ("acme-media", "EU")
 

@@ -341,7 +341,7 @@ def test_an_adopted_bucket_outlives_the_destruction_of_a_disposable_environment(
     assert outs["created"] is False
     provider.delete(existing, outs)
     assert s3.get_object(Bucket=existing, Key="precious.mp4")["Body"].read() == b"x"
-    said = f"bucket {existing} was there before this environment and holds 1 object (1 byte): it stays"
+    said = f"bucket {existing} existed before this environment and holds 1 object (1 byte): it stays"
     assert capsys.readouterr().err == f"{said}\n"
 
 

@@ -232,7 +232,7 @@ class TestOnSeaweed:
         assert "deploying that first" in output
         assert slots(environment) == ("b", "switch")
 
-    def test_a_deployment_that_fails_says_where_the_rotation_stands(self, rotate, monkeypatch):
+    def test_a_deployment_that_fails_names_the_step_of_the_rotation(self, rotate, monkeypatch):
         monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "wrong")
         output = rotate("app", code=2)
         assert "does not accept the admin key" in output
@@ -241,13 +241,13 @@ class TestOnSeaweed:
     def test_a_rotation_is_refused_while_another_one_runs(self, environment, rotate):
         local_folder().mkdir(exist_ok=True)
         with exclusive(local_folder() / f"rotate-{environment.name}.lock"):
-            assert "is running; run this again" in rotate("app", code=2)
+            assert "is running; run this command again" in rotate("app", code=2)
 
     def test_an_unknown_identity_and_externally_managed_keys_are_refused(self, environment, rotate):
         assert "has no identity 'vewer'; did you mean viewer?" in rotate("vewer", code=2)
         environment.values.update(credentials="static", identities=["app"])
         environment.save()
-        assert "the keys are made and rotated elsewhere" in rotate(code=2)
+        assert "the access keys are externally managed" in rotate(code=2)
 
     def test_options_that_exclude_each_other_are_refused(self, rotate):
         assert "use exactly one of --to, --abort and --status" in rotate("--to", "switch", "--abort", code=2)

@@ -44,8 +44,8 @@ def test_every_step_but_the_last_is_undone_in_reverse_order(steps):
 
 def test_the_key_in_the_env_file_is_active_at_every_step():
     for slots in walk(Slots()):
-        current = [place for place in slots.places() if place.current]
-        assert [(place.slot, place.active) for place in current] == [(slots.current, True)]
+        current = [slot_key for slot_key in slots.access_keys() if slot_key.primary]
+        assert [(slot_key.slot, slot_key.active) for slot_key in current] == [(slots.current, True)]
 
 
 def test_every_step_has_a_message():

@@ -47,7 +47,7 @@ def of(environment: Environment, capsys) -> dict[str, Any]:
     return result
 
 
-def test_an_environment_that_init_made_is_shown_whole(initialised: Environment, capsys):
+def test_an_environment_that_init_deployed_is_shown_completely(initialised: Environment, capsys):
     name, s3 = initialised.name, initialised.store.s3
     s3.put_object(Bucket=f"{name}-in", Key="a", Body=b"123")
     s3.create_multipart_upload(Bucket=f"{name}-in", Key="b")

@@ -154,12 +154,12 @@ def test_a_port_that_never_responds_is_unreachable(hanging, monkeypatch):
         contact(at(hanging), "media")
 
 
-def test_a_server_that_does_not_speak_http_is_unreachable(babbling):
+def test_a_server_that_does_not_use_http_is_unreachable(babbling):
     with pytest.raises(UnreachableError, match=f"cannot reach the store at {babbling}"):
         contact(at(babbling), "media")
 
 
-def test_https_to_a_store_that_speaks_http_is_unreachable(seaweed_store):
+def test_https_to_a_store_with_http_is_unreachable(seaweed_store):
     endpoint = seaweed_store.endpoint.replace("http:", "https:")
     with pytest.raises(UnreachableError, match=f"cannot reach the store at {endpoint}"):
         contact(at(endpoint), "media")

@@ -147,7 +147,7 @@ def test_what_is_deleted_stops_working_and_may_be_deleted_again(person):
 
 
 def test_a_key_for_a_user_that_does_not_exist_is_refused(person):
-    with pytest.raises(InfraError, match=f"creating a key of {person.name}: .* responded"):
+    with pytest.raises(InfraError, match=f"creating an access key of {person.name}: .* responded"):
         person.manager.create_key(person.store, person.name)
 
 
@@ -216,7 +216,7 @@ def test_a_key_that_works_only_later_is_waited_for(seaweed_store, monkeypatch):
 @pytest.mark.usefixtures("no_backoff")
 def test_trying_a_key_without_a_store_is_unreachable(refusing):
     store = Store(refusing, "us-east-1", Keys("a", "b"))
-    with pytest.raises(InfraError, match=f"trying a key: no useful response from {refusing}"):
+    with pytest.raises(InfraError, match=f"trying an access key: no useful response from {refusing}"):
         is_accepted(store, store.admin)
 
 

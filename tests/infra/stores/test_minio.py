@@ -119,5 +119,7 @@ def test_a_response_that_is_no_error_of_minio_is_reported(body):
 
 def test_a_server_without_a_useful_response_is_unreachable(babbling, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
-    with pytest.raises(UnreachableError, match=f"listing the keys of x: no useful response from {babbling}"):
+    with pytest.raises(
+        UnreachableError, match=f"listing the access keys of x: no useful response from {babbling}"
+    ):
         module.key_ids(Store(babbling, "us-east-1", Keys("a", "b")), "x")

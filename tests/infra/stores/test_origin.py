@@ -41,7 +41,7 @@ def test_a_store_without_bucket_tags_records_nothing_and_fails_nothing(code, no_
 def test_the_sentence_about_a_kept_bucket_says_whether_it_is_known_that_it_existed_before():
     held = Contents(objects=12, size=34_500)
     assert origin.kept("media", held, is_known=True) == (
-        "bucket media was there before this environment and holds 12 objects (34.5 kB): it stays"
+        "bucket media existed before this environment and holds 12 objects (34.5 kB): it stays"
     )
     assert origin.kept("media", held, is_known=False) == (
         "bucket media stays: nothing records that this environment created it. It holds 12 objects (34.5 kB)"

@@ -30,7 +30,7 @@ def client_error(code: str, message: str = "words") -> ClientError:
             UsageError,
             r"this machine's clock differs too much from that of http://store:9000; set",
         ),
-        ("RequestExpired", UsageError, "set the clock right"),
+        ("RequestExpired", UsageError, "correct the clock"),
         ("AccessDenied", UsageError, r"the admin key ADMI\.\.\. may not do this at http://store:9000"),
         ("403", UsageError, r"may not do this"),
         ("AccessForbidden", UsageError, r"may not do this"),

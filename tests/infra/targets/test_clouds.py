@@ -304,7 +304,9 @@ def test_keys_rotate_with_an_overlap(cloud: Cloud, monkeypatch):
 
 def test_a_token_of_r2_cannot_be_switched_off():
     values = {"target": "r2", "account": "0" * 32, "slots": {"app": {"current": "b", "step": "retire"}}}
-    with pytest.raises(ConfigError, match=r"slots.app.step: target r2 cannot switch a key off: start or switch"):
+    with pytest.raises(
+        ConfigError, match=r"slots.app.step: target r2 cannot deactivate an access key: use start or switch"
+    ):
         parse("test", values, "test")
 
 

@@ -44,7 +44,7 @@ def aws(service: str, call: str, status: int, rest: str) -> str:
             "aws",
             "creating IAM User (mpr-prod-app): "
             + aws("IAM", "CreateUser", 409, "EntityAlreadyExists: User with name mpr-prod-app already exists."),
-            "this stack does not know",
+            "already exists outside this stack",
         ),
         (
             "aws",
@@ -80,14 +80,14 @@ def aws(service: str, call: str, status: int, rest: str) -> str:
         (
             "gcp",
             "Error creating service account: googleapi: Error 409: Service account mpr-prod-app already exists",
-            "this stack does not know",
+            "already exists outside this stack",
         ),
         (
             "r2",
             '{"code":10004,"message":"The bucket you tried to create already exists, and you own it."}',
             "mpr-storage:adopt: true",
         ),
-        ("r2", '403 Forbidden {"errors":[{"code":10000,"message":"Authentication error"}]}', "make a new one"),
+        ("r2", '403 Forbidden {"errors":[{"code":10000,"message":"Authentication error"}]}', "create a new one"),
         (
             "aws",
             aws("S3", "PutLifecycleConfiguration", 404, "NoSuchBucket: The specified bucket does not exist"),
