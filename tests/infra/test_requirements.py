@@ -122,4 +122,6 @@ def test_pulumi_install_installs_the_pinned_requirements_of_the_program():
 def test_the_wheel_offers_one_extra_and_the_groups_are_pinned():
     project = tomllib.loads((REPO / "pyproject.toml").read_text())
     assert list(project["project"]["optional-dependencies"]) == ["testing"], "the wheel holds core.storage alone"
-    assert [group for group in project["dependency-groups"] if not (REPO / f"requirements/{group}.txt").exists()] == []
+    assert [
+        group for group in project["dependency-groups"] if not (REPO / f"requirements/{group}.txt").exists()
+    ] == []
