@@ -10,7 +10,7 @@ PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status proof example example-cluster check words test test-rest test-all test-changed coverage faults bench \
-	bench-compare minio minio-server seaweedfs-server versitygw actionlint s3fs audit requirements dist test-sdist clean
+	bench-compare minio minio-server seaweedfs-server versitygw actionlint s3fs audit docs reference requirements dist test-sdist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,13 @@ coverage: .venv/dev ## check the minimum branch coverage, after tests with COVER
 
 test-changed: .venv/dev ## run the tests nearest to what differs from main, or from BASE=<commit>
 	@$(BIN)/python -m tests.impact $(BASE:%=--base %) $(WORKERS) --tier fast $(ARGS)
+
+docs: .venv/docs ## build the documentation site in .local/site; a broken link or reference is an error
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs .local/site
+	@echo "the site is .local/site/index.html"
+
+reference: .venv/local ## write the generated parts of docs/reference again
+	@$(BIN)/python -m docs._generate
 
 faults: .venv/dev ## run 2,000 random schedules of network faults (minutes), or SCHEDULES=<number>
 	@FAULT_SCHEDULES=$(SCHEDULES) $(PYTEST) --timeout 3600 $(COVERAGE) tests/core/test_fault_schedules.py tests/core/test_response_fuzz.py

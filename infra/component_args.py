@@ -57,9 +57,10 @@ class TrustSettings(TypedDict, total=False):
 
 
 class StorageArgs(TypedDict, total=False):
-    """The settings of an environment, as in ``environments/Pulumi.<environment>.yaml``; the README describes them.
+    """The settings of an environment, as in ``environments/Pulumi.<environment>.yaml``.
 
-    Access keys are not arguments, so that no resource holds them: they come from the variables ``MPR_...``.
+    docs/reference/settings.md describes them. Access keys are not arguments, so that no resource holds them: they
+    come from the variables ``MPR_...``.
     """
 
     target: Required[str]

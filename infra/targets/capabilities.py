@@ -1,4 +1,4 @@
-"""The settings, and what each target makes of them. The README shows this table; a test compares the two."""
+"""The settings, and what each target makes of them. docs/reference/settings.md shows the table."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ UNROTATED = {
 
 
 def markdown() -> str:
-    """Return the table as the README shows it."""
+    """Return the table as docs/reference/settings.md shows it."""
     specs = TARGETS.values()
     lines = ["| setting | " + " | ".join(TARGETS) + " |", "|---" * (len(TARGETS) + 1) + "|"]
     lines += [

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 #: Stands in an output that a page shows: a whole line of it for any lines, or a part of a line for any text.
 ELLIPSIS = "..."
 
+_BLOCK = re.compile(r"(?:^<!-- not run: ([^\n]+) -->\n)?^```([\w-]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    language: str
+    content: str
+    #: Why no test runs it, from the comment `<!-- not run: reason -->` in the line before it.
+    not_run: str = ""
+
+
+def all_blocks(page: str) -> list[Block]:
+    """Return every fenced block that names a language, in order."""
+    return [Block(language, content, reason) for reason, language, content in _BLOCK.findall(page)]
+
 
 def blocks(page: str, language: str) -> list[str]:
     """Return the content of each fenced block of this language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return [block.content for block in all_blocks(page) if block.language == language]
 
 
 def commands(block: str) -> list[str]:
     """Return the commands of a console block, without prompts and comments."""
     return [line[2:].partition("  #")[0].strip() for line in block.splitlines() if line.startswith("$ ")]
+
+
+def output(block: str) -> str:
+    """Return the lines of a console block that are no commands."""
+    return "".join(line for line in block.splitlines(keepends=True) if not line.startswith("$ "))
 
 
 def matches(shown: str, printed: str) -> bool:

@@ -16,14 +16,16 @@ __all__ = ["environments", "minio", "minio_environment", "seaweed_store"]
 
 @pytest.fixture
 def run_blocks(seaweed, monkeypatch) -> Callable[[str, str], dict[str, Any]]:
-    """Run the Python blocks of a page in order, with a new out bucket of this name; return their names."""
+    """Run the Python blocks of a page in order, with new buckets of this name; return their names."""
 
     def run(page: str, bucket: str) -> dict[str, Any]:
         client = seaweed.client("s3")
         client.create_bucket(Bucket=bucket)
+        client.create_bucket(Bucket=f"{bucket}-in")
         client.close()
         variables = {
             "S3_ENDPOINT_URL": seaweed.endpoint,
+            "S3_BUCKET_IN": f"{bucket}-in",
             "S3_BUCKET_OUT": bucket,
             "AWS_ACCESS_KEY_ID": seaweed.access_key_id,
             "AWS_SECRET_ACCESS_KEY": seaweed.secret_access_key,

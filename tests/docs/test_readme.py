@@ -1,34 +1,31 @@
-"""Check the README: the output that it shows, its configurations, its installation, its order of commands."""
+"""Check the README: the output that it shows, its program, its variables, its installation."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from infra import cli
 from infra.config import stack_files, stack_yaml
-from infra.config.load import load_environment
 from infra.local import engine, running, store
 from infra.local.running import EmbeddedStore
-from infra.stores.kinds import KINDS, bucket_settings
 from infra.stores.store import Store
-from infra.targets.registry import TARGETS
 from tests.conftest import REPO
-from tests.docs._blocks import blocks, commands, matches
-from tests.infra.conftest import Environment, Server, fresh, remove_environment
+from tests.docs._blocks import blocks, commands, matches, output
+from tests.infra.conftest import Environment, Server, remove_environment
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
-CONFIGURATIONS = [block for block in blocks(README, "yaml") if "mpr-storage:" in block]
 #: Where the README says that the store of `make up` runs; that of a test has a port of its own.
 SHOWN_ENDPOINT = "http://127.0.0.1:8333"
-#: The store kind that a configuration names by how its access keys are created.
-KIND_OF_CREDENTIALS = {"iam": "SeaweedFS", "minio": "MinIO"}
+TUTORIAL = (REPO / "docs/tutorial.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -59,34 +56,6 @@ def test_the_output_of_make_up_is_what_the_readme_shows(seaweed_store, capsys):
     assert matches(shown, printed), f"the README must show this output:\n{printed}"
 
 
-def test_the_readme_shows_configurations():
-    assert len(CONFIGURATIONS) == 2
-
-
-@pytest.mark.parametrize(
-    "block", CONFIGURATIONS, ids=lambda block: yaml.safe_load(block)["config"]["mpr-storage:target"]
-)
-def test_the_store_kind_that_a_configuration_of_the_readme_names_supports_every_setting_in_it(block, environments):
-    (environments / "Pulumi.studio.yaml").write_text(block, encoding="utf-8")
-    config = load_environment("studio")
-    if not TARGETS[config.target].is_cloud:
-        kind = next(kind for kind in KINDS if kind.name == KIND_OF_CREDENTIALS[config.credentials])
-        bucket_settings(config, kind)
-
-
-@pytest.mark.minio
-@pytest.mark.parametrize("block", [block for block in CONFIGURATIONS if "credentials: minio" in block])
-def test_minio_accepts_the_configuration_of_the_readme_that_names_it(block, environments, minio_environment):
-    (environments / "Pulumi.studio.yaml").write_text(block, encoding="utf-8")
-    values: dict[str, Any] = {**stack_yaml.read("studio").values} | {"endpoint": minio_environment.store.endpoint}
-    for bucket in values["buckets"].values():
-        bucket["name"] = fresh()
-    minio_environment.values.clear()
-    minio_environment.values.update(values)
-    done = minio_environment.initialise()
-    assert [outcome for thing, outcome in done.items() if thing.startswith("bucket ")] == ["created", "created"]
-
-
 def test_every_installation_in_the_readme_names_where_the_package_comes_from():
     installations = [
         command for block in blocks(README, "console") for command in commands(block) if "pip install" in command
@@ -96,9 +65,49 @@ def test_every_installation_in_the_readme_names_where_the_package_comes_from():
         assert re.search(r"pip install (-e )?(\.|/|\S+\.whl|\"mpr-storage @ git\+https://)", command), command
 
 
-def test_a_new_stack_is_created_before_it_is_deployed():
-    deploying = [commands(block) for block in blocks(README, "console") if "pulumi up" in block]
-    assert deploying
-    for sequence in deploying:
-        stack = next(command for command in sequence if command.startswith("pulumi up -s ")).split()[-1]
-        assert sequence.index(f"pulumi stack init {stack}") < sequence.index(f"pulumi up -s {stack}")
+def test_the_readme_and_the_tutorial_have_the_same_program():
+    (program,) = blocks(README, "python")
+    (same,) = blocks(TUTORIAL, "python")
+    assert program.splitlines() == [line for line in same.splitlines() if line]
+    (run,) = [block for block in blocks(README, "console") if "first.py" in block]
+    assert run in blocks(TUTORIAL, "console")  # tests/docs/test_tutorial.py runs it
+
+
+@pytest.mark.usefixtures("local_environment")
+def test_the_program_of_the_readme_prints_what_it_shows(seaweed_store, tmp_path):
+    assert cli.run(["up"]) == 0
+    done = subprocess.run(
+        [sys.executable, "-c", blocks(README, "python")[0]],
+        cwd=REPO,
+        env=os.environ | {"S3_ENV_FILE": str(tmp_path / "environments/local.env")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    (run,) = [block for block in blocks(README, "console") if "first.py" in block]
+    printed = done.stdout.replace(seaweed_store.endpoint, SHOWN_ENDPOINT)
+    assert matches(output(run), printed), f"the README must show this output:\n{printed}{done.stderr}"
+    with urllib.request.urlopen(done.stdout.splitlines()[-1]) as response:
+        assert response.read() == (REPO / "docs/pictures/example.png").read_bytes()
+
+
+@pytest.mark.usefixtures("local_environment")
+def test_the_variables_for_an_existing_store_are_enough(seaweed_store):
+    assert cli.run(["up"]) == 0
+    (block,) = [block for block in blocks(README, "console") if "core.storage check" in block]
+    *exports, check = commands(block)
+    values = {
+        "S3_ENDPOINT_URL": seaweed_store.endpoint,
+        "S3_BUCKET_IN": "mpr-local-in",
+        "S3_BUCKET_OUT": "mpr-local-out",
+        "AWS_ACCESS_KEY_ID": seaweed_store.admin.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": seaweed_store.admin.secret_access_key,
+    }
+    assert re.findall(r"(\w+)=", " ".join(exports)) == list(values)
+    environment = {"PATH": os.environ["PATH"], **values}
+    command = [sys.executable, *check.split()[1:]]
+    done = subprocess.run(
+        command, cwd=REPO, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (check.split()[0], done.returncode) == ("python", 0), done.stdout

@@ -16,14 +16,7 @@ from infra.config.environment import ConfigError
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores.access_key import Keys
 from infra.stores.store import Store
-from tests.conftest import REPO
 from tests.infra.conftest import ALL, Server, admin_variables, environment_on, remove_environment
-
-
-def test_the_readme_names_every_command_and_every_page():
-    text = (REPO / "README.md").read_text()
-    assert [name for name in cli._COMMANDS if f"python -m infra {name}" not in text] == []
-    assert [page.name for page in (REPO / "docs").rglob("*.md") if f"({page.relative_to(REPO)}" not in text] == []
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

@@ -45,10 +45,11 @@ shapes = pytest.mark.parametrize("settings", SHAPES.values(), ids=list(SHAPES))
 _SYSTEMD = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
 
 
-def test_the_table_names_what_the_readme_names():
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
+def test_the_page_of_env_files_names_every_format():
+    page = (Path(__file__).parents[3] / "docs/reference/env-file.md").read_text(encoding="utf-8")
+    table = page.partition("## Other formats")[2].partition("\n## ")[0]
     for name in FORMATS:
-        assert f"`{name}`" in readme
+        assert f"`{name}`" in table
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -8,7 +8,6 @@ from infra.config.environment import ConfigError, EnvironmentConfig
 from infra.config.load import parse
 from infra.targets.capabilities import SETTINGS, markdown
 from infra.targets.registry import TARGETS
-from tests.conftest import REPO
 
 #: The least that each target takes.
 MINIMAL: dict[str, dict[str, Any]] = {
@@ -171,12 +170,6 @@ def test_only_the_kinds_of_credentials_of_the_target_are_accepted(target):
             read(values | {"trust": TRUST})
         else:
             read(values)
-
-
-def test_the_readme_shows_the_table():
-    section = (REPO / "README.md").read_text(encoding="utf-8").partition("\n## What each target can do\n")[2]
-    shown = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
-    assert "\n".join(shown) == markdown(), f"put this table into README.md:\n{markdown()}"
 
 
 def test_every_row_of_the_table_has_a_cell_for_each_target():
