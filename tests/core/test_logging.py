@@ -40,7 +40,7 @@ def served(fake):
 
 def test_a_verified_download_is_logged_as_debug(served, said, tmp_path):
     download_file("bucket", "k", tmp_path / "k")
-    assert said() == [("DEBUG", f"'bucket/k' is whole: {len(BODY)} bytes, verified by md5")]
+    assert said() == [("DEBUG", f"'bucket/k' is complete: {len(BODY)} bytes, verified by md5")]
     with temporary_download("bucket", "k"):
         assert len(said()) == 2
 
@@ -100,7 +100,7 @@ def test_removed_parts_are_logged_as_info(said, tmp_path):
         os.utime(part, (0, 0))
     (tmp_path / ".mpr-0000000c.part").touch()
     atomic_file.sweep(str(tmp_path))
-    assert said() == [("INFO", f"removed 2 parts of downloads that had been killed from {str(tmp_path)!r}")]
+    assert said() == [("INFO", f"removed 2 temporary files of killed downloads from {str(tmp_path)!r}")]
 
 
 def test_a_line_break_in_a_key_breaks_no_line_of_the_log(fake, said, tmp_path):

@@ -223,7 +223,7 @@ def test_a_failure_while_writing_is_a_sentence_and_leaves_nothing(file, monkeypa
 def test_a_message_names_the_file_relative_to_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "test.env").write_text("mine")
-    with pytest.raises(UsageError, match=r"^test\.env was not made"):
+    with pytest.raises(UsageError, match=r"^test\.env was not written"):
         files.write(tmp_path / "test.env", render())
 
 

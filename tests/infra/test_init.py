@@ -179,7 +179,7 @@ def test_externally_managed_keys_work_on_versitygw(versitygw, environments, monk
     source.write_bytes(b"video")
     assert upload_file(source, f"{made.name}-in", "chunks/a.mp4").verified_by == "md5"
     monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "unknown-access-key")
-    with pytest.raises(UsageError, match=r"does not accept the admin key nobo\.\.\. \(XAdminUserNotFound\)"):
+    with pytest.raises(UsageError, match=r"does not accept the admin key unkn\.\.\. \(XAdminUserNotFound\)"):
         made.initialise()
 
 

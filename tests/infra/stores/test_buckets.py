@@ -239,7 +239,7 @@ class TestFailures:
             lambda: buckets.delete(intruder, "media", with_content=True),
         ):
             with pytest.raises(
-                UsageError, match=r"does not accept the admin key nobo\.\.\. \(InvalidAccessKeyId\)"
+                UsageError, match=r"does not accept the admin key unkn\.\.\. \(InvalidAccessKeyId\)"
             ):
                 action()
 

@@ -28,7 +28,7 @@ def client_error(code: str, message: str = "words") -> ClientError:
         (
             "RequestTimeTooSkewed",
             UsageError,
-            r"this machine's clock differs too much from that of http://store:9000; set",
+            r"this machine's clock differs too much from that of http://store:9000; correct",
         ),
         ("RequestExpired", UsageError, "correct the clock"),
         ("AccessDenied", UsageError, r"the admin key ADMI\.\.\. may not do this at http://store:9000"),

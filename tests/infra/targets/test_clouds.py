@@ -225,7 +225,7 @@ def test_an_existing_bucket_is_refused_on_r2_before_the_provider_tries_for_minut
 ):
     name = f"taken-{r2.environment}"
     seaweed_store.s3.create_bucket(Bucket=name)
-    with pytest.raises(RunError, match=f"bucket {name}: there is a bucket of this name already, and it is yours"):
+    with pytest.raises(RunError, match=f"bucket {name}: a bucket of this name already exists in this account"):
         r2.up(buckets={"in": {"name": name}}, jurisdiction="default", preview=preview)
     assert r2.state == {}
 
