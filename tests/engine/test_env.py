@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from core.storage.settings import Settings
 from tests.engine.support import Life, Project, Ran, Stack
 
 
-def env(stack: Stack, *arguments: str, shows_secrets: bool = False, **variables: str) -> Ran:
+def env(stack: Stack, *arguments: str, shows_secrets: bool = False, **variables: Any) -> Ran:
     """Run `env` without the administrator's keys, which it must not need."""
     command = [sys.executable, "-m", "infra", "env", stack.name, *arguments]
     done = stack.project.run(command, {"COLUMNS": "200", **variables}, shows_secrets=shows_secrets)

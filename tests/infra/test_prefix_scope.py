@@ -13,8 +13,9 @@ from rich.console import Console
 from core.storage import get_s3_client
 from core.storage.settings import Settings, read_env_file
 from infra import plan
-from infra.check.command import check_access, table
+from infra.check.command import check_access
 from infra.check.runner import run
+from infra.check.table import table
 from infra.config.identities import Role
 from infra.policies import Policy, normalised
 from infra.resources.identity import IdentityProvider
@@ -161,7 +162,7 @@ def test_check_shows_each_prefix_and_the_rest_of_the_bucket(scoped, capsys):
     beside = [one.probe for one in findings if (one.identity, one.where) == ("studio", "out elsewhere")]
     assert beside == ["list all", "list", "get", "put"]
     shown = io.StringIO()
-    Console(file=shown, width=120).print(table(scoped.config, findings))
+    Console(file=shown, width=120).print(table(scoped.name, scoped.config.names, findings))
     assert "out frames/" in shown.getvalue()
     assert "out elsewhere" in shown.getvalue()
     check_access(scoped.config)
