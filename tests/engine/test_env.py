@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from core.storage.settings import Settings
 from tests.engine.support import Life, Project, Ran, Stack
 
 
-def env(stack: Stack, *arguments: str, shows_secrets: bool = False, **variables: Any) -> Ran:
+def env(stack: Stack, *arguments: str, shows_secrets: bool = False, **variables: str) -> Ran:
     """Run `env` without the administrator's keys, which it must not need."""
     command = [sys.executable, "-m", "infra", "env", stack.name, *arguments]
     done = stack.project.run(command, {"COLUMNS": "200", **variables}, shows_secrets=shows_secrets)
@@ -104,7 +103,7 @@ def test_env_check_finds_keys_that_another_machine_replaced(project: Project):
 
 def test_an_environment_that_was_never_deployed_is_refused_with_what_to_do(project: Project):
     stack = project.stack("undeployed", {})
-    done = env(stack, "--check", **project.admin)
+    done = project.run([sys.executable, "-m", "infra", "env", stack.name, "--check"], project.admin)
     assert done.code == 1
     assert (
         "undeployed is not deployed; `python -m infra init undeployed` or `pulumi up -s undeployed`" in done.output
