@@ -6,10 +6,11 @@ next run writes again, and never a row without its object.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +41,8 @@ class Checkpoint:
     source: str
     state: State
     detail: dict[str, Any]
+    #: When its last step was recorded; the database sets it.
+    at: dt.datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def forget(connection: Connection, one: Checkpoint) -> None:
     connection.execute("DELETE FROM checkpoint WHERE stage = %s AND job_id = %s", [one.stage, one.job_id])
 
 
-_SELECT = "SELECT stage, job_id, timeline_id, source, state, detail FROM checkpoint"
+_SELECT = "SELECT stage, job_id, timeline_id, source, state, detail, at FROM checkpoint"
 _REACHED = """
     INSERT INTO checkpoint (stage, job_id, timeline_id, source, state, detail) VALUES (%s, %s, %s, %s, %s, %s)
     ON CONFLICT (stage, job_id)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from examples.pipeline import scene
 from examples.pipeline.errors import PipelineError, UsageError
 
 #: Frames that are kept of each second.
@@ -24,11 +25,6 @@ _PATIENCE = 600
 #: MP4, MOV, Matroska and WebM, which say when their end is missing. Uploads come from strangers: a playlist, to
 #: name one, could have ffmpeg read other files of this machine.
 _CONTAINERS = "mov,matroska"
-#: A test picture with a clock, and a tile that wanders over it.
-_SCENE = (
-    "testsrc=size={width}x{height}:rate=50[still];testsrc2=size={tile}x{tile}:rate=50[tile];"
-    "[still][tile]overlay=x='mod(t*{tile}\\,W-w)':y='(H-h)/2*(1+sin(t))'"
-)
 _NUMBERS = re.compile(r"^\[[^]]*\]\s*|0x[0-9a-f]+")
 
 
@@ -55,11 +51,11 @@ def generate(path: Path, seconds: int, height: int = 1440) -> None:
     Raises:
         PipelineError: ffmpeg failed.
     """
-    scene = _SCENE.format(width=height * 16 // 9 // 2 * 2, height=height, tile=height // 4 // 2 * 2)
+    graph = scene.graph(height * 16 // 9 // 2 * 2, height)
     # MPEG-4 part 2 is in every ffmpeg, with whatever libraries it was built.
     encoded = ["-c:v", "mpeg4", "-q:v", "4", "-g", "50", "-flags:v", "+bitexact"]
     once = path.with_stem(f"{path.stem}-once")
-    _run(f"cannot write {once}", "-f", "lavfi", "-i", scene, "-t", str(min(seconds, _CLIP)), *encoded, str(once))
+    _run(f"cannot write {once}", "-f", "lavfi", "-i", graph, "-t", str(min(seconds, _CLIP)), *encoded, str(once))
     again = ["-stream_loop", "-1", "-i", str(once), "-t", str(seconds), "-c", "copy", "-fflags", "+bitexact"]
     _run(f"cannot write {path}", *again, str(path))
     once.unlink()

@@ -1,4 +1,4 @@
-"""The page, and what it shows. Runs as identity `viewer`: it reads, and hands out addresses that read."""
+"""The server of the page. It runs as identity `viewer`: it reads, and signs addresses that read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from examples.pipeline.intake import Upload, Wanted
 from examples.pipeline.serving import INTAKE_VARIABLE
 
 _PAGE = Path(__file__).with_name("page")
-#: Seconds for which the address of an image holds: as long as somebody may look at one page.
+#: Seconds for which the address of an image is valid. The page requests new ones when an image fails to load.
 _EXPIRES = 3600
 
 app = FastAPI(title="Frames and overlays", docs_url=None, redoc_url=None, openapi_url=None)
@@ -43,21 +43,21 @@ app.mount("/page", StaticFiles(directory=_PAGE), name="page")
 
 @app.get("/", include_in_schema=False)
 def index() -> FileResponse:
-    """The page."""
+    """Return the page."""
     return FileResponse(_PAGE / "index.html", headers={"Content-Security-Policy": _content_security_policy()})
 
 
 @app.get("/api/chunks")
 def chunks() -> list[dict[str, Any]]:
-    """Every chunk in the bucket, with the jobs that it went through."""
+    """Return every chunk in the bucket, with its jobs."""
     with connected(read_only=True) as connection:
-        known = database.checkpoints(connection)
+        jobs = database.checkpoints(connection)
     return [
         {
             "key": chunk.key,
             "size": chunk.size,
             "timeline_id": timeline_of(chunk),
-            "jobs": [_told(one) for one in known if one.timeline_id == timeline_of(chunk)],
+            "jobs": [_job(job) for job in jobs if job.timeline_id == timeline_of(chunk)],
         }
         for chunk in list_objects(BUCKET_IN, "chunks/")
     ]
@@ -65,42 +65,46 @@ def chunks() -> list[dict[str, Any]]:
 
 @app.get("/api/timelines/{timeline_id}/frames")
 def frames(timeline_id: str) -> list[dict[str, str]]:
-    """Addresses of the cached frames of a timeline."""
+    """Return the addresses of the cached frames of a timeline."""
     return [_image(frame.key) for frame in FrameCache(ManifestKey(timeline_id).timeline_id).manifest().frames]
 
 
 @app.get("/api/jobs/{job_id}")
 def job(job_id: str) -> list[dict[str, Any]]:
-    """The frames that a job drew on, with its overlays and what it found."""
+    """Return the result of a job for each frame: the addresses of frame and overlay, and the detections."""
     OverlayKey(job_id, 0)
     with connected(read_only=True) as connection:
-        made = database.outputs(connection, "detect", job_id)
-    return [{"frame": _image(one.source), "overlay": _image(one.key), **one.detail} for one in made]
+        outputs = database.outputs(connection, "detect", job_id)
+    return [{"frame": _image(output.source), "overlay": _image(output.key), **output.detail} for output in outputs]
 
 
 @app.post("/api/uploads")
 def upload(wanted: Wanted) -> Upload:
-    """An address to upload a video to, signed by `intake`: the keys here cannot."""
+    """Return an address to upload a video to. `intake` signs it: the keys of this process only read."""
     intake = os.environ.get(INTAKE_VARIABLE)
     if not intake:
-        raise HTTPException(503, f"nobody signs uploads: start `intake`, and name it in {INTAKE_VARIABLE}")
+        raise HTTPException(
+            503, f"uploads are off: {INTAKE_VARIABLE} is not set. Start `intake`, and set it to its address"
+        )
     headers = {"Content-Type": "application/json"}
     body = wanted.model_dump_json().encode()
-    asked = urllib.request.Request(f"{intake}/uploads", body, headers)  # noqa: S310  # our own process
+    request = urllib.request.Request(f"{intake}/uploads", body, headers)  # noqa: S310  # our own process
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310  # as above
-            return Upload.model_validate_json(answer.read())
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  # as above
+            return Upload.model_validate_json(response.read())
     except urllib.error.HTTPError as error:
         with error:
             raise HTTPException(error.code, json.loads(error.read()).get("detail", "refused")) from error
     except OSError as error:
-        raise HTTPException(503, "the process that signs uploads does not answer") from error
+        raise HTTPException(
+            503, f"the process that signs uploads does not respond at {intake}: start `intake` again"
+        ) from error
 
 
 @app.exception_handler(PipelineError)
 @app.exception_handler(StorageError)
 def explain(_request: Request, error: Exception) -> JSONResponse:
-    """A failure as one sentence, for the page to show."""
+    """Return the message of an error, for the page to show."""
     code = 404 if isinstance(error, ObjectNotFoundError) else 400 if isinstance(error, LayoutError) else 503
     return JSONResponse({"detail": str(error)}, code)
 
@@ -124,8 +128,8 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _told(one: Checkpoint) -> dict[str, Any]:
-    return {"stage": one.stage, "job_id": one.job_id, "state": one.state, **one.detail}
+def _job(job: Checkpoint) -> dict[str, Any]:
+    return {"stage": job.stage, "job_id": job.job_id, "state": job.state, "at": job.at, **job.detail}
 
 
 def _image(key: str) -> dict[str, str]:

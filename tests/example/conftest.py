@@ -23,10 +23,11 @@ from examples.pipeline import commands, postgres, video
 from examples.pipeline.processes import end, wait_for
 from infra.stores.store import Store
 from tests.conftest import REPO, free_ports
+from tests.example._browser import chromium
 from tests.infra._deployed import deployed, emptied
 from tests.infra.conftest import Environment, Server, environment_on, environments, no_backoff, seaweed_store
 
-__all__ = ["environments", "no_backoff", "seaweed_store"]
+__all__ = ["chromium", "environments", "no_backoff", "seaweed_store"]
 
 DAY = "2026-11-23"
 #: Frames of the test's chunk: one a second.
@@ -323,3 +324,11 @@ def chunk(place: Place, film: Path) -> str:
 def timeline(place: Place, chunk: str) -> str:
     """The chunk's timeline, with its frames in the cache."""
     return place.done("pipeline", "extract", chunk).strip()
+
+
+@pytest.fixture
+def compared(place: Place, chunk: str) -> tuple[str, str]:
+    """Two jobs on the frames of one timeline, with the thresholds 40 and 90; their names."""
+    first = place.done("pipeline", "work", "--once").partition(":")[0]
+    place.done("pipeline", "replay", first, "--job", "second", "--threshold", "90")
+    return first, "second"

@@ -1,124 +1,123 @@
-// Chunks at the left, frames below, the chosen frame with its overlay above them. Names come from people, so they
-// only ever become text.
+// What the user does, and what happens then: the state changes, is shown, and what it lacks is loaded.
 
-const at = (id) => document.getElementById(id);
-const state = { timeline: "", frames: [], found: new Map(), index: 0 };
+import { byId, setText } from "./dom.js";
+import { listenToKeys } from "./keys.js";
+import { readLink, writeLink } from "./link.js";
+import { loadChunks, loadTimeline } from "./load.js";
+import { clear, showError } from "./notices.js";
+import { createPlayer } from "./player.js";
+import { jobsOfChunk, nothingLoaded, setIndex, state } from "./state.js";
+import { listenToTimeline } from "./timeline.js";
+import { listenToUploads } from "./upload.js";
+import { render } from "./view.js";
 
-async function ask(path, options) {
-  const answer = await fetch(path, options);
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(typeof body.detail === "string" ? body.detail : `status ${answer.status}`);
-  return body;
-}
-
-function say(text) {
-  at("said").textContent = text;
-}
-
-function summary(chunk) {
-  const failed = chunk.jobs.find((job) => job.state === "failed");
-  if (failed) return `failed: ${failed.error}`;
-  const last = chunk.jobs.at(-1);
-  if (!last) return "waiting for the worker";
-  return last.stage === "detect" ? `${last.done} of ${last.frames} frames, ${jobs(chunk).length} jobs` : `${last.frames} frames`;
-}
-
-const jobs = (chunk) => chunk.jobs.filter((job) => job.stage === "detect");
+const POLL_MILLISECONDS = 2000;
 
 async function refresh() {
-  const chunks = await ask("/api/chunks");
-  at("chunks").replaceChildren(...chunks.map((chunk) => {
-    const button = document.createElement("button");
-    const small = document.createElement("small");
-    button.textContent = chunk.key.replace("chunks/", "");
-    button.dataset.key = chunk.key;
-    small.textContent = summary(chunk);
-    button.append(small);
-    button.setAttribute("aria-current", String(chunk.timeline_id === state.timeline));
-    button.onclick = () => choose(chunk).catch((error) => say(error.message));
-    return button;
-  }));
+  if (state.frames.length) writeLink(linkOf(jobsOfChunk().shown));
+  try {
+    if (await render(chooseChunk, goTo)) clear("image");
+  } catch {
+    loadAgain();
+  }
 }
 
-async function choose(chunk) {
-  state.timeline = chunk.timeline_id;
-  state.index = 0;
-  state.found = new Map();
-  state.frames = await ask(`/api/timelines/${chunk.timeline_id}/frames`);
-  at("hint").hidden = true;
-  at("viewer").hidden = false;
-  at("strip").replaceChildren(...state.frames.map((frame, index) => {
-    const button = document.createElement("button");
-    const image = document.createElement("img");
-    image.src = frame.url;
-    image.alt = `frame ${index}`;
-    button.append(image);
-    button.onclick = () => show(index);
-    return button;
-  }));
-  at("job").replaceChildren(...jobs(chunk).map((job) => new Option(`${job.job_id.slice(-12)} (threshold ${job.threshold})`, job.job_id)));
-  await load();
+const linkOf = ([first, second]) => ({
+  timeline: state.timeline,
+  frame: state.index,
+  job: first?.job_id,
+  compare: second?.job_id,
+  overlay: state.overlay ? undefined : "off",
+});
+
+// An address is valid for an hour, and frames can be deleted: have all addresses requested again by the next poll.
+function loadAgain() {
+  player.pause();
+  showError("image", `Frame ${state.index} could not be loaded from the store. Its address is requested again.`);
+  Object.assign(state, nothingLoaded());
+  refresh();
+}
+
+// Load and show it; an error is shown until the same source succeeds.
+async function update(source, load) {
+  try {
+    await load();
+    clear(source);
+  } catch (error) {
+    showError(source, error.message);
+  }
   await refresh();
 }
 
-async function load() {
-  const job = at("job").value;
-  const found = job ? await ask(`/api/jobs/${job}`) : [];
-  state.found = new Map(found.map((one) => [one.frame.key, one]));
-  show(state.index);
+async function poll() {
+  await update("chunks", loadChunks);
+  const uploaded = state.chunks?.find((chunk) => chunk.key === state.uploaded);
+  const chunk = uploaded ?? (state.timeline ? undefined : state.chunks?.[0]);
+  if (uploaded) state.uploaded = "";
+  if (chunk) chooseChunk(chunk.timeline_id);
+  else await update("timeline", loadTimeline);
 }
 
-function show(index) {
-  const frame = state.frames[index];
-  const found = state.found.get(frame.key);
-  state.index = index;
-  at("frame").src = frame.url;
-  at("overlay").hidden = !found || !at("shown").checked;
-  if (found) at("overlay").src = found.overlay.url;
-  const boxes = found?.boxes.length;
-  at("facts").textContent = found
-    ? `frame ${index}: ${boxes} ${boxes === 1 ? "box" : "boxes"}, ${(100 * found.share).toFixed(1)} % of the pixels changed`
-    : `frame ${index}`;
-  [...at("strip").children].forEach((one, place) => one.setAttribute("aria-current", String(place === index)));
+async function pollForever() {
+  await poll();
+  setTimeout(pollForever, POLL_MILLISECONDS);
 }
 
-// The browser sends the bytes straight to the store; XMLHttpRequest, because fetch tells no progress of uploads.
-function put(url, type, file) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("PUT", url);
-    request.setRequestHeader("Content-Type", type);
-    request.upload.onprogress = (event) => {
-      at("progress").value = event.loaded / event.total;
-    };
-    request.onload = () => (request.status === 200 ? resolve() : reject(new Error(`the store answered ${request.status}`)));
-    request.onerror = () => reject(new Error("the store cannot be reached, or does not let this page upload (CORS)"));
-    request.send(file);
-  });
+function chooseChunk(timeline, values = {}) {
+  player.pause();
+  Object.assign(state, { timeline, index: 0, job: "", other: "", uploaded: "", ...values, ...nothingLoaded() });
+  refresh();
+  return update("timeline", loadTimeline);
 }
 
-at("upload").onsubmit = async (event) => {
-  event.preventDefault();
-  const file = at("file").files[0];
-  at("progress").value = 0;
-  at("progress").hidden = false;
-  say("");
-  try {
-    const asked = { name: file.name, content_type: file.type || "video/mp4" };
-    const signed = await ask("/api/uploads", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(asked),
-    });
-    await put(signed.url, signed.content_type, file);
-    say(`uploaded ${signed.key}`);
+function change(values) {
+  Object.assign(state, values);
+  setIndex(state.index);
+  return update("timeline", loadTimeline);
+}
+
+function goTo(index) {
+  player.pause();
+  setIndex(index);
+  refresh();
+}
+
+const player = createPlayer(
+  async () => {
+    setIndex(state.index + 1);
     await refresh();
-  } catch (error) {
-    say(error.message);
-  }
-};
+    return state.index < state.frames.length - 1;
+  },
+  (playing) => setText(byId("play"), playing ? "Pause" : "Play"),
+);
 
-at("shown").onchange = () => show(state.index);
-at("job").onchange = () => load().catch((error) => say(error.message));
-setInterval(() => refresh().catch((error) => say(error.message)), 2000);
-refresh().catch((error) => say(error.message));
+function togglePlayer() {
+  if (state.index === state.frames.length - 1) state.index = -1; // from the first frame again
+  player.toggle();
+}
+
+byId("play").onclick = togglePlayer;
+byId("previous").onclick = () => goTo(state.index - 1);
+byId("next").onclick = () => goTo(state.index + 1);
+byId("overlay").onchange = (event) => change({ overlay: event.target.checked });
+byId("compare").onchange = (event) => change({ comparing: event.target.checked });
+byId("job").onchange = (event) => change({ job: event.target.value });
+byId("other").onchange = (event) => change({ other: event.target.value });
+window.onhashchange = () => {
+  const values = readLink();
+  if (values.timeline === state.timeline) change(values);
+  else chooseChunk(values.timeline, values);
+};
+listenToTimeline(goTo);
+listenToKeys(() => state.frames.length > 0, {
+  ArrowLeft: () => goTo(state.index - 1),
+  ArrowRight: () => goTo(state.index + 1),
+  Home: () => goTo(0),
+  End: () => goTo(state.frames.length - 1),
+  " ": togglePlayer,
+});
+listenToUploads((key) => {
+  state.uploaded = key;
+  poll();
+});
+pollForever();
