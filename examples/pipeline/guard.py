@@ -102,7 +102,7 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers.setdefault("Content-Security-Policy", _NOTHING)
-            # The files of the page are modules of one version: a browser asks whether its copies are still current.
+            # The page consists of several files: a browser must not mix cached ones with those of another version.
             headers.setdefault("Cache-Control", "no-cache")
             headers["X-Content-Type-Options"] = "nosniff"
         await send(message)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 #: Frames per second.
 RATE = 50
 _GRASS, _STRIPE, _LINE = "0x2f7d3b", "0x368642", "0xd7ead9"
-#: One team differs much from the grass in brightness, the other one less: a high threshold detects only one of them.
+#: One team differs more from the grass in brightness than the other: a high threshold detects that one only.
 _TEAMS = ("0xfff3c4", "0x1b2a4a")
 _PLAYERS = 10
 #: A filter that repeats the first frame of its input, so that ffmpeg draws each shape once.

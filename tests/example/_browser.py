@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
@@ -17,8 +17,8 @@ MARKERS = [
     pytest.mark.skipif(not CHROMIUM, reason="no `chromium` on PATH (Debian: apt-get install chromium)"),
 ]
 WIDE, NARROW = {"width": 1180, "height": 860}, {"width": 390, "height": 844}
-#: Collects what the Content-Security-Policy blocks, in `window.violations`.
-_COLLECT = (
+#: A script that collects what the Content-Security-Policy blocks, in `window.violations`.
+COLLECT_VIOLATIONS = (
     "window.violations = []; document.addEventListener('securitypolicyviolation',"
     " (event) => window.violations.push(`${event.effectiveDirective} ${event.blockedURI}`));"
 )
@@ -36,16 +36,15 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def opened(chromium: Browser, address: str, **options: object) -> Iterator[Page]:
-    """Open the page in a profile of its own; no script may fail and the Content-Security-Policy may block nothing."""
+    """Open the page in a profile of its own. No script may fail and the policy of the page may block nothing."""
     failed: list[Error] = []
-    page = chromium.new_page(**{"viewport": WIDE, **options})  # type: ignore[arg-type]  # passed on as they are
-    page.add_init_script(_COLLECT)
-    page.on("pageerror", lambda error: failed.append(error))  # noqa: PLW0108  # Playwright marks what it is given
-    page.goto(address)
-    yield page
-    assert failed == []
-    assert page.evaluate("window.violations") == []
-    page.close()
+    with closing(chromium.new_page(**{"viewport": WIDE, **options})) as page:  # type: ignore[arg-type]  # passed on
+        page.add_init_script(COLLECT_VIOLATIONS)
+        page.on("pageerror", lambda error: failed.append(error))  # noqa: PLW0108  # Playwright marks what it is given
+        page.goto(address)
+        yield page
+        assert failed == []
+        assert page.evaluate("window.violations") == []
 
 
 def loaded(page: Page, selector: str) -> None:

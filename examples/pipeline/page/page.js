@@ -52,9 +52,9 @@ async function update(source, load) {
 async function poll() {
   await update("chunks", loadChunks);
   const uploaded = state.chunks?.find((chunk) => chunk.key === state.uploaded);
-  const chunk = uploaded ?? (state.timeline ? undefined : state.chunks?.[0]);
-  if (uploaded) state.uploaded = "";
-  if (chunk) chooseChunk(chunk.timeline_id);
+  const first = state.timeline ? undefined : state.chunks?.[0];
+  if (uploaded) await chooseChunk(uploaded.timeline_id);
+  else if (first) await chooseChunk(first.timeline_id, readLink());
   else await update("timeline", loadTimeline);
 }
 
@@ -63,9 +63,9 @@ async function pollForever() {
   setTimeout(pollForever, POLL_MILLISECONDS);
 }
 
-function chooseChunk(timeline, values = {}) {
+function chooseChunk(timeline, link = { index: 0, job: "", other: "" }) {
   player.pause();
-  Object.assign(state, { timeline, index: 0, job: "", other: "", uploaded: "", ...values, ...nothingLoaded() });
+  Object.assign(state, link, nothingLoaded(), { timeline, uploaded: "" });
   refresh();
   return update("timeline", loadTimeline);
 }
