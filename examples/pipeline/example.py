@@ -83,7 +83,7 @@ def provision(environment: str) -> None:
 def _infra(*arguments: str) -> None:
     done = subprocess.run([sys.executable, "-m", "infra", *arguments], cwd=stack_files.ROOT, check=False)
     if done.returncode:
-        error = PipelineError(f"`python -m infra {' '.join(arguments)}` failed: the sentence above says why")
+        error = PipelineError(f"`./mpr {' '.join(arguments)}` failed: the message above says why")
         error.exit_code = done.returncode
         raise error
 

@@ -474,7 +474,10 @@ def test_a_narrow_window_needs_no_scrolling_sideways(chromium, address, place, c
 # --- Content-Security-Policy ---------------------------------------------------------------------------------
 
 
-_INSERT = "const element = document.body.appendChild(document.createElement('{0}'); document.body.append(element); element.{1} = '{2}'; element.click()"
+_INSERT = (
+    "const element = document.createElement('{0}'); document.body.append(element);"
+    " element.{1} = '{2}'; element.click()"
+)
 _ELSEWHERE = "http://127.0.0.1:9/x"
 _BLOCKED = {
     "script-src-elem inline": _INSERT.format("script", "textContent", "window.ran = true"),
