@@ -65,16 +65,17 @@ def _line(height: int) -> int:
 
 def _pitch(width: int, height: int) -> str:
     margin, line = height // 24, _line(height)
-    stripes = [_box(f"iw*{number}/12", "0", "iw/12", "ih", _STRIPE, "fill") for number in range(0, 12, 2)]
+    stripes = [_box((f"iw*{number}/12", 0, "iw/12", "ih"), _STRIPE, "fill") for number in range(0, 12, 2)]
     outlines = [
         (margin, margin, width - 2 * margin, height - 2 * margin),
         (width // 2 - line // 2, margin, line, height - 2 * margin),
         (margin, height // 4, height // 4, height // 2),
         (width - margin - height // 4, height // 4, height // 4, height // 2),
     ]
-    lines = [_box(*map(str, outline), _LINE, str(line)) for outline in outlines]
+    lines = [_box(outline, _LINE, str(line)) for outline in outlines]
     return ",".join([f"color={_GRASS}:{width}x{height}:{RATE}", *stripes, *lines])
 
 
-def _box(x: str, y: str, width: str, height: str, colour: str, thickness: str) -> str:
-    return f"drawbox=x={x}:y={y}:w={width}:h={height}:color={colour}:t={thickness}"
+def _box(area: tuple[object, object, object, object], colour: str, thickness: str) -> str:
+    left, top, width, height = area
+    return f"drawbox=x={left}:y={top}:w={width}:h={height}:color={colour}:t={thickness}"

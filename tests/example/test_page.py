@@ -441,7 +441,7 @@ def test_every_control_has_a_visible_focus_ring(chromium, address, compared):
     )
     with opened(chromium, f"{address}/#compare=second") as page:
         at_frame(page, 0)
-        rings = []
+        rings: list[tuple[str, str, float]] = []
         while len(rings) < 30:
             page.keyboard.press("Tab")
             rings.append(page.evaluate(ring))

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from tests.example._browser import MARKERS, NARROW, WIDE, at_frame, fits, loaded, opened
 
@@ -41,7 +41,7 @@ def test_the_page_is_accessible_before_there_are_frames(chromium, address, place
 
         routes: list[Route] = []
         page.route("**/api/uploads", lambda route: routes.append(route))  # noqa: PLW0108  # Playwright marks it
-        video = {"name": "match.mp4", "mimeType": "video/mp4", "buffer": b"no video"}
+        video = FilePayload(name="match.mp4", mimeType="video/mp4", buffer=b"no video")
         page.locator("#file").set_input_files(video)
         expect(page.locator("#progress")).to_be_visible()
         assert accessible(page)
