@@ -59,7 +59,7 @@ def test_the_page_shows_the_frames_and_the_overlays(chromium, address, compared)
         at_frame(page, 0)
         expect(page.locator("figure.a .facts")).to_have_text("0 boxes, 0.0 % of the pixels changed")
 
-        page.locator("#strip button").nth(7).click()
+        page.locator("#strip [role=option]").nth(7).click()
         at_frame(page, 7)
         loaded(page, "figure.a .overlay")
         expect(page.locator("figure.a .overlay")).to_have_attribute("src", re.compile(f"/{first}/00000007.png"))
@@ -111,7 +111,7 @@ def test_two_jobs_are_compared_on_one_frame(chromium, address, compared):
     with opened(chromium, address) as page:
         expect(page.locator("figure.b")).to_be_hidden()
         page.locator("#compare").check()
-        page.locator("#strip button").nth(5).click()
+        page.locator("#strip [role=option]").nth(5).click()
         for figure, job in (("a", first), ("b", second)):
             overlay = page.locator(f"figure.{figure} .overlay")
             expect(overlay).to_have_attribute("src", re.compile(f"/{job}/00000005.png"))
@@ -184,7 +184,7 @@ def test_a_link_opens_the_same_frame(chromium, address, compared):
         page.locator("#compare").check()
         page.locator("#job").select_option("second")
         page.locator("#overlay").uncheck()
-        page.locator("#strip button").nth(12).click()
+        page.locator("#strip [role=option]").nth(12).click()
         expect(page).to_have_url(re.compile("frame=12&job=second&compare=.*&overlay=off"))
         link = page.url
         with opened(chromium, link) as other:
@@ -241,7 +241,7 @@ def test_a_chunk_without_frames_shows_its_state_and_no_frame_of_another(chromium
 
 def test_live_updates_keep_the_focus(chromium, address, place, compared):
     with opened(chromium, address) as page:
-        for selector in ("#chunks button", "#job", "#strip button[tabindex='0']", "#timeline"):
+        for selector in ("#chunks button", "#job", "#strip [tabindex='0']", "#timeline"):
             page.locator(selector).first.focus()
             before = focused(page)
             place.put(f"a{selector[1:4]}.mp4", b"no video")  # above the other chunk
@@ -285,7 +285,7 @@ def test_an_address_that_has_expired_is_requested_again(chromium, address, compa
     with opened(chromium, address) as page:
         loaded(page, "figure.a .frame")
         page.route("**/00000009.jpg*", lambda route: route.fulfill(status=403))
-        page.locator("#strip button").nth(9).click()
+        page.locator("#strip [role=option]").nth(9).click()
         expect(page.get_by_role("alert")).to_contain_text("Frame 9 could not be loaded from the store")
         expect(page.locator("figure.a .frame")).to_be_hidden()
         page.unroute_all()
@@ -407,9 +407,9 @@ def test_keys_choose_frames_and_play(chromium, address, place, compared):
         expect(page.locator("#play")).to_have_text("Play")
 
         page.keyboard.press("Home")
-        page.locator("#strip button").first.focus()
+        page.locator("#strip [role=option]").first.focus()
         page.keyboard.press("ArrowRight")
-        expect(page.locator("#strip button").nth(1)).to_be_focused()
+        expect(page.locator("#strip [role=option]").nth(1)).to_be_focused()
         page.locator("#timeline").focus()
         page.keyboard.press("ArrowUp")
         at_frame(page, 2)

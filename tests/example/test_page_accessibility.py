@@ -65,7 +65,7 @@ def test_the_page_is_accessible_with_frames(chromium, address, compared, scheme,
     with opened(chromium, address, color_scheme=scheme, viewport=viewport) as page:
         at_frame(page, 0)
         assert accessible(page)
-        page.locator("#strip button").nth(3).click()
+        page.locator("#strip [role=option]").nth(3).click()
         loaded(page, "figure.a img")
         assert accessible(page)
         page.locator("#compare").check()

@@ -30,9 +30,8 @@ function choose(index) {
 }
 
 function createOption() {
-  const option = document.createElement("button");
+  const option = document.createElement("div");
   const image = document.createElement("img");
-  option.type = "button";
   option.setAttribute("role", "option");
   image.loading = "lazy";
   image.alt = "";
