@@ -15,10 +15,13 @@ __all__ = ["environments", "minio", "minio_environment", "seaweed_store"]
 
 
 @pytest.fixture
-def run_blocks(seaweed, monkeypatch) -> Callable[[str, str], dict[str, Any]]:
-    """Run the Python blocks of a page in order, with new buckets of this name; return their names."""
+def run_blocks(seaweed, monkeypatch) -> Callable[..., dict[str, Any]]:
+    """Run the Python blocks of a page in order, with new buckets of this name; return their names.
 
-    def run(page: str, bucket: str) -> dict[str, Any]:
+    Names that the page takes for granted, such as the user's own files, are arguments.
+    """
+
+    def run(page: str, bucket: str, **names: object) -> dict[str, Any]:
         client = seaweed.client("s3")
         client.create_bucket(Bucket=bucket)
         client.create_bucket(Bucket=f"{bucket}-in")
@@ -32,7 +35,7 @@ def run_blocks(seaweed, monkeypatch) -> Callable[[str, str], dict[str, Any]]:
         }
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        namespace: dict[str, Any] = {}
+        namespace: dict[str, Any] = {**names}
         for block in blocks((REPO / page).read_text(encoding="utf-8"), "python"):
             exec(compile(block, page, "exec", dont_inherit=True), namespace)  # noqa: S102  # the page's own code
         return namespace
