@@ -32,6 +32,13 @@ DANGEROUS_EVENTS = {"pull_request_target", "workflow_run", "issue_comment"}
 #: Keys of clouds that take GitHub's identity instead.
 CLOUD_KEY = re.compile(r"secrets\.((?:AWS|AMAZON|GOOGLE|GCP|GCLOUD|GCS)_\w+)", re.IGNORECASE)
 KEY_INPUTS = {"aws-access-key-id", "aws-secret-access-key", "credentials_json"}
+#: What jobs may do: read the checkout, log in to a cloud, upload to PyPI, sign attestations.
+PERMISSIONS = (
+    {"contents": "read"},
+    {"contents": "read", "id-token": "write"},
+    {"id-token": "write"},
+    {"id-token": "write", "attestations": "write"},
+)
 SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 
 
@@ -158,8 +165,7 @@ def permissions(folder: Path) -> Iterator[str]:
         if workflow.get("permissions") != {}:
             yield f"{file} gives permissions to every job"
     for name, job, _ in jobs(folder):
-        allowed = {"contents": "read"}, {"contents": "read", "id-token": "write"}
-        if job.get("permissions") not in allowed:
+        if job.get("permissions") not in PERMISSIONS:
             yield f"{name} may do more than read and log in"
 
 
