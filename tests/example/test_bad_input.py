@@ -106,7 +106,7 @@ def test_a_missing_cached_frame_fails_the_replay(place, timeline):
     place.environment.store.s3.delete_object(Bucket=place.bucket("out"), Key=first)
     done = place.run("pipeline", "replay", timeline, "--job", "one")
     assert done.returncode == 1
-    assert f"{first} is gone" in done.stderr
+    assert f"{first} does not exist" in done.stderr
     assert place.keys("out", "overlays/") == set()
     assert place.rows("SELECT count(*) FROM stage_output WHERE job_id = 'one'") == [(0,)]
 
