@@ -23,6 +23,9 @@ COLLECT_VIOLATIONS = (
     " (event) => window.violations.push(`${event.effectiveDirective} ${event.blockedURI}`));"
 )
 
+# How long an expectation waits before it fails: a busy machine delays the page by seconds.
+expect.set_options(timeout=30_000)
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
