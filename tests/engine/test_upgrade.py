@@ -76,6 +76,8 @@ def test_no_resource_is_replaced_or_deleted(target, make: Make, project: Project
         outputs = stack.outputs()
     components = {"Storage": 1, "Bucket": 2, "Identity": 2}
     expected = Counter({("create", f"mpr-storage:index:{component}"): n for component, n in components.items()})
+    if target != "s3-compatible":  # in a cloud, a resource of its own removes the env file of an identity
+        expected["create", "pulumi-python:dynamic/storage:EnvFile"] = len(identities)
     found = operations(stack)
     providers = {step for step in found if step[1].startswith("pulumi:providers:")}
     assert Counter({step: count for step, count in found.items() if step not in providers}) == expected
