@@ -18,7 +18,7 @@ from tests.engine.support import Life, Project, deploy_life
 
 __all__ = ["aws_server", "plugins"]
 
-_SECONDS = 300
+_SECONDS = 600  # an update takes ten times as long on a busy machine
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
