@@ -264,6 +264,7 @@ def test_the_job_then_finds_everything_in_place(machine, cluster):
     assert "set as configured" not in done.stdout
 
 
+@pytest.mark.timeout(300)  # 30 s on a quiet machine
 @pytest.mark.flow
 def test_another_machine_takes_over_the_keys_of_the_cluster(machine, cluster):
     machine.save("minio-admin", cluster.secrets["minio-admin"])

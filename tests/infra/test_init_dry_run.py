@@ -113,6 +113,7 @@ def test_a_dry_run_says_what_the_real_run_then_does(environment: Environment, re
     ]
 
 
+@pytest.mark.timeout(300)  # 30 s on a quiet machine
 def test_the_steps_of_a_rotation_are_previewed(environment: Environment, requests: list[str]):
     environment.values["identities"] = ["app"]
     environment.initialise()
