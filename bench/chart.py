@@ -1,4 +1,4 @@
-"""The figures of `transfers` as bars, in SVG: a section for each category, with two charts beside each other."""
+"""The figures of `transfers` as bars, in SVG: a section for each category, with two charts in a row."""
 
 from __future__ import annotations
 

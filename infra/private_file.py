@@ -42,7 +42,7 @@ def write_once(path: Path, text: str) -> Path:
 
 @contextmanager
 def _temporary(path: Path, text: str) -> Iterator[Path]:
-    """Write the text to a temporary file beside `path`, and remove that file at the end."""
+    """Write the text to a temporary file in the folder of `path`, and remove that file at the end."""
     # The name ends like that of the file, so that git ignores it by the same pattern.
     temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
     # O_EXCL refuses an existing file or link. The mode is given here, because others could open the file before a

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from infra.check import page
 from infra.check.runner import Finding, run
-from infra.check.table import must_be, table
+from infra.check.table import must_be, summary, table
 from infra.command_name import COMMAND
 from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
@@ -57,9 +57,9 @@ def check_access(config: EnvironmentConfig, *, as_json: bool = False, html: Path
     if html:
         page.write(html, config.environment, config.names, findings)
     if failed:
-        raise InfraError(f"{len(failed)} of {len(findings)} access checks failed: {described(failed)}")
+        raise InfraError(f"{summary(findings)}: {described(failed)}")
     if not as_json:
-        click.echo(f"{len(findings)} access checks passed: every identity has exactly the expected permissions")
+        click.echo(summary(findings))
 
 
 def described(findings: Iterable[Finding]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra import private_file
 from infra.check.runner import Finding
-from infra.check.table import Row, must_be, rows
+from infra.check.table import Row, must_be, rows, summary
 from infra.errors import UsageError
 
 #: The colours have a contrast of 4.5 : 1 or more in both schemes (WCAG 2.2, 1.4.3).
@@ -57,18 +57,11 @@ def page(environment: str, identities: Sequence[str], findings: Sequence[Finding
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{_summary(findings)} "
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{summary(findings)}. "
         f"Checked {checked:%Y-%m-%d %H:%M} UTC.</p>\n"
         f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">\n<table>\n'
         f"<thead><tr>{heads}</tr></thead>\n<tbody>{bodies}</tbody>\n</table>\n</div>\n</main>\n</body>\n</html>\n"
     )
-
-
-def _summary(findings: Sequence[Finding]) -> str:
-    failed = sum(finding.failed for finding in findings)
-    if failed:
-        return f"{failed} of {len(findings)} access checks failed."
-    return f"{len(findings)} access checks passed: every identity has exactly the expected permissions."
 
 
 def _body(row: Row, identities: Sequence[str]) -> str:

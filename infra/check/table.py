@@ -39,6 +39,14 @@ def must_be(finding: Finding) -> str:
     return "allowed" if finding.expected else "denied"
 
 
+def summary(findings: Sequence[Finding]) -> str:
+    """Return how many checks passed, or failed."""
+    failed = sum(finding.failed for finding in findings)
+    if failed:
+        return f"{failed} of {len(findings)} access checks failed"
+    return f"{len(findings)} access checks passed: every identity has exactly the expected permissions"
+
+
 def table(environment: str, identities: Sequence[str], findings: Iterable[Finding]) -> Table:
     """Return the table. A failed check is marked, and says what its result must be."""
     result = Table(title=f"Access of environment {environment}", title_justify="left")

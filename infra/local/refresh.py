@@ -1,4 +1,4 @@
-"""Decide whether an update must first refresh the state. A refresh takes a second, this comparison 0.2 s."""
+"""Decide whether an update must first refresh the state, which takes longer than this comparison."""
 
 from __future__ import annotations
 

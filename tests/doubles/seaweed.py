@@ -1,7 +1,7 @@
 """What the doubles of clouds with an S3 API of their own stand on: a real SeaweedFS, as its administrator.
 
 Buckets, objects, keys and what they may do are SeaweedFS' own. What it has no place for (a location, a label) is
-kept in a bucket of the double's, beside a record of every name that belongs to another account.
+kept in a bucket of the double's, with a record of every name that belongs to another account.
 """
 
 from __future__ import annotations

@@ -146,22 +146,22 @@ def test_a_body_of_the_greatest_length_is_read(server: Server):
 
 def test_a_longer_body_is_refused_with_a_sentence(server: Server):
     body = json.dumps(WANTED).encode()
-    status, _, told = server.post(body + b" " * (LONGEST_BODY + 1 - len(body)))
+    status, _, refusal = server.post(body + b" " * (LONGEST_BODY + 1 - len(body)))
     assert status == 413
-    assert f"has more than {LONGEST_BODY} bytes" in sentence(told)
+    assert f"has more than {LONGEST_BODY} bytes" in sentence(refusal)
 
 
 def test_a_long_body_is_refused_before_it_is_sent(server: Server):
-    status, _, told = server.request(headers={"Content-Length": str(10**12)})
+    status, _, refusal = server.request(headers={"Content-Length": str(10**12)})
     assert status == 413
-    assert "bytes" in sentence(told)
+    assert "bytes" in sentence(refusal)
 
 
 def test_a_long_body_of_unknown_length_is_refused(server: Server):
     chunks = [b" " * 1000] * (LONGEST_BODY // 1000 + 1)
-    status, _, told = server.request(body=chunks, headers={"Transfer-Encoding": "chunked"})
+    status, _, refusal = server.request(body=chunks, headers={"Transfer-Encoding": "chunked"})
     assert status == 413
-    assert "bytes" in sentence(told)
+    assert "bytes" in sentence(refusal)
 
 
 def test_a_short_body_of_unknown_length_is_read(server: Server):
