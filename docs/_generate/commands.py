@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from core.storage import __main__ as library
+from docs._generate.table import table
 from infra.cli import cli
 from infra.command_name import COMMAND
 
@@ -56,8 +57,7 @@ def _of_library() -> str:
 
 
 def _of_make() -> str:
-    rows = [f"| `make {name}` | {text.replace('|', chr(92) + '|')} |" for name, text in _targets()]
-    return "\n".join(["| command | what it does |", "|---|---|", *rows])
+    return table(("command", "what it does"), ((f"`make {name}`", text) for name, text in _targets()))
 
 
 def _targets() -> list[tuple[str, str]]:

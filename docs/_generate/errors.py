@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
 from core.storage._http import codes
+from docs._generate.table import table
 from infra.config.environment import ConfigError
 from infra.config.load import read
 from infra.config.reader import Reader
@@ -71,7 +72,7 @@ def _of_mistakes() -> str:
         for settings, mistake in MISTAKES
         for problem in problems(settings | mistake)
     ]
-    return _table(("setting", "message"), rows)
+    return table(("setting", "message"), rows)
 
 
 def _setting(mistake: dict[str, Any]) -> str:
@@ -83,7 +84,7 @@ def _of_codes() -> str:
     groups: dict[tuple[str, str], list[str]] = {}
     for code, (kind, sentence) in codes.CODES.items():
         groups.setdefault((kind.__name__, sentence), []).append(code)
-    return _table(
+    return table(
         ("error", "codes and statuses", "message"),
         (
             (f"`{kind}`", " ".join(f"`{code}`" for code in sorted(found)), _shown(sentence))
@@ -98,7 +99,7 @@ def _of_responses() -> str:
         groups.setdefault((kind.__name__, sentence), []).append(f"`{status}`")
     rows = [(f"`{kind}`", " ".join(found), _shown(sentence)) for (kind, sentence), found in groups.items()]
     rows.append(("`InvalidResponseError`", "every other response that is not of S3", _shown(codes.NOT_S3)))
-    return _table(("error", "status", "message"), rows)
+    return table(("error", "status", "message"), rows)
 
 
 def _of_connections() -> str:
@@ -107,12 +108,12 @@ def _of_connections() -> str:
     ]
     rows += [(f"`{kind.__name__}`", _shown(sentence)) for _, kind, sentence in codes.TLS]
     rows.append(("`StorageConfigError`", _shown(codes.NO_CREDENTIALS)))
-    return _table(("error", "message"), rows)
+    return table(("error", "message"), rows)
 
 
 def _of_clouds() -> str:
     rows = [(name, each.sentence) for name, spec in TARGETS.items() for each in spec.explanations]
-    return _table(("target", "sentence"), rows)
+    return table(("target", "sentence"), rows)
 
 
 def _of_refusals() -> str:
@@ -121,17 +122,11 @@ def _of_refusals() -> str:
         for name, spec in TARGETS.items()
         for setting, instead in sorted(spec.refused.items())
     ]
-    return _table(("setting", "target", "what the message says to do"), rows)
+    return table(("setting", "target", "what the message says to do"), rows)
 
 
 def _shown(sentence: str) -> str:
     return _PLACEHOLDER.sub(r"*\1*", sentence)
-
-
-def _table(head: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
-    names = tuple(head)
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in (names, *rows)]
-    return "\n".join([lines[0], "|---" * len(names) + "|", *lines[1:]])
 
 
 REGIONS: dict[str, Callable[[], str]] = {

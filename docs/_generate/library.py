@@ -15,6 +15,7 @@ import core.storage
 from core.storage import aio, keys, settings
 from core.storage._testing.server import FakeStorage
 from docs._generate import docstring
+from docs._generate.table import table
 
 _WIDTH = 100
 _FIELD_COMMENT = re.compile(r"((?: *#:.*\n)+) *(\w+):")
@@ -81,9 +82,8 @@ def _fields(cls: type[Any]) -> str:
         if "variable" in field.metadata:
             named = ", ".join(f"`{name}`" for name in field.metadata["variable"].names)
             comment = f"{named}. {comment}".strip()
-        kind = str(field.type).replace("|", "\\|")
-        rows.append(f"| `{field.name}` | `{kind}` | {comment} |")
-    return "\n".join(["| field | type | meaning |", "|---|---|---|", *rows])
+        rows.append((f"`{field.name}`", f"`{field.type}`", comment))
+    return table(("field", "type", "meaning"), rows)
 
 
 def _source(cls: type[Any]) -> str:
@@ -118,8 +118,8 @@ def _of_errors() -> str:
     for name in sorted(_ERRORS - {"StorageError"}):
         error = getattr(core.storage, name)
         builtin = ", ".join(f"`{base.__name__}`" for base in error.__bases__[1:])
-        rows.append(f"| `{name}` | {builtin} | {' '.join((inspect.getdoc(error) or '').split())} |")
-    return "\n".join(["| error | also | when |", "|---|---|---|", *rows])
+        rows.append((f"`{name}`", builtin, " ".join((inspect.getdoc(error) or "").split())))
+    return table(("error", "also", "when"), rows)
 
 
 #: Every public name but the errors has a region of its own.

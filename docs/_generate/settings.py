@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from docs._generate.table import table
 from infra.config.definitions import CONFIGURATION
 from infra.config.setting import Days, Either, Flag, List, Map, Section, Setting, Text
 from infra.targets.capabilities import markdown
@@ -58,10 +59,10 @@ def _secret(setting: Setting) -> str:
 
 def _of_settings() -> str:
     rows = [
-        f"| `{path}` | {_type(setting)} | {_default(setting)} | {setting.description}{_secret(setting)} |"
+        (f"`{path}`", _type(setting), _default(setting), f"{setting.description}{_secret(setting)}")
         for path, setting in _all(CONFIGURATION)
     ]
-    return "\n".join(["| setting | value | default | meaning |", "|---|---|---|---|", *rows])
+    return table(("setting", "value", "default", "meaning"), rows)
 
 
 REGIONS: dict[str, Callable[[], str]] = {
