@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from infra.stores.store import Store
 
 #: Begins the outcome of each change that a preview reports.
 WOULD_BE = "would be "
-#: By kind of credentials, creates an access key with a chosen ID and secret, and returns whether it existed. Other
+#: By kind of credentials, creates an access key with a chosen ID and secret, and returns whether it is new. Other
 #: stores generate them.
 _PLACE_KEY: Mapping[str, Callable[[Store, str, Keys], bool]] = {"minio": minio.place_key}
 _IS_PLACED: Mapping[str, Callable[[Store, str, Keys], bool]] = {"minio": minio.is_placed}
@@ -72,8 +71,7 @@ class IdentitySetup:
             self.report(f"identity {self.name}", " ".join([*subject, f"{self.would_be}{verb}"]))
 
     def _env_file_text(self, key: Keys, info: KeyInfo) -> str:
-        settings = self.plan.settings(self.identity)
-        settings = replace(settings, access_key_id=key.access_key_id, secret_access_key=key.secret_access_key)
+        settings = self.plan.settings(self.identity, key)
         return files.render(settings, self.config.environment, self.identity.name, info)
 
     def _chosen_key(self) -> Keys | None:

@@ -45,8 +45,8 @@ class Plan:
         buckets = {role: bucket.name or "" for role, bucket in self.buckets.items()}
         return policies.policy(identity, buckets, rename=self.kind.rename)
 
-    def settings(self, identity: Identity) -> Settings:
-        """Return the settings of the identity's client, without an access key."""
+    def settings(self, identity: Identity, key: Keys | None = None) -> Settings:
+        """Return the settings of the identity's client, with this access key."""
         return Settings(
             endpoint_url=self.store.endpoint,
             public_endpoint_url=self.config.public_endpoint,
@@ -54,6 +54,8 @@ class Plan:
             bucket_out=self.buckets["out"].name if "out" in identity.rights else None,
             addressing_style=self.config.addressing_style,
             region=self.config.region,
+            access_key_id=key.access_key_id if key else None,
+            secret_access_key=key.secret_access_key if key else None,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from core.storage.settings import Settings
@@ -58,13 +57,10 @@ def described(comparisons: Iterable[env.FileComparison], repair: Repair) -> Iter
 
 def _planned(plan: Plan, manager: IdentityManager, identity: Identity) -> Settings:
     """Return the settings of the plan with the access key in the env file, which the store then accepts or not."""
-    settings = plan.settings(identity)
     key = files.access_key(files.path(plan.config.environment, identity.name))
     if plan.config.credentials == "static":
         key = manager.create_key(plan.store, identity.name)  # returns the externally managed one
-    if key is None:
-        return settings
-    return replace(settings, access_key_id=key.access_key_id, secret_access_key=key.secret_access_key)
+    return plan.settings(identity, key)
 
 
 def _primary(plan: Plan, file: Path, slots: Slots) -> Iterator[Change]:

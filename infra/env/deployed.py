@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from infra import plan
@@ -58,18 +57,11 @@ def on_store(planned: Plan) -> Stack:
     if not known:
         name = config.environment
         raise InfraError(f"{name} is not deployed; `{COMMAND} init {name}` or `pulumi up -s {name}` deploys it")
-    settings = {identity.name: planned.settings(identity) for identity in config.identities}
-    with_keys = {
-        name: replace(
-            settings[name],
-            access_key_id=key.access_key.access_key_id,
-            secret_access_key=key.access_key.secret_access_key,
-        )
-        if key
-        else settings[name]
-        for name, key in known.items()
+    identities = {identity.name: identity for identity in config.identities}
+    settings = {
+        name: planned.settings(identities[name], key.access_key if key else None) for name, key in known.items()
     }
-    return Stack(with_keys, None, {name: key.info for name, key in known.items() if key}, by_init=True)
+    return Stack(settings, None, {name: key.info for name, key in known.items() if key}, by_init=True)
 
 
 def _keys(planned: Plan, manager: IdentityManager) -> Iterator[tuple[str, StoredKey | None]]:
