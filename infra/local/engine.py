@@ -57,11 +57,10 @@ class Engine:
     #: Whether the state is the one under .local/, which no other machine uses.
     own_state: bool
 
-    def up(self, environment: str, *, refresh: bool = True) -> None:
-        """Update the stack, by default after a refresh, which finds what an interrupted update left."""
+    def up(self, environment: str) -> None:
+        """Update the stack, after a refresh, which finds what was changed outside Pulumi or an update left."""
         self._select(environment)
-        first = ["--refresh"] if refresh else []
-        self._run("up", "--yes", "--skip-preview", *first, "--suppress-outputs", *self._stack(environment))
+        self._run("up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs", *self._stack(environment))
 
     def destroy(self, environment: str) -> None:
         """Delete the resources of the stack, and the stack; do nothing if there is no such stack."""

@@ -16,9 +16,10 @@ from infra.env import files
 from infra.environment_argument import ENVIRONMENT
 from infra.errors import UsageError
 from infra.init import initialise
-from infra.local import engine, refresh, store
+from infra.local import engine, store
 from infra.local.engine import Engine
 from infra.local.environment_lock import environment_lock
+from infra.local.last_update import LastUpdate
 from infra.plan import Plan
 from infra.targets.registry import TARGETS
 
@@ -54,10 +55,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
         pulumi = engine.install()
     require_engine(pulumi, config)
     if pulumi:
-        report(f"deploying {config.environment} with Pulumi")
-        pulumi.up(config.environment, refresh=_must_refresh(pulumi, planned))
-        if planned:
-            leftover.tell(planned, report)
+        _update(pulumi, config, planned, report)
     else:
         report(
             f"Pulumi could not be installed (no network); deploying with `{COMMAND} init` instead, "
@@ -67,11 +65,20 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
     return pulumi
 
 
-def _must_refresh(pulumi: Engine, planned: Plan | None) -> bool:
-    """Return whether the state may differ from what exists, which only a refresh finds in a cloud."""
-    if planned is None or not pulumi.own_state:
-        return True
-    return refresh.is_needed(planned, engine.state_file(planned.config.environment))
+def _update(
+    pulumi: Engine, config: EnvironmentConfig, planned: Plan | None, report: Callable[[str], None]
+) -> None:
+    """Run Pulumi, unless this is a store whose state only this machine has, and nothing has changed."""
+    last = LastUpdate(planned, engine.state_file(config.environment)) if planned and pulumi.own_state else None
+    if last and last.is_current():
+        report(f"{config.environment} is up to date: nothing has changed since Pulumi deployed it")
+    else:
+        report(f"deploying {config.environment} with Pulumi")
+        pulumi.up(config.environment)
+        if last:
+            last.record()
+    if planned:
+        leftover.tell(planned, report)
 
 
 def require_engine(pulumi: Engine | None, config: EnvironmentConfig) -> None:

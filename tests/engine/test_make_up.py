@@ -78,6 +78,7 @@ def test_up_deploys_an_embedded_store_with_pulumi_and_down_removes_it(clone):
 
     again = clone.run("up")
     assert again.returncode == 0, again.stdout + again.stderr
+    assert "local is up to date" in again.stdout
     assert (clone.root / "environments/local.env").read_bytes() == env
 
     put(clone, "a.mp4")

@@ -60,7 +60,7 @@ def test_with_an_engine_it_deploys_and_tells_how_to_use_its_state(machine, monke
     """The engine is a double that does what `init` does; what the real one does is in tests/engine."""
 
     class Deploys(engine.Engine):
-        def up(self, environment: str, *, refresh: bool = True) -> None:  # noqa: ARG002  # that of the real one
+        def up(self, environment: str) -> None:
             initialise(load_environment(environment), lambda *_: None)
 
     monkeypatch.setattr(engine, "find", lambda: Deploys("pulumi", {}, own_state=True))
