@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -228,20 +228,21 @@ def find_with_state() -> Engine | None:
     return find() if _has_backend() or (_home() / "state").exists() else None
 
 
-def install() -> Engine | None:
+def install(report: Callable[[str], None], /) -> Engine | None:
     """Install the engine under .local/ with Pulumi's own installer; return None if that fails or takes over 60 s.
 
     After a failure it is not tried again for a day, so that `make up` stays quick without a network.
     """
     private_file.make_folders(local_folder(), _home())
     with exclusive(_home() / "install.lock"):
-        return find() or _install()
+        return find() or _install(report)
 
 
-def _install() -> Engine | None:
+def _install(report: Callable[[str], None]) -> Engine | None:
     failure = _home() / "install-failed"
     if failure.exists() and time.time() - failure.stat().st_mtime < _RETRY_INSTALL_SECONDS:
         return None
+    report(f"Pulumi is not on PATH; installing it under .local/ ({_INSTALL_SECONDS} s at most)")
     quiet = subprocess.DEVNULL
     command = [sys.executable, "-c", _INSTALLER, str(_home())]
     with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True) as process:

@@ -51,8 +51,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
     planned = None if TARGETS[config.target].is_cloud else plan.make(config)
     pulumi = engine.find()
     if pulumi is None:
-        report("Pulumi is not on PATH; installing it under .local/ (60 s at most)")
-        pulumi = engine.install()
+        pulumi = engine.install(report)
     require_engine(pulumi, config)
     if pulumi:
         _update(pulumi, config, planned, report)

@@ -39,7 +39,7 @@ def local_environment(seaweed_store: Store, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(store, "start", lambda **_: embedded)
     monkeypatch.setattr(running, "find", lambda: embedded)
     monkeypatch.setattr(engine, "find", lambda: None)
-    monkeypatch.setattr(engine, "install", lambda: None)
+    monkeypatch.setattr(engine, "install", lambda _: None)
     monkeypatch.setenv("COLUMNS", "120")
     yield
     remove_environment(

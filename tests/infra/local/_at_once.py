@@ -51,7 +51,8 @@ def _run(
     os.environ.update(environ)
     os.chdir(root)
     stack_files.ROOT, stack_files.ENVIRONMENTS = root, root / "environments"
-    engine.find = engine.install = lambda: None
+    engine.find = lambda: None
+    engine.install = lambda _: None
     stdout, stderr = io.StringIO(), io.StringIO()
     barrier.wait()
     with redirect_stdout(stdout), redirect_stderr(stderr):

@@ -147,7 +147,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     monkeypatch.setattr(stack_files, "ROOT", tmp_path)
     monkeypatch.setattr(stack_files, "ENVIRONMENTS", tmp_path / "environments")
     monkeypatch.setattr(engine, "find", lambda: None)
-    monkeypatch.setattr(engine, "install", lambda: None)
+    monkeypatch.setattr(engine, "install", lambda _: None)
     monkeypatch.chdir(tmp_path)
     machine = Machine(tmp_path)
     machine.configure()

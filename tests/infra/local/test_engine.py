@@ -261,18 +261,20 @@ def installer(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 def test_what_the_installer_puts_under_local_is_used(root, monkeypatch):
     put = "import pathlib, sys; p = pathlib.Path(sys.argv[1], 'bin/pulumi'); p.parent.mkdir(); p.touch(0o755)"
     installer(monkeypatch, put)
-    assert engine.install() == found()
+    assert engine.install(print) == found()
 
 
 def test_an_installer_that_fails_is_not_asked_again_for_a_day(root, monkeypatch):
     installer(monkeypatch, "import sys; open(sys.argv[1] + '/asked', 'a').write('x'); sys.exit(1)")
     asked = root / ".local/pulumi/asked"
-    assert engine.install() is None
-    assert engine.install() is None
+    reports: list[str] = []
+    assert engine.install(reports.append) is None
+    assert engine.install(reports.append) is None
     assert asked.read_text() == "x"
+    assert reports == ["Pulumi is not on PATH; installing it under .local/ (60 s at most)"]
     yesterday = time.time() - 25 * 3600
     os.utime(root / ".local/pulumi/install-failed", (yesterday, yesterday))
-    assert engine.install() is None
+    assert engine.install(print) is None
     assert asked.read_text() == "xx"
 
 
@@ -281,7 +283,7 @@ def test_an_installer_that_hangs_is_ended_with_its_children(root, monkeypatch):
     child = "import subprocess; p = subprocess.Popen(['sleep', '60']); " + note
     installer(monkeypatch, child + "p.wait()")
     monkeypatch.setattr(engine, "_INSTALL_SECONDS", 1.5)
-    assert engine.install() is None
+    assert engine.install(print) is None
     pid = int((root / "pid").read_text())
     for _ in range(100):
         state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)

@@ -36,7 +36,8 @@ from infra.config import stack_files
 from infra.local import engine
 
 stack_files.ROOT, stack_files.ENVIRONMENTS = Path.cwd(), Path.cwd() / "environments"
-engine.find = engine.install = lambda: None
+engine.find = lambda: None
+engine.install = lambda _: None
 sys.stdin.readline()
 sys.exit(cli.run(sys.argv[1:]))
 """

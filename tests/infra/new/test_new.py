@@ -244,22 +244,13 @@ def removed(store: Store, credentials: str, environment: str) -> Iterator[None]:
             remove_bucket(store.s3, f"mpr-{environment}-{role}")
 
 
-def test_an_environment_on_seaweedfs_deploys(environments, seaweed_store, monkeypatch, capsys, name):
-    use_admin(monkeypatch, seaweed_store)
-    file = new(name, "seaweedfs", endpoint=seaweed_store.endpoint)
-    with removed(seaweed_store, "iam", name):
+def test_an_environment_on_seaweedfs_and_on_minio_deploys(environments, server, monkeypatch, capsys, name):
+    use_admin(monkeypatch, server.store)
+    target = {"iam": "seaweedfs", "minio": "minio"}[server.credentials]
+    file = new(name, target, endpoint=server.store.endpoint)
+    with removed(server.store, server.credentials, name):
         deploys(name, capsys)
-        file.write_text(suggested(file.read_text(), seaweed_store))
-        deploys(name, capsys)
-
-
-@pytest.mark.minio
-def test_an_environment_on_minio_deploys(environments, minio, monkeypatch, capsys, name):
-    use_admin(monkeypatch, minio)
-    file = new(name, "minio", endpoint=minio.endpoint)
-    with removed(minio, "minio", name):
-        deploys(name, capsys)
-        file.write_text(suggested(file.read_text(), minio))
+        file.write_text(suggested(file.read_text(), server.store))
         deploys(name, capsys)
 
 

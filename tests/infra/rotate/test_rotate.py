@@ -31,7 +31,7 @@ from tests.load import full_load
 @pytest.fixture(autouse=True)
 def _without_engine(monkeypatch, tmp_path):
     monkeypatch.setattr(engine, "find", lambda: None)
-    monkeypatch.setattr(engine, "install", lambda: None)
+    monkeypatch.setattr(engine, "install", lambda _: None)
     monkeypatch.setattr(stack_files, "ROOT", tmp_path)
 
 
