@@ -43,7 +43,7 @@ check: .venv/dev words ## ruff, mypy and make words
 words: .venv/made ## find words that the style guide rules out, with what to say instead
 	@$(BIN)/python -m tests.words
 
-test: .venv/dev ## run the fast tests, in under five minutes; the last line says what is left out
+test: .venv/dev ## run the fast tests; the last line says what is left out
 	@$(PYTEST) --tier fast $(COVERAGE) $(ARGS)
 
 test-rest: .venv/dev ## run the tests that `make test` leaves out
