@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shlex
 import shutil
 import signal
 import subprocess
@@ -22,13 +20,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import click
-import yaml
-
 from infra import private_file
 from infra.config import stack_files
 from infra.errors import InfraError, UnreachableError
-from infra.local import process
+from infra.local import own_state
 from infra.local.environment_lock import for_pulumi
 from infra.local.folder import local_folder
 from infra.local.lock import exclusive
@@ -112,7 +107,7 @@ class Engine:
             UnreachableError: the backend or a provider does not respond, or refuses.
         """
         if self.own_state:
-            _write_settings(environment)
+            own_state.write_settings(environment)
         preview: dict[str, Any] = self._read("preview", "--refresh", "--json", *self._stack(environment))
         return preview
 
@@ -171,19 +166,19 @@ class Engine:
         if not self.own_state:
             self._run("stack", "select", "--create", environment)
             return
-        if not (state_file(environment).exists() and _settings_file(environment).exists()):
+        if not (own_state.state_file(environment).exists() and own_state.settings_file(environment).exists()):
             project = f"name: {stack_files.NAMESPACE}\nruntime: python\n"
             private_file.write(
-                _home() / "Pulumi.yaml", project
+                own_state.home() / "Pulumi.yaml", project
             )  # atomically: commands of other environments read it
-            self._run("stack", "select", "--create", environment, "--cwd", str(_home()))
-        _write_settings(environment)
-        if _is_locked_by_killed_update(environment):
+            self._run("stack", "select", "--create", environment, "--cwd", str(own_state.home()))
+        own_state.write_settings(environment)
+        if own_state.is_locked_by_killed_update(environment):
             self._run("cancel", "--yes", "--stack", environment)
 
     def _stack(self, environment: str) -> list[str]:
         """Return the arguments that name the stack and its configuration."""
-        config = ["--config-file", str(_settings_file(environment))] if self.own_state else []
+        config = ["--config-file", str(own_state.settings_file(environment))] if self.own_state else []
         return ["--stack", environment, *config]
 
     def _run(self, *arguments: str) -> None:
@@ -219,13 +214,13 @@ def _diagnostics(output: str) -> str:
 
 def find() -> Engine | None:
     """Return the engine if `pulumi` is on PATH or was installed under .local/, else None."""
-    command = shutil.which("pulumi") or shutil.which("pulumi", path=str(_home() / "bin"))
+    command = shutil.which("pulumi") or shutil.which("pulumi", path=str(own_state.home() / "bin"))
     return _engine(command) if command else None
 
 
 def find_with_state() -> Engine | None:
     """Return the engine if there can be a stack, else None; create nothing under .local/."""
-    return find() if _has_backend() or (_home() / "state").exists() else None
+    return find() if _has_backend() or (own_state.home() / "state").exists() else None
 
 
 def install(report: Callable[[str], None], /) -> Engine | None:
@@ -233,18 +228,18 @@ def install(report: Callable[[str], None], /) -> Engine | None:
 
     After a failure it is not tried again for a day, so that `make up` stays quick without a network.
     """
-    private_file.make_folders(local_folder(), _home())
-    with exclusive(_home() / "install.lock"):
+    private_file.make_folders(local_folder(), own_state.home())
+    with exclusive(own_state.home() / "install.lock"):
         return find() or _install(report)
 
 
 def _install(report: Callable[[str], None]) -> Engine | None:
-    failure = _home() / "install-failed"
+    failure = own_state.home() / "install-failed"
     if failure.exists() and time.time() - failure.stat().st_mtime < _RETRY_INSTALL_SECONDS:
         return None
     report(f"Pulumi is not on PATH; installing it under .local/ ({_INSTALL_SECONDS} s at most)")
     quiet = subprocess.DEVNULL
-    command = [sys.executable, "-c", _INSTALLER, str(_home())]
+    command = [sys.executable, "-c", _INSTALLER, str(own_state.home())]
     with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True) as process:
         try:
             code = process.wait(_INSTALL_SECONDS)
@@ -259,24 +254,14 @@ def _install(report: Callable[[str], None]) -> Engine | None:
     return None
 
 
-def by_hand(environment: str) -> list[str]:
-    """Return the shell commands with which the user runs `pulumi` with the state under .local/.
-
-    They name the configuration under .local/: into the committed file, `pulumi` would write this machine's salt.
-    """
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in _own_backend().items()]
-    file = shlex.quote(str(_settings_file(environment).relative_to(stack_files.ROOT)))
-    return [*exports, f"pulumi up --stack {environment} --config-file {file}"]
-
-
 def _engine(command: str) -> Engine:
     # The first python on PATH runs the program, so it must be the one with this project's requirements.
     path = os.pathsep.join([str(Path(sys.executable).parent), str(Path(command).parent), os.environ["PATH"]])
     environ = os.environ | {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     if _has_backend():
         return Engine(command, environ, own_state=False)
-    _restore_states()
-    return Engine(command, environ | _own_backend(), own_state=True)
+    own_state.restore()
+    return Engine(command, environ | own_state.backend(), own_state=True)
 
 
 def _has_backend() -> bool:
@@ -288,74 +273,3 @@ def _has_backend() -> bool:
         return bool(json.loads((home / "credentials.json").read_text()).get("current"))
     except (OSError, ValueError):
         return False
-
-
-def _own_backend() -> dict[str, str]:
-    state = _home() / "state"
-    private_file.make_folders(local_folder(), _home(), state)
-    passphrase = private_file.write_once(_home() / "passphrase", secrets.token_urlsafe(32))
-    return {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase)}
-
-
-def _home() -> Path:
-    return local_folder() / "pulumi"
-
-
-def _restore_states() -> None:
-    """Restore each state under .local/ that is empty or truncated from Pulumi's own backup, one checkpoint older.
-
-    Pulumi does not sync the file, so a crash of the machine can leave it so. One such file is enough for
-    `pulumi stack ls` to fail for every environment.
-    """
-    for backup in (_home() / "state" / ".pulumi" / "stacks" / stack_files.NAMESPACE).glob("*.json.bak"):
-        state = backup.with_suffix("")
-        if state.exists() and not _is_json(state) and _is_json(backup):
-            shutil.copyfile(backup, state)
-            click.echo(f"the state {state.stem} was incomplete and is restored from its backup", err=True)
-
-
-def _is_json(file: Path) -> bool:
-    try:
-        json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _is_locked_by_killed_update(environment: str) -> bool:
-    """Return whether the state under .local/ has a lock of a process that ended without removing it.
-
-    Raises:
-        InfraError: the process runs.
-    """
-    locks = list((_home() / "state" / ".pulumi" / "locks").rglob(f"{environment}/*.json"))
-    for lock in locks:
-        with suppress(OSError, ValueError, KeyError, TypeError):  # removed meanwhile, or of another version
-            process_id = int(json.loads(lock.read_text(encoding="utf-8"))["pid"])
-            if process.start_time(process_id) is not None:
-                raise InfraError(
-                    f"`pulumi` (process {process_id}) changes {environment} now: run this again when it has "
-                    f"ended. If that process is another program, run `pulumi cancel {environment}` first"
-                )
-    return bool(locks)
-
-
-def state_file(environment: str) -> Path:
-    """Return the path of the stack's state under .local/."""
-    return _home() / "state" / ".pulumi" / "stacks" / stack_files.NAMESPACE / f"{environment}.json"
-
-
-def _settings_file(environment: str) -> Path:
-    return _home() / f"Pulumi.{environment}.yaml"
-
-
-def _write_settings(environment: str) -> None:
-    """Write the environment's configuration with the salt of this machine's passphrase.
-
-    Pulumi keeps the salt in the stack's file. In the committed one it would be a change in every clone, and not
-    match the passphrase of other machines.
-    """
-    file = _settings_file(environment)
-    salt = yaml.safe_load(file.read_text(encoding="utf-8")).get("encryptionsalt")
-    shared = yaml.safe_load(stack_files.path(environment).read_text(encoding="utf-8"))
-    private_file.write(file, yaml.safe_dump({"encryptionsalt": salt} | shared))

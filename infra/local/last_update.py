@@ -17,6 +17,7 @@ from infra.config import stack_files
 from infra.env import files
 from infra.identity_setup import WOULD_BE
 from infra.init import preview
+from infra.local import own_state
 from infra.local.folder import local_folder
 from infra.plan import Plan
 
@@ -35,7 +36,7 @@ class LastUpdate:
             state: the file in which Pulumi keeps the state.
         """
         self._plan, self._state = planned, state
-        self._record = local_folder() / "pulumi" / f"{planned.config.environment}.last-update"
+        self._record = own_state.home() / f"{planned.config.environment}.last-update"
         self._read = _digest([stack_files.path(planned.config.environment), *_program()])
 
     def is_current(self) -> bool:
@@ -48,7 +49,7 @@ class LastUpdate:
 
     def record(self) -> None:
         """Record that the environment was updated from the files that were read, and what it wrote."""
-        private_file.make_folders(local_folder(), self._record.parent)
+        private_file.make_folders(local_folder(), own_state.home())
         private_file.write(self._record, json.dumps(self._contents()))
 
     def _recorded(self) -> object:

@@ -16,7 +16,7 @@ from infra.env import files
 from infra.environment_argument import ENVIRONMENT
 from infra.errors import UsageError
 from infra.init import initialise
-from infra.local import engine, store
+from infra.local import engine, own_state, store
 from infra.local.engine import Engine
 from infra.local.environment_lock import environment_lock
 from infra.local.last_update import LastUpdate
@@ -68,7 +68,7 @@ def _update(
     pulumi: Engine, config: EnvironmentConfig, planned: Plan | None, report: Callable[[str], None]
 ) -> None:
     """Run Pulumi, unless this is a store whose state only this machine has, and nothing has changed."""
-    last = LastUpdate(planned, engine.state_file(config.environment)) if planned and pulumi.own_state else None
+    last = LastUpdate(planned, own_state.state_file(config.environment)) if planned and pulumi.own_state else None
     if last and last.is_current():
         report(f"{config.environment} is up to date: nothing has changed since Pulumi deployed it")
     else:
@@ -98,5 +98,5 @@ def _next_steps(config: EnvironmentConfig, pulumi: Engine | None) -> str:
     example = "from core.storage import BUCKET_IN; print(BUCKET_IN)"
     lines = [f"ready: S3_ENV_FILE={file} .venv/bin/python -c '{example}'"]
     if pulumi and pulumi.own_state:
-        lines += ["to run pulumi yourself:", *(f"  {line}" for line in engine.by_hand(config.environment))]
+        lines += ["to run pulumi yourself:", *(f"  {line}" for line in own_state.by_hand(config.environment))]
     return "\n".join(lines)

@@ -24,7 +24,7 @@ from pulumi.automation import PulumiCommand
 
 from infra.config import stack_files
 from infra.errors import InfraError
-from infra.local import engine
+from infra.local import engine, own_state
 
 _DOUBLE = """#!{python}
 import json, os, pathlib, signal, sys, time
@@ -248,7 +248,7 @@ def test_ctrl_c_is_passed_on_once_and_waited_for(pulumi):
 
 
 def test_the_commands_for_using_the_state_oneself(root):
-    *exports, command = engine.by_hand("e")
+    *exports, command = own_state.by_hand("e")
     names = [line.partition("=")[0] for line in exports]
     assert names == ["export PULUMI_BACKEND_URL", "export PULUMI_CONFIG_PASSPHRASE_FILE"]
     assert command == "pulumi up --stack e --config-file .local/pulumi/Pulumi.e.yaml"
