@@ -28,14 +28,9 @@ _PROGRAM = ("Pulumi.yaml", "requirements.txt", "__main__.py", "component", "core
 class LastUpdate:
     """The files from which an environment on a store was last updated, and the files which that update wrote."""
 
-    def __init__(self, planned: Plan, state: Path) -> None:
-        """Read the present content of the configuration and of the program, before the update uses them.
-
-        Args:
-            planned: the plan of the environment.
-            state: the file in which Pulumi keeps the state.
-        """
-        self._plan, self._state = planned, state
+    def __init__(self, planned: Plan) -> None:
+        """Read the present content of the configuration and of the program, before the update uses them."""
+        self._plan = planned
         self._record = own_state.home() / f"{planned.config.environment}.last-update"
         self._read = _digest([stack_files.path(planned.config.environment), *_program()])
 
@@ -60,8 +55,9 @@ class LastUpdate:
 
     def _contents(self) -> dict[str, str]:
         config = self._plan.config
+        state = own_state.state_file(config.environment)
         env_files = [files.all_of(files.path(config.environment, name)) for name in config.names]
-        return {"read": self._read, "written": _digest([self._state, *chain(*env_files)])}
+        return {"read": self._read, "written": _digest([state, *chain(*env_files)])}
 
     def _differs_on_store(self) -> bool:
         outcomes: list[str] = []

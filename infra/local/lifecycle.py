@@ -68,7 +68,7 @@ def _update(
     pulumi: Engine, config: EnvironmentConfig, planned: Plan | None, report: Callable[[str], None]
 ) -> None:
     """Run Pulumi, unless this is a store whose state only this machine has, and nothing has changed."""
-    last = LastUpdate(planned, own_state.state_file(config.environment)) if planned and pulumi.own_state else None
+    last = LastUpdate(planned) if planned and pulumi.own_state else None
     if last and last.is_current():
         report(f"{config.environment} is up to date: nothing has changed since Pulumi deployed it")
     else:
