@@ -25,7 +25,6 @@ from infra.config import stack_files
 from infra.errors import InfraError, UnreachableError
 from infra.local import own_state
 from infra.local.environment_lock import for_pulumi
-from infra.local.folder import local_folder
 from infra.local.lock import exclusive
 
 #: The start of the types of the component resources, which is in the URN of every resource below them.
@@ -228,8 +227,7 @@ def install(report: Callable[[str], None], /) -> Engine | None:
 
     After a failure it is not tried again for a day, so that `make up` stays quick without a network.
     """
-    private_file.make_folders(local_folder(), own_state.home())
-    with exclusive(own_state.home() / "install.lock"):
+    with exclusive(own_state.create_home() / "install.lock"):
         return find() or _install(report)
 
 

@@ -18,7 +18,6 @@ from infra.env import files
 from infra.identity_setup import WOULD_BE
 from infra.init import preview
 from infra.local import own_state
-from infra.local.folder import local_folder
 from infra.plan import Plan
 
 #: What Pulumi runs, and what that imports.
@@ -44,7 +43,7 @@ class LastUpdate:
 
     def record(self) -> None:
         """Record that the environment was updated from the files that were read, and what it wrote."""
-        private_file.make_folders(local_folder(), own_state.home())
+        own_state.create_home()
         private_file.write(self._record, json.dumps(self._contents()))
 
     def _recorded(self) -> object:

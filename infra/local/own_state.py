@@ -27,10 +27,16 @@ def home() -> Path:
     return local_folder() / "pulumi"
 
 
+def create_home() -> Path:
+    """Create the folder of the state, and return it."""
+    private_file.make_folders(local_folder(), home())
+    return home()
+
+
 def backend() -> dict[str, str]:
     """Return the environment variables with which `pulumi` uses the state; create its folder and passphrase."""
-    state = home() / "state"
-    private_file.make_folders(local_folder(), home(), state)
+    state = create_home() / "state"
+    private_file.make_folders(state)
     passphrase = private_file.write_once(home() / "passphrase", secrets.token_urlsafe(32))
     return {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase)}
 

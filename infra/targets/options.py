@@ -21,8 +21,8 @@ class Options:
 
     config: EnvironmentConfig
     parent: pulumi.Resource
-    #: Called with every error of the target's provider.
-    hook: pulumi.ErrorHook
+    #: Called with every error of the target's provider; None if the target explains no error.
+    hook: pulumi.ErrorHook | None
     #: The state after the last update.
     state: State
     #: None: the one of the parent.
@@ -64,7 +64,7 @@ class Options:
 
     def plain(self, former_name: str, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return the options of a resource in a cloud that can be created again."""
-        hooks = pulumi.ResourceHookBinding(on_error=[self.hook])
+        hooks = pulumi.ResourceHookBinding(on_error=[self.hook]) if self.hook else None
         others = pulumi.ResourceOptions(provider=self.provider, depends_on=list(depends_on), hooks=hooks)
         return _merged(self.base(former_name), others)
 
@@ -110,11 +110,17 @@ class Options:
         return options
 
 
-def error_hook(config: EnvironmentConfig) -> pulumi.ErrorHook:
-    """Return a hook that says what to do next, after the provider has said in its words what went wrong."""
+def error_hook(config: EnvironmentConfig) -> pulumi.ErrorHook | None:
+    """Return a hook that says what to do next, after the provider has said in its words what went wrong.
+
+    None if the target explains no error: for a hook, Pulumi starts a server in the process of the program.
+    """
+    target = TARGETS[config.target]
+    if not target.explanations:
+        return None
 
     def explain(failed: pulumi.ErrorHookArgs) -> bool:
-        sentence = TARGETS[config.target].next_step(failed.name, "\n".join(failed.errors))
+        sentence = target.next_step(failed.name, "\n".join(failed.errors))
         if sentence:
             pulumi.log.error(sentence)
         return False  # the provider itself tries again where that helps
