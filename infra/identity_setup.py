@@ -11,6 +11,7 @@ from infra.config.identities import Identity
 from infra.config.slots import Slot, SlotKey
 from infra.env import files
 from infra.env.key_info import KeyInfo
+from infra.outcome import Outcome, Report
 from infra.plan import Plan
 from infra.policies import Policy
 from infra.stores import minio
@@ -31,7 +32,7 @@ class IdentitySetup:
 
     would_be = ""
 
-    def __init__(self, planned: Plan, identity: Identity, report: Callable[[str, str], None]) -> None:
+    def __init__(self, planned: Plan, identity: Identity, report: Report) -> None:
         self.plan, self.identity, self.report = planned, identity, report
         self.store, self.config = planned.store, planned.config
         self.name, self.slots = planned.name(identity), planned.config.slots_of(identity.name)
@@ -59,7 +60,7 @@ class IdentitySetup:
         if not self.slots.rotating:
             self._delete_secondary_key()
         for file, changed in self._write(texts).items():
-            self.report(f"env file {file.name}", f"{self.would_be}written" if changed else "unchanged")
+            self.report(f"env file {file.name}", self._change("written") if changed else Outcome("unchanged"))
 
     def _ensure_identity(self) -> None:
         policy, change = self.plan.policy(self.identity), None
@@ -67,8 +68,8 @@ class IdentitySetup:
             change = preview_identity(self.manager, self.store, self.name, policy)
         self._set_policy(policy)
         if change:
-            *subject, verb = change.split()
-            self.report(f"identity {self.name}", " ".join([*subject, f"{self.would_be}{verb}"]))
+            *part, verb = change.split()
+            self.report(f"identity {self.name}", self._change(verb, *part))
 
     def _env_file_text(self, key: Keys, info: KeyInfo) -> str:
         settings = self.plan.settings(self.identity, key)
@@ -79,7 +80,7 @@ class IdentitySetup:
         if self.external is None or self.config.credentials not in _PLACE_KEY or self.env_file.exists():
             return None
         if self._place(self.external):
-            self._report_key(self.external, f"{self.would_be}set as configured")
+            self._report_key(self.external, "set as configured")
         return self.external
 
     def _key(
@@ -94,9 +95,10 @@ class IdentitySetup:
         self._report_deleted(planned)
         change = "created" if is_new else planned.change
         if change == "unchanged":
-            self._report_key(key, "unchanged" if slot_key.active else "inactive")
+            state = "unchanged" if slot_key.active else "inactive"
+            self.report(f"identity {self.name}", Outcome(" ".join([*_named(key), state])))
         else:
-            self._report_key(key, f"{self.would_be}{change}")
+            self._report_key(key, change)
         if is_new and self.is_managed_here:
             return key, KeyInfo(slot_key.slot, datetime.now(UTC))
         return key, KeyInfo(slot_key.slot, stored.info.created if stored else None)
@@ -104,16 +106,19 @@ class IdentitySetup:
     def _report_deleted(self, planned: KeyChange) -> None:
         if self.is_managed_here:
             for key_id in planned.deleted:
-                self.report(f"identity {self.name}", f"key {mask(key_id)} {self.would_be}deleted")
+                self.report(f"identity {self.name}", self._change("deleted", "key", mask(key_id)))
 
     def _delete_secondary_key(self) -> None:
         """Delete the access key of the slot that is not in use, if an env file has one."""
         if stored := files.access_key_in(self.env_file, self.slots.other):
             self._delete_key(stored.access_key)
-            self._report_key(stored.access_key, f"{self.would_be}deleted")
+            self._report_key(stored.access_key, "deleted")
 
-    def _report_key(self, key: Keys | None, outcome: str) -> None:
-        self.report(f"identity {self.name}", " ".join(["key", *([key.masked] if key else []), outcome]))
+    def _report_key(self, key: Keys | None, verb: str) -> None:
+        self.report(f"identity {self.name}", self._change(verb, *_named(key)))
+
+    def _change(self, verb: str, *part: str) -> Outcome:
+        return Outcome(" ".join([*part, f"{self.would_be}{verb}"]), is_change=True)
 
     # What follows changes the store and the files; the preview overrides it.
 
@@ -138,6 +143,11 @@ class IdentitySetup:
         """Write the env files; return by file whether its content changes."""
         known = {slot: text for slot, text in texts.items() if text}
         return files.write_all(self.config.environment, self.identity.name, self.slots, known)
+
+
+def _named(key: Keys | None) -> list[str]:
+    """Return the words that name an access key; the one that a preview would create has no ID yet."""
+    return ["key", key.masked] if key else ["key"]
 
 
 class IdentityPreview(IdentitySetup):

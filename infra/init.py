@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import click
@@ -26,12 +25,10 @@ from infra.environment_argument import ENVIRONMENT
 from infra.errors import InfraError, UnreachableError
 from infra.identity_setup import WOULD_BE, IdentityPreview, IdentitySetup
 from infra.local.environment_lock import environment_lock
+from infra.outcome import Outcome, Report
 from infra.plan import Plan
 from infra.stores import buckets
 from infra.stores.buckets import Ensured
-
-#: Called with a subject, such as "bucket media-in", and its outcome.
-Report = Callable[[str, str], None]
 
 _PAUSE = 1.0  # seconds between two attempts
 
@@ -62,10 +59,10 @@ def init(environment: str, *, endpoint: str | None, wait: int, check: bool, dry_
     config = _configured(environment, endpoint)
     outcomes: dict[str, str] = {}
 
-    def report(subject: str, outcome: str) -> None:
-        outcomes[subject] = f"{outcomes[subject]}; {outcome}" if subject in outcomes else outcome
+    def report(subject: str, outcome: Outcome) -> None:
+        outcomes[subject] = f"{outcomes[subject]}; {outcome.text}" if subject in outcomes else outcome.text
         if not as_json:
-            click.echo(f"{subject}: {outcome}")
+            click.echo(f"{subject}: {outcome.text}")
 
     if dry_run:
         initialise(config, report, wait=wait, dry_run=True)
@@ -105,14 +102,14 @@ def initialise(config: EnvironmentConfig, report: Report, *, wait: int = 0, dry_
     """
     planned = _plan(config, wait)
     for notice in planned.notices:
-        report("notice", notice)
+        report("notice", Outcome(notice))
     if dry_run:
         preview(planned, report)
     else:
         _create(planned, report)
     with suppress(InfraError):  # everything is created by now
         for bucket, sentence in leftover.sentences(planned):
-            report(f"bucket {bucket}", sentence)
+            report(f"bucket {bucket}", Outcome(sentence))
 
 
 def preview(planned: Plan, report: Report) -> None:
@@ -154,10 +151,10 @@ def _plan(config: EnvironmentConfig, wait: int) -> Plan:
         time.sleep(_PAUSE)
 
 
-def _outcome(ensured: Ensured, would_be: str = "") -> str:
+def _outcome(ensured: Ensured, would_be: str = "") -> Outcome:
     if ensured.created:
-        return f"{would_be}created"
+        return Outcome(f"{would_be}created", is_change=True)
     names = ", ".join(ensured.changed)
     if not names:
-        return "unchanged"
-    return f"{would_be}changed: {names}" if would_be else f"changed {names}"
+        return Outcome("unchanged")
+    return Outcome(f"{would_be}changed: {names}" if would_be else f"changed {names}", is_change=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
+from infra import temporary_file
 from infra.errors import UsageError
 
 _PRIVATE = 0o600
@@ -22,7 +21,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         OSError: the folder cannot be written; the temporary file is removed.
     """
-    with _temporary(path, text) as temporary:
+    with temporary_file.written(path, text, mode=_PRIVATE) as temporary:
         temporary.replace(path)
 
 
@@ -35,27 +34,9 @@ def write_once(path: Path, text: str) -> Path:
     """
     if not path.exists():
         make_folders(path.parent)
-        with _temporary(path, text) as temporary, suppress(FileExistsError):
+        with temporary_file.written(path, text, mode=_PRIVATE) as temporary, suppress(FileExistsError):
             os.link(temporary, path)  # in contrast to a rename, it replaces no file
     return path
-
-
-@contextmanager
-def _temporary(path: Path, text: str) -> Iterator[Path]:
-    """Write the text to a temporary file in the folder of `path`, and remove that file at the end."""
-    # The name ends like that of the file, so that git ignores it by the same pattern.
-    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
-    # O_EXCL refuses an existing file or link. The mode is given here, because others could open the file before a
-    # chmod.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        yield temporary
-    finally:  # also after KeyboardInterrupt: the temporary file holds the secret
-        temporary.unlink(missing_ok=True)
 
 
 def make_folders(*paths: Path) -> None:

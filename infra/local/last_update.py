@@ -15,9 +15,9 @@ from pathlib import Path
 from infra import private_file
 from infra.config import stack_files
 from infra.env import files
-from infra.identity_setup import WOULD_BE
 from infra.init import preview
 from infra.local import own_state
+from infra.outcome import Outcome
 from infra.plan import Plan
 
 #: What Pulumi runs, and what that imports.
@@ -59,9 +59,9 @@ class LastUpdate:
         return {"read": self._read, "written": _digest([state, *chain(*env_files)])}
 
     def _differs_on_store(self) -> bool:
-        outcomes: list[str] = []
+        outcomes: list[Outcome] = []
         preview(self._plan, lambda _subject, outcome: outcomes.append(outcome))
-        return any(WOULD_BE in outcome for outcome in outcomes)
+        return any(outcome.is_change for outcome in outcomes)
 
 
 def _program() -> list[Path]:

@@ -60,7 +60,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
             f"Pulumi could not be installed (no network); deploying with `{COMMAND} init` instead, "
             "which a later `pulumi up` adopts"
         )
-        initialise(config, lambda subject, outcome: report(f"{subject}: {outcome}"))
+        initialise(config, lambda subject, outcome: report(f"{subject}: {outcome.text}"))
     return pulumi
 
 

@@ -53,7 +53,11 @@ def by_hand(environment: str) -> list[str]:
 
 def state_file(environment: str) -> Path:
     """Return the path of the stack's state under .local/."""
-    return home() / "state" / ".pulumi" / "stacks" / stack_files.NAMESPACE / f"{environment}.json"
+    return _stacks() / f"{environment}.json"
+
+
+def _stacks() -> Path:
+    return home() / "state" / ".pulumi" / "stacks" / stack_files.NAMESPACE
 
 
 def settings_file(environment: str) -> Path:
@@ -79,7 +83,7 @@ def restore() -> None:
     Pulumi does not sync the file, so a crash of the machine can leave it so. One such file is enough for
     `pulumi stack ls` to fail for every environment.
     """
-    for backup in (home() / "state" / ".pulumi" / "stacks" / stack_files.NAMESPACE).glob("*.json.bak"):
+    for backup in _stacks().glob("*.json.bak"):
         state = backup.with_suffix("")
         if state.exists() and not _is_json(state) and _is_json(backup):
             shutil.copyfile(backup, state)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from infra import temporary_file
 from infra.command_name import COMMAND
 from infra.config import stack_files, stack_yaml
 from infra.config.definitions import CONFIGURATION
@@ -22,6 +22,8 @@ from infra.errors import UsageError
 from infra.new.templates import TEMPLATES, VALUES, Step, Template
 
 Function = Callable[..., Any]
+
+_SHARED = 0o666  # less the umask: the file is committed
 
 
 def _value_options(function: Function) -> Function:
@@ -88,24 +90,18 @@ def _valid(name: str, text: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write the file atomically: temporary file, fsync, and a link, which never replaces a file.
+    """Write the file atomically, by a link, which never replaces a file.
 
     Raises:
         UsageError: the file exists, or the folder cannot be written.
     """
-    temporary = file.with_name(f".{secrets.token_hex(4)}.{file.name}")
     try:
-        with temporary.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.link(temporary, file)
+        with temporary_file.written(file, text, mode=_SHARED) as temporary:
+            os.link(temporary, file)
     except FileExistsError:
         raise _exists(file) from None
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}; nothing was changed") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _next_steps(environment: str, first: Iterable[Step]) -> str:

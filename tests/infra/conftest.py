@@ -27,6 +27,7 @@ from infra.config.load import parse
 from infra.env import files
 from infra.init import initialise
 from infra.local import engine, ports
+from infra.outcome import Outcome
 from infra.policies import Policy
 from infra.stores.access_key import Keys
 from infra.stores.empty import delete_everything
@@ -167,9 +168,9 @@ class Environment:
         (self.folder / f"Pulumi.{self.name}.yaml").write_text(json.dumps(content), encoding="utf-8")
 
     def initialise(self) -> dict[str, str]:
-        done: dict[str, str] = {}
+        done: dict[str, Outcome] = {}
         initialise(self.config, done.__setitem__)
-        return done
+        return {subject: outcome.text for subject, outcome in done.items()}
 
 
 def admin_variables(store: Store) -> dict[str, str]:

@@ -13,6 +13,7 @@ from infra import init as module
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.init import initialise
+from infra.outcome import Outcome
 from infra.stores import buckets
 from infra.stores import keys as making
 from infra.stores.access_key import Keys
@@ -195,11 +196,10 @@ def test_an_externally_managed_key_that_the_store_refuses_is_reported(seaweed_en
 
 
 def test_the_outcome_of_a_bucket_is_created_changed_or_unchanged():
-    assert module._outcome(Ensured(created=True, changed=("versioning",))) == "created"
-    assert (
-        module._outcome(Ensured(created=False, changed=("versioning", "expire"))) == "changed versioning, expire"
-    )
-    assert module._outcome(Ensured(created=False, changed=())) == "unchanged"
+    changed = Ensured(created=False, changed=("versioning", "expire"))
+    assert module._outcome(Ensured(created=True, changed=("versioning",))) == Outcome("created", is_change=True)
+    assert module._outcome(changed) == Outcome("changed versioning, expire", is_change=True)
+    assert module._outcome(Ensured(created=False, changed=())) == Outcome("unchanged")
 
 
 def test_a_store_that_comes_up_later_is_waited_for(seaweed_environment, monkeypatch, capsys):
@@ -212,9 +212,9 @@ def test_a_store_that_comes_up_later_is_waited_for(seaweed_environment, monkeypa
 
     monkeypatch.setattr(plan, "make", at_the_third_try)
     monkeypatch.setattr(module, "_PAUSE", 0)
-    done: dict[str, str] = {}
+    done: dict[str, Outcome] = {}
     initialise(seaweed_environment.config, done.__setitem__, wait=60)
-    assert done[f"bucket {seaweed_environment.name}-in"] == "created"
+    assert done[f"bucket {seaweed_environment.name}-in"] == Outcome("created", is_change=True)
     said = f"waiting for the store at {seaweed_environment.store.endpoint} (60 s at most)\n"
     assert capsys.readouterr() == ("", said)
 

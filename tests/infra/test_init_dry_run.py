@@ -14,6 +14,7 @@ from infra import cli
 from infra.config import stack_files
 from infra.env import files
 from infra.init import initialise
+from infra.outcome import Outcome
 from infra.policies import normalised
 from infra.stores import buckets
 from infra.stores.keys import SlotState, ensure_key
@@ -45,9 +46,9 @@ def is_read(request: str) -> bool:
 
 
 def said(environment: Environment, *, dry_run: bool) -> list[str]:
-    lines: list[str] = []
-    initialise(environment.config, lambda subject, outcome: lines.append(f"{subject}: {outcome}"), dry_run=dry_run)
-    return lines
+    outcomes: list[tuple[str, Outcome]] = []
+    initialise(environment.config, lambda *outcome: outcomes.append(outcome), dry_run=dry_run)
+    return [f"{subject}: {outcome.text}" for subject, outcome in outcomes]
 
 
 def done(line: str) -> str:
