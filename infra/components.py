@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 import pulumi
 
+from infra.command_name import COMMAND
 from infra.component_args import StorageArgs
 from infra.config import naming
 from infra.config.definitions import SECRETS
@@ -20,6 +21,7 @@ from infra.config.identities import ROLES, Role
 from infra.config.identities import Identity as IdentityConfig
 from infra.config.load import parse
 from infra.env.outputs import ADOPTED, BUCKET_COMPONENT
+from infra.errors import UsageError
 from infra.targets import state
 from infra.targets.options import Options, error_hook
 from infra.targets.program import Access, BucketResources, TargetProgram, load_program
@@ -88,6 +90,7 @@ class Storage(pulumi.ComponentResource):
         config = args if isinstance(args, EnvironmentConfig) else _parse(name, args)
         super().__init__(f"{_TYPE}Storage", name, None, opts)
         last = state.read() if TARGETS[config.target].is_cloud else state.State()
+        _refuse_deletion(config, last)
         adopted = {role: config.adopt or config.bucket(role).name in last.adopted for role in ROLES}
         # What all buckets depend on, such as a KMS key, is kept with an adopted bucket.
         options = Options(config, self, error_hook(config), last).of_bucket(adopted=any(adopted.values()))
@@ -111,6 +114,25 @@ class Storage(pulumi.ComponentResource):
                 "identities": {name: identity.outputs for name, identity in self.members.items()},
             }
         )
+
+
+def _refuse_deletion(config: EnvironmentConfig, last: state.State) -> None:
+    """Refuse a new name of a bucket that the cloud's provider would replace, and so delete with its objects.
+
+    Raises:
+        UsageError: the environment is disposable, and a bucket that it created has another name in the state.
+    """
+    for role in ROLES if config.disposable else ():
+        component, name = naming.bucket(config.environment, role), config.bucket(role).name
+        former = last.bucket_name(component)
+        # Without a configured name, the provider appends random characters to that of the component.
+        is_kept = former is None or (former == name if name else former.startswith(component))
+        if not is_kept and former not in last.adopted:
+            raise UsageError(
+                f"buckets.{role}.name: with another name, the bucket {former} would be deleted with its objects, "
+                f"because {config.environment} is disposable: keep the name, or delete the environment with "
+                f"`{COMMAND} down --delete {config.environment}` first, and deploy it again"
+            )
 
 
 def _parse(name: str, args: StorageArgs) -> EnvironmentConfig:

@@ -22,16 +22,20 @@ class BucketProvider(StoreProvider):
     """
 
     def check(self, olds: Props, news: Props) -> CheckResult:
-        """Announce that an existing bucket is adopted, which a preview shows as a creation."""
-        if not olds:
+        """Announce that an existing bucket is adopted, and that a bucket with the former name stays."""
+        former = olds.get("name")
+        if former and former != news["name"]:
+            say(f"bucket {former} stays with its objects: this environment uses {news['name']} from now on")
+        if former != news["name"]:
             with suppress(UnreachableError):  # a preview works without the store, and an update fails by itself
                 self._announce_adoption(news)
         return CheckResult(news, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Return the differences: a new name replaces the bucket, everything else is updated."""
-        changed = differing(olds, news, *settings.ATTRIBUTES, "endpoint", "region", "disposable")
-        return difference(changed, differing(olds, news, "name"))
+        """Return the differences. A new name is an update as well: a replacement would delete the old bucket."""
+        return difference(
+            differing(olds, news, "name", *settings.ATTRIBUTES, "endpoint", "region", "disposable"), []
+        )
 
     def create(self, props: Props) -> CreateResult:
         """Create the bucket, or adopt an existing one."""
@@ -51,9 +55,9 @@ class BucketProvider(StoreProvider):
         return ReadResult(id_, actual, {name: value for name, value in actual.items() if name != _CREATED})
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        """Change the settings that differ."""
+        """Change the settings that differ. With a new name or endpoint, create or adopt the bucket there."""
         created: bool | None = self._ensure(news)
-        if not created and olds["endpoint"] == news["endpoint"]:
+        if not created and not differing(olds, news, "name", "endpoint"):
             created = olds.get(_CREATED)
         return UpdateResult(news | {_CREATED: created})
 

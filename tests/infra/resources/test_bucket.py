@@ -232,9 +232,10 @@ def test_versioning_that_is_left_open_is_no_change(provider: BucketProvider, pro
     assert changes(provider, props, open_) == (True, []), "the state forgets it; the store keeps it as it is"
 
 
-def test_a_new_name_is_a_new_bucket_made_before_the_old_one_goes(provider: BucketProvider, props: Props):
-    result = provider.diff(props["name"], props, props | {"name": "another"})
-    assert (result.changes, result.replaces, result.delete_before_replace) == (True, ["name"], False)
+def test_a_new_name_replaces_nothing_because_the_old_bucket_would_be_deleted(
+    provider: BucketProvider, props: Props
+):
+    assert changes(provider, props, props | {"name": "another"}) == (True, [])
 
 
 def test_integers_and_floats_of_equal_value_are_no_change(provider: BucketProvider, props: Props):
@@ -280,6 +281,43 @@ def test_update_changes_in_place_and_keeps_every_output(provider: BucketProvider
 def test_update_at_a_new_endpoint_makes_the_bucket_there(provider: BucketProvider, props: Props, s3: S3Client):
     provider.update(props["name"], props | {"endpoint": "http://gone.invalid:8333"}, props)
     assert exists(s3, props["name"])
+
+
+def test_update_with_a_new_name_creates_the_bucket_and_keeps_the_old_one(
+    provider: BucketProvider, props: Props, s3: S3Client, capfd: pytest.CaptureFixture[str]
+):
+    name, new = props["name"], f"{props['name']}-new"
+    outs = made(provider.create(props))
+    s3.put_object(Bucket=name, Key="kept.mp4", Body=b"x")
+    provider.check(outs, props | {"name": new})
+    assert (
+        f"bucket {name} stays with its objects: this environment uses {new} from now on" in capfd.readouterr().err
+    )
+    try:
+        outs = made(provider.update(name, outs, props | {"name": new}))
+        assert outs == props | {"name": new, "created": True}
+        assert s3.get_object(Bucket=name, Key="kept.mp4")["Body"].read() == b"x"
+        provider.delete(name, outs)
+        assert (exists(s3, name), exists(s3, new)) == (True, False)
+    finally:
+        remove_bucket(s3, new)
+
+
+def test_update_with_the_name_of_an_existing_bucket_adopts_it(
+    provider: BucketProvider, props: Props, s3: S3Client, capfd: pytest.CaptureFixture[str]
+):
+    name, existing = props["name"], f"{props['name']}-existing"
+    outs = made(provider.create(props))
+    s3.create_bucket(Bucket=existing)
+    try:
+        provider.check(outs, props | {"name": existing})
+        assert f"bucket {existing} exists: it is adopted with its objects" in capfd.readouterr().err
+        outs = made(provider.update(name, outs, props | {"name": existing}))
+        assert not outs["created"]
+        provider.delete(name, outs)
+        assert exists(s3, existing)
+    finally:
+        remove_bucket(s3, existing)
 
 
 def test_delete_of_a_disposable_bucket_takes_everything_with_it(

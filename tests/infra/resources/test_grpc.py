@@ -183,8 +183,7 @@ def test_a_bucket_is_created_read_updated_and_deleted_over_grpc(engine: Engine, 
         "mpr-abort-multipart": None,
     }
     renamed = engine.diff(BucketProvider, id_, outs, news | {"name": "another"})
-    assert list(renamed.replaces) == ["name"]
-    assert not renamed.deleteBeforeReplace
+    assert (renamed.changes, list(renamed.replaces)) == (_CHANGES, [])
 
     engine.delete(BucketProvider, id_, outs)
     with pytest.raises(ClientError, match="404"):
