@@ -9,6 +9,8 @@ INSTALL := python -m pip --disable-pip-version-check install --quiet --require-h
 PIP := $(BIN)/$(INSTALL)
 
 .DEFAULT_GOAL := help
+# Tests start hundreds of processes, and each of them would compile the project.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help up down status proof example example-cluster check words test test-rest test-all test-changed coverage faults bench \
 	bench-compare minio minio-server seaweedfs-server versitygw actionlint s3fs audit docs reference requirements dist test-sdist clean
 

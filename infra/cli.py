@@ -73,7 +73,15 @@ def run(arguments: list[str] | None = None) -> int:
     except (InfraError, StorageError) as error:
         click.echo(f"error: {error}", err=True)
         return exit_code_of(error)
+    except OSError as error:  # such as a full disk; errors of a connection are translated
+        click.echo(f"error: {_of_system(error)}", err=True)
+        return InfraError.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _of_system(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; correct that, then run the same command again"
 
 
 def exit_code_of(error: InfraError | StorageError) -> int:

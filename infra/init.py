@@ -17,10 +17,11 @@ from contextlib import suppress
 import click
 
 from infra import leftover, plan
-from infra.config import stack_files, stack_yaml
+from infra.config import naming, stack_files, stack_yaml
 from infra.config.environment import EnvironmentConfig
 from infra.config.identities import ROLES
 from infra.config.load import load_environment, read
+from infra.env import files
 from infra.environment_argument import ENVIRONMENT
 from infra.errors import InfraError, UnreachableError
 from infra.identity_setup import WOULD_BE, IdentityPreview, IdentitySetup
@@ -30,6 +31,10 @@ from infra.plan import Plan
 from infra.stores import buckets
 from infra.stores.buckets import Ensured
 
+_FORMER = (
+    "is no longer configured, but its access key still works: delete the user {user} at the store and then its "
+    "env file, or update the environment with Pulumi"
+)
 _PAUSE = 1.0  # seconds between two attempts
 
 
@@ -79,7 +84,7 @@ def init(environment: str, *, endpoint: str | None, wait: int, check: bool, dry_
 
 
 def _configured(environment: str, endpoint: str | None) -> EnvironmentConfig:
-    if not endpoint:
+    if endpoint is None:
         return load_environment(environment)
     reader = stack_yaml.read(environment)
     # This machine need not reach the endpoint of browsers.
@@ -100,6 +105,7 @@ def initialise(config: EnvironmentConfig, report: Report, *, wait: int = 0, dry_
     Raises:
         InfraError: something failed; what was created before that stays, and a second call continues.
     """
+    files.require_writable(files.path(config.environment, name) for name in config.names)
     planned = _plan(config, wait)
     for notice in planned.notices:
         report("notice", Outcome(notice))
@@ -107,6 +113,8 @@ def initialise(config: EnvironmentConfig, report: Report, *, wait: int = 0, dry_
         preview(planned, report)
     else:
         _create(planned, report)
+    for name in files.former(config):
+        report(f"identity {name}", Outcome(_FORMER.format(user=naming.identity(config.environment, name))))
     with suppress(InfraError):  # everything is created by now
         for bucket, sentence in leftover.sentences(planned):
             report(f"bucket {bucket}", Outcome(sentence))

@@ -70,15 +70,23 @@ def sentence(environment: str, held: contents.Contents) -> str:
 def configured(config: EnvironmentConfig) -> set[str]:
     """Return the names of the environment's buckets, and those that any other file in environments/ configures.
 
-    A bucket may have moved from one environment to another. A file that is wrong counts as well, as far as it can
-    be read.
+    A bucket may have moved from one environment to another.
     """
-    names = {config.bucket_in.name, config.bucket_out.name}
-    for environment in stack_files.names():
+    own = (config.bucket_in.name, config.bucket_out.name)
+    return {*(name for name in own if name), *configured_by_others(config)}
+
+
+def configured_by_others(config: EnvironmentConfig) -> dict[str, str]:
+    """Return the names of buckets that other files in environments/ configure, with one such environment each.
+
+    A file that is wrong counts as well, as far as it can be read.
+    """
+    names: dict[str, str] = {}
+    for environment in set(stack_files.names()) - {config.environment}:
         try:
             buckets = stack_yaml.read(environment).values.get("buckets")
         except ConfigError:
             continue
         roles = buckets.values() if isinstance(buckets, dict) else ()
-        names |= {role.get("name") for role in roles if isinstance(role, dict)}
-    return {name for name in names if isinstance(name, str)}
+        names |= {str(role["name"]): environment for role in roles if isinstance(role, dict) and role.get("name")}
+    return names

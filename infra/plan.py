@@ -14,7 +14,6 @@ from infra.config import naming
 from infra.config.environment import EMBEDDED, BucketConfig, EnvironmentConfig
 from infra.config.identities import Identity, Role
 from infra.connection import connect
-from infra.env import files
 from infra.errors import UsageError
 from infra.local.running import last_endpoint
 from infra.stores.access_key import Keys
@@ -63,8 +62,8 @@ def make(config: EnvironmentConfig) -> Plan:
     """Return the plan of an update, after all checks that are possible before anything is created.
 
     Raises:
-        UsageError: the target is a cloud, an access key is missing or wrong, the store does not support a setting,
-            or an env file could not be written later.
+        UsageError: the target is a cloud, an access key is missing or wrong, or the store does not support a
+            setting.
         UnreachableError: the store does not respond.
     """
     if TARGETS[config.target].is_cloud:
@@ -72,10 +71,10 @@ def make(config: EnvironmentConfig) -> Plan:
             f"{config.environment} is on target {config.target}, which only the Pulumi engine can deploy: "
             f"`pulumi up -s {config.environment}`"
         )
+    external = config.secrets.external()
     if config.credentials == "static":
         for name in config.names:
-            StaticCredentials(config.secrets.external()).of(name)
-    files.require_writable(files.path(config.environment, name) for name in config.names)
+            StaticCredentials(external).of(name)
     return look(config)
 
 

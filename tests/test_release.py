@@ -25,7 +25,16 @@ def test_every_file_has_the_version_of_the_project():
 
 def test_the_placeholder_of_the_owner_is_in_one_file():
     found = subprocess.run(
-        ["grep", "--recursive", "--files-with-matches", "--exclude-dir=.*", "--include=*.*", "/OWNER/", str(REPO)],
+        [
+            "grep",
+            "--recursive",
+            "--files-with-matches",
+            "--exclude-dir=.*",
+            "-I",
+            "--include=*.*",
+            "/OWNER/",
+            str(REPO),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PREFIX = "mpr-probe/"
 _BODY = b"probe"
-_FORBIDDEN = 403
+_FORBIDDEN, _NOT_FOUND = 403, 404
 #: Statuses of a failed server, which neither allow nor deny. 501 means that the store has no policies.
 _FAILED = {500, 502, 503, 504}
 
@@ -74,6 +74,10 @@ class Denied(Exception):  # noqa: N818  # a result, not an error
     """The store denied the request."""
 
 
+class Unclear(Exception):  # noqa: N818  # as above
+    """The response neither allows nor denies the request; the message says what it was."""
+
+
 def attempt(probe: Probe, scope: Scope) -> bool | str:
     """Return whether the store allows the probe, or the code of an error that neither allows nor denies it.
 
@@ -84,6 +88,8 @@ def attempt(probe: Probe, scope: Scope) -> bool | str:
         probe.run(scope)
     except Denied:
         return False
+    except Unclear as error:
+        return str(error)
     except ClientError as error:
         if means(error, "access denied"):
             return False
@@ -139,11 +145,15 @@ def _presign(scope: Scope) -> None:
         "get_object", Params={"Bucket": scope.bucket, "Key": scope.key}, ExpiresIn=60
     )
     try:
-        urlopen(url, timeout=20).close()  # noqa: S310  # a URL of the store, signed above
+        with urlopen(url, timeout=20) as response:  # noqa: S310  # a URL of the store, signed above
+            if response.read(len(_BODY) + 1) != _BODY:
+                raise Unclear("another body")
     except HTTPError as error:
         error.close()
         if error.code == _FORBIDDEN:
             raise Denied from error
+        if error.code != _NOT_FOUND:  # the identity may read, and an earlier probe could not write
+            raise Unclear(f"status {error.code}") from error
 
 
 def _create_bucket(scope: Scope) -> None:

@@ -22,7 +22,8 @@ from infra.connection import connect
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores import buckets
-from infra.stores.codes import code_of, means
+from infra.stores.codes import Suppress, code_of, means
+from infra.stores.contact import require_s3
 from infra.stores.empty import delete_everything
 from infra.stores.kinds import Meaning
 from infra.stores.store import Store, explained
@@ -79,6 +80,8 @@ def run(config: EnvironmentConfig, env_files: Mapping[str, Path] | None = None) 
     """
     env_files = env_files or {name: files.path(config.environment, name) for name in config.names}
     settings = {name: with_keys(files.load(file, config.environment), name) for name, file in env_files.items()}
+    for own in settings.values():
+        require_s3(own, own.bucket_in or own.bucket_out or "")
     admin = _admin_store(config)
     with _foreign_bucket(admin) as foreign:
         for identity in config.identities:
@@ -140,7 +143,9 @@ def _clean_up(scope: Scope, admin: Store | None, *, may_delete: bool) -> None:
     The administrator can delete versions and buckets. Without its access key, the identity deletes what it may.
     """
     if admin is not None:
-        delete_everything(admin.s3, scope.bucket, scope.key)
+        doing = f"deleting the objects of the probes in {scope.bucket}"
+        with explained(admin, doing), Suppress("no bucket"):  # then the probes fail as well, and say so
+            delete_everything(admin.s3, scope.bucket, scope.key)
         buckets.delete(admin, scope.new_bucket, with_content=True)
     elif may_delete:
         probes.clean_up(scope)

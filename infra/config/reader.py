@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+
+_PASSWORD = re.compile(r"//\S*@")  # of a URL, with its user
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
@@ -26,7 +29,7 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if value == "" else str(value)[:60]
+    return repr(value) if value == "" else _PASSWORD.sub("//***@", str(value))[:60]
 
 
 @dataclass

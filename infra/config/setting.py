@@ -19,7 +19,9 @@ Schema = dict[str, Any]
 
 #: How the schema refers to a value that Pulumi encrypted.
 _ENCRYPTED: Schema = {"$ref": "#/definitions/encrypted"}
-_DIGITS = 9  # more is no number of days, and Python refuses to convert very long ones
+_DIGITS = 9
+_MOST = 10**_DIGITS - 1  # days; Pulumi passes larger numbers as 1e+09
+_LONGEST = 20  # digits; Python refuses to convert very long numbers
 
 
 class InvalidError(ValueError):
@@ -146,24 +148,26 @@ class Days(Setting):
     """A number of days, which may be text as a `Flag` may."""
 
     least: int = 1
-    most: int | None = None
+    most: int = _MOST
     #: Whether 0 is valid too.
     or_none: bool = False
 
     def _validate(self, _reader: Reader, _key: str, value: object) -> int:
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _LONGEST:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidError("must be a whole number of days")
-        if (self.or_none and value == 0) or self.least <= value <= (self.most or value):
+        if (self.or_none and value == 0) or self.least <= value <= self.most:
             return value
-        bounds = f"{self.least} to {self.most}" if self.most else f"at least {self.least}"
+        is_bounded = self.most < _MOST or value > _MOST
+        bounds = f"{self.least} to {self.most}" if is_bounded else f"at least {self.least}"
         raise InvalidError(f"must be {'0 or ' if self.or_none else ''}{bounds}")
 
     def _shape(self) -> Schema:
-        number: Schema = {"type": "integer", "minimum": self.least} | ({"maximum": self.most} if self.most else {})
+        number: Schema = {"type": "integer", "minimum": self.least, "maximum": self.most}
         none = [{"const": 0}] if self.or_none else []
-        return {"anyOf": [number, *none, {"type": "string", "pattern": f"^[0-9]{{1,{_DIGITS}}}$"}]}
+        digits = f"^[0-9]{{1,{_DIGITS}}}$" if self.or_none else f"^0*[1-9][0-9]{{0,{_DIGITS - 1}}}$"
+        return {"anyOf": [number, *none, {"type": "string", "pattern": digits}]}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

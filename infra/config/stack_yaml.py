@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import yaml
 
@@ -22,6 +23,7 @@ TOP_LEVEL = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "env
 #: Of Pulumi's own settings, and of those of the targets' providers.
 OTHER_NAMESPACES = ("pulumi", *(spec.package for spec in TARGETS.values() if spec.package))
 
+_DATE, _TIME = "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}", "[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}"
 #: The types of plain scalars (https://yaml.org/spec/1.2.2/#103-core-schema), and the characters that start them.
 _SCALARS = {
     "null": ("~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -29,13 +31,22 @@ _SCALARS = {
     "int": ("[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
     "float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
     "merge": ("<<", ["<"]),
+    "timestamp": (rf"{_DATE}([Tt ]{_TIME}\S*)?", list("0123456789")),
 }
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one in C, if it was built
-    """YAML 1.2, as Pulumi reads it: `yes` and dates are text. A key that is defined twice is an error."""
+    """YAML 1.2, as Pulumi reads it: `yes` is text.
+
+    A key that is defined twice is an error, and so is a date without quotes, of which Pulumi makes another text.
+    """
 
     yaml_implicit_resolvers: dict[str, list[object]] = {}  # noqa: RUF012  # PyYAML's own name
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> object:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{node.value} is a date to Pulumi: put it in quotes", node.start_mark
+        )
 
     def construct_mapping(self, node: yaml.MappingNode, *, deep: bool = False) -> object:
         keys: list[object] = []
@@ -50,6 +61,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 for _name, (_pattern, _first) in _SCALARS.items():
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^({_pattern})$"), _first)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
 def read(environment: str, folder: Path | None = None) -> Reader:
@@ -68,7 +80,20 @@ def parse(text: str, source: str) -> Reader:
     Raises:
         ConfigError: the text holds no configuration.
     """
-    return _settings(yaml.load(text, _Loader), source)  # noqa: S506  # a subclass of SafeLoader
+    return _settings(load(text, source), source)
+
+
+def load(text: str | BinaryIO, source: str) -> dict[object, object]:
+    """Return the content of a stack file, as Pulumi reads it; empty if it holds no mapping.
+
+    Raises:
+        ConfigError: it cannot be read, or is no YAML.
+    """
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506  # a subclass of SafeLoader
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a number that is none
+        raise ConfigError(source, [f"cannot be read: {' '.join(str(error).split())}"]) from error
+    return content if isinstance(content, dict) else {}
 
 
 def _settings(content: Mapping[object, object], source: str) -> Reader:
@@ -85,12 +110,11 @@ def _settings(content: Mapping[object, object], source: str) -> Reader:
 def _content(file: Path, environment: str) -> dict[object, object]:
     try:
         with file.open("rb") as stream:
-            content = yaml.load(stream, _Loader)  # noqa: S506  # a subclass of SafeLoader
+            return load(stream, str(file))
     except FileNotFoundError:
         raise ConfigError(str(file), [_unknown(environment, stack_files.names(file.parent))]) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a number that is none
+    except OSError as error:
         raise ConfigError(str(file), [f"cannot be read: {' '.join(str(error).split())}"]) from error
-    return content if isinstance(content, dict) else {}
 
 
 def _unknown(environment: str, names: list[str]) -> str:

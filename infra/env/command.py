@@ -13,6 +13,7 @@ import click
 from core.storage._internal import endpoint_problem
 from infra import private_file
 from infra.command_name import COMMAND
+from infra.config import stack_files
 from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
 from infra.env import compare, deployed, files, formats, stack
@@ -75,10 +76,17 @@ def env(  # noqa: PLR0913  # one for each option
         with environment_lock(config, "env --write"):
             _write(config, as_json=as_json)
     else:
-        _convert(name or "", _with_endpoint(endpoint, _settings(config, identity or "app")), output)
+        _convert(
+            name or "",
+            _with_endpoint(endpoint, _settings(config, "app" if identity is None else identity)),
+            output,
+        )
 
 
 def _check(config: EnvironmentConfig, *, as_json: bool) -> None:
+    for file in (files.path(config.environment, identity) for identity in config.names):
+        if file.is_file():
+            files.require_private(file)
     comparisons = list(compare.compare(config.environment, config.names, deployed.read(config)))
     if as_json:
         click.echo(json.dumps([comparison.as_dict() for comparison in comparisons]))
@@ -178,6 +186,11 @@ def _save(output: Path, text: str) -> None:
     # A link, a device or a pipe would be replaced by a file: `--output /dev/stdout` too.
     if output.is_symlink() or (output.exists() and not output.is_file()):
         raise UsageError(f"{output} is not a regular file: give a regular file, or remove --output and use a pipe")
+    if output.resolve().parent == stack_files.ENVIRONMENTS.resolve():
+        raise UsageError(
+            f"{output} is in the folder of the stack files and env files, which commands and Pulumi write: give a "
+            "file in another folder"
+        )
     try:
         private_file.write(output, text)
     except OSError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from core.storage import get_s3_client
+from core.storage import StorageError, get_s3_client
 from infra.config.environment import EnvironmentConfig
 from infra.config.identities import ROLES, Role
 from infra.env import files
 from infra.stores import contents
+from infra.stores.contact import require_s3
 from infra.stores.contents import Contents
 
 
@@ -30,7 +31,8 @@ def count(config: EnvironmentConfig) -> dict[tuple[Role, str], Contents | None]:
             if bucket is None or counted.get((role, bucket)):
                 continue
             try:
+                require_s3(settings, bucket)
                 counted[role, bucket] = contents.count_with(get_s3_client(settings), bucket)
-            except (ClientError, BotoCoreError):
+            except (ClientError, BotoCoreError, StorageError):
                 counted[role, bucket] = None
     return counted

@@ -17,6 +17,7 @@ from core.storage.settings import Settings, read_env_file
 from infra import private_file
 from infra.command_name import COMMAND
 from infra.config import stack_files
+from infra.config.environment import EnvironmentConfig
 from infra.config.slots import SLOTS, Slot, Slots
 from infra.env import key_info
 from infra.env.key_info import KeyInfo
@@ -108,6 +109,17 @@ def all_of(main: Path) -> list[Path]:
     return [main, *(slot_file(main, slot) for slot in SLOTS)]
 
 
+def former(config: EnvironmentConfig) -> list[str]:
+    """Return the identities that have an env file here and are no longer configured."""
+    start = f"{config.environment}."
+    found = [
+        file.name.removeprefix(start).partition(".")[0]
+        for file in stack_files.ENVIRONMENTS.glob(f"{start}*.env")
+        if state(file) == "as written"
+    ]
+    return sorted({*found} - {*config.names, *SLOTS})
+
+
 def access_key_in(main: Path, slot: Slot) -> StoredKey | None:
     """Return the access key of a slot, from the identity's env file or from that of the slot."""
     for file in (main, slot_file(main, slot)):
@@ -127,8 +139,11 @@ def require_private(file: Path) -> None:
     """
     status, message = env_file_permissions(str(short(file)))
     if status != "ok":
+        environment, _, identity = file.stem.partition(".")
+        names = f"{environment} {'app' if identity in {'', *SLOTS} else identity.partition('.')[0]}"
         raise UsageError(
-            f"{message}; if another user may have read the access key, replace it with `{COMMAND} rotate`"
+            f"{message}; if another user may have read the access key, replace it with "
+            f"`{COMMAND} rotate {names} --to finish --soak 0`"
         )
 
 
@@ -167,10 +182,10 @@ def write(file: Path, text: str) -> bool:
         UsageError: the folder cannot be written, or the file was edited by hand.
     """
     require_writable([file])
-    if not would_change(file, text):
-        file.chmod(_PRIVATE)
-        return False
     try:
+        if not would_change(file, text):
+            file.chmod(_PRIVATE)
+            return False
         private_file.write(file, text)
     except OSError as error:
         raise UsageError(f"cannot write {short(file)}: {error.strerror}") from error

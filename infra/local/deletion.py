@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from infra import leftover
@@ -84,8 +84,10 @@ def _held(counted: Contents | None, verb: str) -> str:
     return "" if counted is None else f"{verb} {counted}"
 
 
-def sentences(config: EnvironmentConfig, planned: Deletion, *, keep_buckets: bool = False) -> Iterator[str]:
-    """Return the lines to show before the deletion."""
+def sentences(
+    config: EnvironmentConfig, planned: Deletion, identities: Iterable[str], *, keep_buckets: bool = False
+) -> Iterator[str]:
+    """Return the lines to show before the deletion, with the identities whose access keys are deleted."""
     yield f"this is deleted permanently from environment {config.environment}:"
     for name, counted in planned.deleted.items():
         note = ", which the configuration no longer names" if name in planned.left_behind else ""
@@ -93,7 +95,7 @@ def sentences(config: EnvironmentConfig, planned: Deletion, *, keep_buckets: boo
     if TARGETS[config.target].is_cloud and not planned.deleted and not planned.kept and not keep_buckets:
         yield "  its buckets: their objects could not be counted, because there is no env file"
     keys = "" if config.credentials == "static" else "access keys and "
-    yield f"  the {keys}env files of {', '.join(config.names)}"
+    yield f"  the {keys}env files of {', '.join(identities)}"
     if keep_buckets and not planned.kept:
         yield "its buckets stay"
     yield from planned.kept.values()

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from infra import leftover, plan
 from infra.command_name import COMMAND
-from infra.config import stack_files
+from infra.config import naming, stack_files
 from infra.config.environment import EMBEDDED, EnvironmentConfig
 from infra.config.load import load_environment
 from infra.connection import connect
 from infra.env import files
 from infra.environment_argument import ENVIRONMENT
 from infra.errors import UsageError
-from infra.local import deletion, engine, store
+from infra.local import deletion, engine, own_state, store
+from infra.local.deletion import Deletion
 from infra.local.engine import Engine
 from infra.local.environment_lock import environment_lock
 from infra.local.lifecycle import require_engine
+from infra.plan import Plan
 from infra.stores import buckets
 from infra.stores.keys import identity_manager
 from infra.targets.registry import TARGETS
@@ -54,8 +58,9 @@ def down(environment: str, *, delete: bool, keep_buckets: bool, yes: bool) -> in
     if delete:
         _require_consent(config, keep_buckets=keep_buckets, yes=yes)
     with environment_lock(config, "down", stops_store=True):
-        config = load_environment(environment)
+        config = load_environment(environment)  # again: it may have been changed meanwhile
         if delete:
+            _require_consent(config, keep_buckets=keep_buckets, yes=yes)
             return _delete(config, keep_buckets=keep_buckets, yes=yes)
         _stop(config)
     return 0
@@ -110,37 +115,77 @@ def _delete(config: EnvironmentConfig, *, keep_buckets: bool, yes: bool) -> int:
         if code != 0 and not was_running:
             store.stop()  # it was started only to count
     if code == 0:
-        _remove_store(config)
+        _remove_store(config, is_used=was_running)
     return code
 
 
 def _ask_and_delete(config: EnvironmentConfig, pulumi: Engine | None, *, keep_buckets: bool, yes: bool) -> int:
     on_store = None if TARGETS[config.target].is_cloud else plan.look(config)
     planned = deletion.look(config, on_store, pulumi, keep_buckets=keep_buckets)
-    for sentence in deletion.sentences(config, planned, keep_buckets=keep_buckets):
+    _require_unshared(config, planned.deleted)
+    names = [*config.names, *(files.former(config) if on_store else ())]
+    for sentence in deletion.sentences(config, planned, names, keep_buckets=keep_buckets):
         click.echo(sentence)
     if not yes and not _is_confirmed():
         click.echo("nothing was deleted")
         return UsageError.exit_code
-    if pulumi and keep_buckets:
-        pulumi.delete_identities(config.environment)
-    elif pulumi:
-        pulumi.destroy(config.environment)
-    if on_store:  # what `init` created, and what is missing in Pulumi's state
-        manager = identity_manager(config.credentials, config.secrets.external())
-        for identity in config.identities:
-            manager.delete_identity(on_store.store, on_store.name(identity))
-        for bucket in planned.deleted:
-            buckets.delete(on_store.store, bucket, with_content=True)
-    for name in config.names:
-        files.remove(files.path(config.environment, name))
+    _delete_resources(config, pulumi, on_store, planned, names, keep_buckets=keep_buckets)
     click.echo(f"{config.environment} is deleted")
+    if pulumi is None and own_state.state_file(config.environment).exists():
+        click.echo(
+            f"its Pulumi state stays in {own_state.home()}: with Pulumi on PATH, run "
+            f"`{COMMAND} down --delete {config.environment}` again"
+        )
     if planned.kept and on_store is None:
         click.echo(
             "to use the buckets that stay again, write their names into `mpr-storage:buckets`, set "
             "`mpr-storage:adopt: true`, and deploy"
         )
     return 0
+
+
+def _delete_resources(
+    config: EnvironmentConfig,
+    pulumi: Engine | None,
+    on_store: Plan | None,
+    planned: Deletion,
+    names: list[str],
+    *,
+    keep_buckets: bool,
+) -> None:
+    if pulumi and keep_buckets:
+        pulumi.delete_identities(config.environment)
+    elif pulumi:
+        pulumi.destroy(config.environment)
+    if on_store:  # what `init` created, and what is missing in Pulumi's state
+        manager = identity_manager(config.credentials, config.secrets.external())
+        for name in names:
+            manager.delete_identity(on_store.store, naming.identity(config.environment, name))
+        for bucket in planned.deleted:
+            buckets.delete(on_store.store, bucket, with_content=True)
+    for name in names:
+        _remove_env_files(files.path(config.environment, name))
+
+
+def _require_unshared(config: EnvironmentConfig, deleted: Iterable[str]) -> None:
+    """Refuse to delete a bucket that another environment uses.
+
+    Raises:
+        UsageError: another file in environments/ names one.
+    """
+    others = leftover.configured_by_others(config)
+    for bucket in deleted:
+        if environment := others.get(bucket):
+            raise UsageError(
+                f"environment {environment} uses bucket {bucket} too, so nothing was deleted: to keep the "
+                f"buckets, run `{COMMAND} down --delete --keep-buckets {config.environment}`"
+            )
+
+
+def _remove_env_files(main: Path) -> None:
+    for file in files.all_of(main):
+        if not files.remove(file) and file.exists():
+            click.echo(f"{files.short(file)} is not as mpr-storage wrote it, and stays")
 
 
 def _is_confirmed() -> bool:
@@ -151,11 +196,13 @@ def _is_confirmed() -> bool:
         raise
 
 
-def _remove_store(config: EnvironmentConfig) -> None:
-    """Stop the embedded store; remove its folder as well if it has no other bucket."""
+def _remove_store(config: EnvironmentConfig, *, is_used: bool) -> None:
+    """Remove the embedded store if it has no other bucket. Otherwise stop it, unless it is in use."""
     admin = connect(EMBEDDED, config.region, config.secrets)
     others = [bucket["Name"] for bucket in admin.s3.list_buckets()["Buckets"]]
-    if others:
+    if others and is_used:
+        click.echo(f"the store continues to run, with {', '.join(others)}; `{COMMAND} down` stops it")
+    elif others:
         store.stop()
         click.echo(f"the store is stopped; it keeps {', '.join(others)}")
     else:

@@ -48,6 +48,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
     Raises:
         InfraError: the deployment failed.
     """
+    files.require_writable(files.path(config.environment, name) for name in config.names)
     planned = None if TARGETS[config.target].is_cloud else plan.make(config)
     pulumi = engine.find()
     if pulumi is None:

@@ -16,7 +16,7 @@ import click
 import yaml
 
 from infra import private_file
-from infra.config import stack_files
+from infra.config import stack_files, stack_yaml
 from infra.errors import InfraError
 from infra.local import process
 from infra.local.folder import local_folder
@@ -71,9 +71,9 @@ def write_settings(environment: str) -> None:
     Pulumi keeps the salt in the stack's file. In the committed one it would be a change in every clone, and not
     match the passphrase of other machines.
     """
-    copy = settings_file(environment)
+    copy, committed = settings_file(environment), stack_files.path(environment)
     salt = yaml.safe_load(copy.read_text(encoding="utf-8")).get("encryptionsalt")
-    shared = yaml.safe_load(stack_files.path(environment).read_text(encoding="utf-8"))
+    shared = stack_yaml.load(committed.read_text(encoding="utf-8"), str(committed))
     private_file.write(copy, yaml.safe_dump({"encryptionsalt": salt} | shared))
 
 

@@ -44,6 +44,7 @@ def take_steps(environment: str, identities: Iterable[str], to: Step | None, soa
     for file in (files.path(environment, name) for name in names):
         if file.is_file():
             files.require_private(file)
+    files.require_writable(file for name in names for file in files.all_of(files.path(environment, name)))
     if behind := [name for name in names if not _is_deployed(config, name)]:
         say(f"{', '.join(behind)}: the env files do not match the stack's file; deploying that first")
         _deploy(config, say)

@@ -11,6 +11,7 @@ import asyncio
 
 from core.storage import InvalidResponseError, StorageConfigError, StorageError, StoreUnreachableError
 from core.storage._internal import Failure, Request, once, run
+from core.storage.settings import Settings
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores.codes import means
 from infra.stores.kinds import Kind, named
@@ -39,6 +40,19 @@ def contact(store: Store, bucket: str) -> Kind:
     if isinstance(response, Failure) and not means(response.error.code or "", "access denied", "no bucket"):
         raise _explained(store, response.error) from response.cause
     return named(response.headers.get("server", ""))
+
+
+def require_s3(settings: Settings, bucket: str) -> None:
+    """Refuse what is not a store before botocore reads its responses.
+
+    botocore takes an empty response for a success, and follows some redirects until Python's recursion ends.
+
+    Raises:
+        StorageError: the response is a redirect, or is not from an S3 API.
+    """
+    response = run(once(Request("ListObjectsV2", bucket, query="list-type=2&max-keys=1"), settings))
+    if isinstance(response, Failure) and isinstance(response.error, InvalidResponseError | StorageConfigError):
+        raise response.error from response.cause
 
 
 def _explained(store: Store, error: StorageError) -> InfraError:

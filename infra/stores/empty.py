@@ -42,9 +42,10 @@ def delete_everything(s3: S3Client, bucket: str, prefix: str = "") -> None:
             f"bucket {bucket} cannot be emptied: the store lists {key!r} and does not delete it; delete it by "
             "hand, then run this again"
         )
-    for uploads in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
-        for upload in uploads.get("Uploads", []):
-            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    with Suppress("not supported"):
+        for uploads in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+            for upload in uploads.get("Uploads", []):
+                s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
 def _first_page(s3: S3Client, bucket: str, prefix: str = "") -> list[Any]:

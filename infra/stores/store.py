@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
@@ -87,10 +87,12 @@ def s3_client(store: Store, keys: Keys) -> S3Client:
 
 @lru_cache
 def _iam(store: Store) -> IAMClient:
-    import boto3  # noqa: PLC0415  # 0.15 s that an update without a change does not need
+    import botocore.session  # noqa: PLC0415  # 0.15 s that an update without a change does not need
     from botocore.config import Config  # noqa: PLC0415
 
-    return boto3.session.Session().client(
+    # The access key is given: a profile of the user that does not exist is no reason to fail.
+    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    client: Any = session.create_client(
         "iam",
         endpoint_url=store.endpoint or None,
         region_name=store.region,
@@ -104,6 +106,7 @@ def _iam(store: Store) -> IAMClient:
             parameter_validation=False,  # it accepts only access key IDs of 16 characters or more, as on AWS
         ),
     )
+    return client  # type: ignore[no-any-return]  # boto3's stubs describe it, botocore's do not
 
 
 @lru_cache

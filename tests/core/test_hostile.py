@@ -326,7 +326,7 @@ def test_a_proxy_for_tls_is_asked_for_a_tunnel(use, monkeypatch, tmp_path, proxy
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
     with pytest.raises(
-        StoreUnreachableError, match=r"the proxy cannot be reached .* check HTTPS_PROXY and NO_PROXY"
+        StoreUnreachableError, match=r"the proxy cannot be reached .* check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
     ):
         download_file("bucket", "k", tmp_path / "k")
     assert asked[0].startswith("CONNECT store.example:443 HTTP/1.")

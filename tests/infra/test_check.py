@@ -393,7 +393,7 @@ def probe(name: str) -> Probe:
         ("get", error(403, "AccessDenied"), False),
         ("presign", error(404, "NoSuchKey"), True),
         ("presign", error(403, "AccessDenied"), False),
-        ("presign", responding(200, "body"), True),
+        ("presign", responding(200, "probe"), True),
         ("change policy", error(400, "MalformedPolicy"), True),
         ("change policy", error(403, "AccessDenied"), False),
         ("change policy", error(501, "NotImplemented"), False),
@@ -409,6 +409,20 @@ def probe(name: str) -> Probe:
 def test_a_response_to_a_probe_counts_as_allowed_or_denied(name, response, allowed):
     with http_server(response) as endpoint:
         assert attempt(probe(name), scope(endpoint)) is allowed
+
+
+@pytest.mark.parametrize(
+    ("response", "result"),
+    [
+        (responding(200, "<html>log in</html>"), "another body"),
+        (responding(200, ""), "another body"),
+        (error(400, "BadRequest"), "status 400"),
+        (error(503, "SlowDown"), "status 503"),
+    ],
+)
+def test_a_response_to_a_presigned_url_that_neither_allows_nor_denies_is_named(response, result):
+    with http_server(response) as endpoint:
+        assert attempt(probe("presign"), scope(endpoint)) == result
 
 
 @pytest.mark.parametrize(

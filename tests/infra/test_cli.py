@@ -41,6 +41,11 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (StoreUnreachableError("words"), 3, "error: words\n"),
         (AccessDeniedError("words"), 1, "error: words\n"),
         (StorageError("words"), 1, "error: words\n"),
+        (
+            OSError(28, "No space left on device", "/data/a"),
+            1,
+            "error: /data/a: No space left on device; correct that, then run the same command again\n",
+        ),
         (KeyboardInterrupt(), 130, "interrupted; run the same command again to continue\n"),
         (click.Abort(), 130, "interrupted; run the same command again to continue\n"),
         (click.UsageError("words"), 2, "Error: words\n"),

@@ -300,7 +300,9 @@ def test_load_refuses_a_file_that_is_not_valid(file, content, problem):
 def test_load_refuses_a_file_that_others_may_read(file):
     files.write(file, render())
     file.chmod(0o640)
-    with pytest.raises(UsageError, match=r"run: chmod 600 .*test\.env; .*`python -m infra rotate`"):
+    with pytest.raises(
+        UsageError, match=r"run: chmod 600 .*test\.env; .*`python -m infra rotate test app --to finish --soak 0`"
+    ):
         files.load(file, "test")
     assert files.access_key(file), "init and drift read it"
 

@@ -56,9 +56,11 @@ def refused(environment: Environment, error: type[InfraError] = UsageError) -> s
 def test_a_file_that_could_not_be_written_is_refused_before_the_store_is_asked(seaweed_environment, refusing):
     for identity in ("app", "viewer"):
         seaweed_environment.file(identity).write_text("mine")
+    plan.make(seaweed_environment.config)  # as the component does, which writes no env file
     seaweed_environment.values["endpoint"] = refusing
-    said = refused(seaweed_environment)
-    assert said.count("was not written by mpr-storage") == 2
+    with pytest.raises(UsageError) as caught:
+        seaweed_environment.initialise()
+    assert str(caught.value).count("was not written by mpr-storage") == 2
 
 
 def test_missing_admin_keys_are_refused(seaweed_environment, monkeypatch):

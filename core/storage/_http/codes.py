@@ -135,7 +135,7 @@ _BY_STATUSES: dict[str, _Row] = {
 }
 #: `NOT_S3` explains every other status.
 BY_STATUS = {int(status): row for statuses, row in _BY_STATUSES.items() for status in statuses.split()}
-PROXY = "the proxy cannot be reached ({error}); check HTTPS_PROXY and NO_PROXY"
+PROXY = "the proxy cannot be reached ({error}); check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
 UNRESOLVED = "the host name cannot be resolved ({error}); check S3_ENDPOINT_URL, and the DNS of this machine"
 NO_RESPONSE = "no response ({error}); is the store running, and S3_ENDPOINT_URL correct?"
 NO_CREDENTIALS = (

@@ -107,6 +107,14 @@ def test_the_embedded_store_is_an_endpoint_but_not_a_public_one():
             with_bucket(expire=[{"prefix": "cache/", "days": 0}]),
             "buckets.out.expire[0].days: must be at least 1, got 0",
         ),
+        (
+            with_bucket(noncurrentDays=10**9),
+            "buckets.out.noncurrentDays: must be 1 to 999999999, got 1000000000",
+        ),
+        (
+            with_bucket(noncurrentDays="99999999999"),
+            "buckets.out.noncurrentDays: must be 1 to 999999999, got 99999999999",
+        ),
         (with_bucket(expire=[{"prefix": "a", "days": 1.5}]), "buckets.out.expire[0].days: must be a whole number"),
         (
             with_bucket(expire=[{"prefix": "a", "days": True}]),
@@ -185,6 +193,11 @@ def test_the_embedded_store_is_an_endpoint_but_not_a_public_one():
 )
 def test_a_mistake_is_named_with_its_path(values, problem):
     assert any(one.startswith(problem) for one in problems(values)), problems(values)
+
+
+def test_the_password_in_a_url_is_not_shown():
+    (said,) = problems(MINIMAL | {"endpoint": "http://me:hush@127.0.0.1:8333"})
+    assert said.endswith("got http://***@127.0.0.1:8333")
 
 
 def expire_problem(prefix: str) -> str:

@@ -93,10 +93,7 @@ def test_an_anchor_may_be_merged_as_in_any_yaml(tmp_path):
 @pytest.mark.parametrize(
     ("written", "value"),
     [
-        *(
-            (word, word)
-            for word in ("yes", "no", "on", "off", "Yes", "y", "1:30", "2026-11-25", "2026-13-45", "=")
-        ),
+        *((word, word) for word in ("yes", "no", "on", "off", "Yes", "y", "1:30", "2026-11", "=")),
         *((word, True) for word in ("true", "True", "TRUE")),
         *((word, None) for word in ("null", "~", "")),
         *(("30", 30), ("0x1f", 31), ("1.5", 1.5), ("1e3", 1000.0), ("'30'", "30"), ("-1", -1)),
@@ -104,6 +101,21 @@ def test_an_anchor_may_be_merged_as_in_any_yaml(tmp_path):
 )
 def test_values_have_the_types_that_pulumi_reads(tmp_path, written, value):
     assert read(tmp_path, f"mpr-storage:region: {written}").values == {"region": value}
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-11-25", "2026-11-25T07:00:00Z", "2026-1-2 7:00:00", "2026-11-25t07:00:00.5+01:00"]
+)
+def test_a_date_without_quotes_is_refused_because_pulumi_reads_another_text(tmp_path, written):
+    with pytest.raises(ConfigError, match="is a date to Pulumi: put it in quotes"):
+        read(tmp_path, f"mpr-storage:region: {written}")
+    assert read(tmp_path, f"mpr-storage:region: '{written}'").values == {"region": written}
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "a"])
+def test_a_text_that_is_no_stack_file_is_a_config_error(text):
+    with pytest.raises(ConfigError, match="here"):
+        stack_yaml.parse(text, "here")
 
 
 # --- keys that only Pulumi, or only this project, would understand --------------------------------------

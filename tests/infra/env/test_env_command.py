@@ -17,6 +17,7 @@ import yaml
 
 from core.storage.settings import Settings
 from infra import cli, private_file
+from infra.config import stack_files
 from infra.env import files
 from infra.env.formats import FORMATS
 from tests.conftest import REPO
@@ -180,6 +181,16 @@ def test_the_output_file_is_private_and_complete(call: Call, tmp_path: Path):
     assert target.read_text() == rendered("rclone", STORE, "prod")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["environments", "rclone.conf"]
+
+
+@pytest.mark.parametrize("name", ["prod.env", "Pulumi.prod.yaml", "new.json"])
+def test_an_output_among_the_env_files_and_stack_files_is_refused(call: Call, name: str):
+    write("app", STORE)
+    file = stack_files.ENVIRONMENTS / name
+    before = file.read_bytes() if file.exists() else None
+    code, _, err = call("--format", "json", "--output", str(file))
+    assert (code, "is in the folder of the stack files and env files" in err) == (2, True)
+    assert (file.read_bytes() if file.exists() else None) == before
 
 
 @pytest.mark.parametrize(

@@ -184,9 +184,8 @@ def test_keep_buckets_ends_an_environment_and_leaves_its_buckets_to_the_next(mac
     assert cli.run([*DELETE, "--keep-buckets"]) == 0
     said = capsys.readouterr().out
     assert "bucket test-in stays with 1 object (8 bytes)\n" in said
-    assert "it keeps test-in, test-out" in said
+    assert "the store continues to run, with test-in, test-out; `python -m infra down` stops it" in said
     assert not machine.env_file.exists()
-    store.start()
     assert machine.buckets == {"test-in", "test-out"}
     users = [user["UserName"] for user in machine.store.iam.list_users()["Users"]]
     assert [user for user in users if user.startswith("mpr-")] == []
@@ -207,9 +206,7 @@ def test_delete_keeps_what_another_environment_has_in_the_same_store(machine, ca
     cli.run(["init", "keep"])
     machine.store.s3.put_object(Bucket="keep-in", Key="a", Body=b"precious")
     assert cli.run(DELETE) == 0
-    assert "it keeps keep-in, keep-out" in capsys.readouterr().out
-    assert store.find() is None
-    store.start()
+    assert "the store continues to run, with keep-in, keep-out" in capsys.readouterr().out
     assert machine.buckets == {"keep-in", "keep-out"}
     assert machine.store.s3.get_object(Bucket="keep-in", Key="a")["Body"].read() == b"precious"
 
@@ -223,9 +220,8 @@ def test_delete_keeps_a_bucket_that_init_found_and_names_it(machine, capsys):
     assert cli.run(DELETE) == 0
     said = capsys.readouterr().out
     assert "bucket test-in stays: nothing records that this environment created it. It holds 12 objects" in said
-    assert "it keeps test-in\n" in said
+    assert "the store continues to run, with test-in;" in said
     assert "  bucket test-out: no objects" in said
-    store.start()
     assert machine.buckets == {"test-in"}
     assert machine.store.s3.list_objects_v2(Bucket="test-in")["KeyCount"] == 12
 
@@ -242,6 +238,45 @@ def test_a_bucket_that_was_renamed_is_named_by_down_and_deleted_as_announced(mac
     said = capsys.readouterr().out
     assert "  bucket test-in, which the configuration no longer names: 1 object (1 byte)\n" in said
     assert "the store has no other bucket and is removed" in said
+
+
+def test_delete_refuses_a_bucket_that_another_environment_uses(machine, capsys):
+    machine.configure("other", buckets={"in": {"name": "test-in"}, "out": {"name": "other-out"}})
+    cli.run(["up"])
+    machine.store.s3.put_object(Bucket="test-in", Key="a", Body=b"x")
+    assert cli.run(DELETE) == 2
+    assert "environment other uses bucket test-in too, so nothing was deleted" in capsys.readouterr().err
+    assert machine.env_file.exists()
+    assert machine.store.s3.list_objects_v2(Bucket="test-in")["KeyCount"] == 1
+    assert cli.run([*DELETE, "--keep-buckets"]) == 0
+    assert machine.buckets == {"test-in", "test-out"}
+
+
+def test_delete_deletes_the_access_keys_of_identities_that_are_no_longer_configured(machine, capsys):
+    machine.configure(identities=["app", "viewer"])
+    cli.run(["init"]) if store.find() else cli.run(["up"])
+    file = stack_files.ENVIRONMENTS / "local.viewer.env"
+    stored = file.read_text()
+    machine.configure(identities=["app"])
+    capsys.readouterr()
+    assert cli.run(["init"]) == 0
+    assert "identity viewer: is no longer configured, but its access key still works" in capsys.readouterr().out
+    assert file.read_text() == stored
+    assert cli.run([*DELETE, "--keep-buckets"]) == 0
+    assert "the access keys and env files of app, viewer" in capsys.readouterr().out
+    assert not file.exists()
+    users = machine.store.iam.list_users()["Users"]
+    assert not [user for user in users if "viewer" in user["UserName"]]
+
+
+def test_delete_during_a_rotation_removes_both_env_files_but_keeps_one_that_was_edited(machine, capsys):
+    cli.run(["up"])
+    second = stack_files.ENVIRONMENTS / "local.b.env"
+    second.write_text(machine.env_file.read_text())
+    machine.env_file.write_text(machine.env_file.read_text() + "# mine\n")
+    assert cli.run(DELETE) == 0
+    assert "local.env is not as mpr-storage wrote it, and stays" in capsys.readouterr().out
+    assert (machine.env_file.exists(), second.exists()) == (True, False)
 
 
 @pytest.mark.flow
@@ -395,11 +430,11 @@ def test_in_a_cloud_adopted_buckets_and_those_to_keep_stay(seaweed_environment, 
     assert planned.deleted == {}
     reason = "stays with" if keep else "existed before this environment and holds"
     assert [f"bucket {name} {reason} no objects" in planned.kept[name] for name in buckets] == [True, True]
-    said = list(deletion.sentences(config, planned, keep_buckets=keep))
+    said = list(deletion.sentences(config, planned, config.names, keep_buckets=keep))
     assert said[-2:] == list(planned.kept.values())
 
 
 def test_what_could_not_be_counted_is_said(seaweed_environment):
     planned = deletion.Deletion({"media": None, "frames": Contents()}, {})
-    said = list(deletion.sentences(seaweed_environment.config, planned))
+    said = list(deletion.sentences(seaweed_environment.config, planned, []))
     assert said[1:3] == ["  bucket media: its objects could not be counted", "  bucket frames: no objects"]
