@@ -104,6 +104,23 @@ def test_a_disposable_environment_is_destroyed_without_a_trace(make: Make):
     assert not [user for user in stack.iam.list_users()["Users"] if stack.name in user["UserName"]]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_bucket_of_a_disposable_environment_is_not_renamed_because_it_would_be_deleted(target, make: Make):
+    names = {role: {"name": f"{target}-renamed-{role}"} for role in ("in", "out")}
+    stack = make(target, f"{target}-renames", disposable=True, buckets=names)
+    stack.up()
+    bucket = stack.bucket("in")
+    stack.s3.put_object(Bucket=bucket, Key="precious.mp4", Body=b"x")
+    stack.configure(buckets=names | {"in": {"name": f"{target}-another-in"}})
+    for command in ("preview", "up"):
+        refused = stack.run(command, "--yes") if command == "up" else stack.run(command)
+        assert not refused.ok
+        assert f"the bucket {bucket} would be deleted with its objects" in " ".join(refused.output.split())
+    stack.s3.head_object(Bucket=bucket, Key="precious.mp4")
+    stack.configure(buckets=names)
+    stack.do("preview", "--expect-no-changes")
+
+
 def test_an_env_file_that_holds_another_key_outlives_the_destruction(make: Make):
     stack = make("aws", "aws-other", disposable=True)
     stack.up()
