@@ -51,7 +51,7 @@ def take_steps(environment: str, identities: Iterable[str], to: Step | None, soa
     while True:
         step, due = _next(config, names)
         if to and STEPS.index(step) > STEPS.index(to):
-            say(f"{', '.join(due)}: {to} was done before; next is {step}")
+            say(f"{', '.join(due)}: nothing is left to do up to {to}; the next step is {step}")
             return
         guards.check_before(step, config, due, soak, say)
         now = datetime.now(UTC)

@@ -271,7 +271,7 @@ class TestOnSeaweed:
     @pytest.mark.flow
     def test_a_step_that_was_taken_is_not_taken_again(self, environment, rotate):
         rotate("app", "--to", "switch")
-        assert "start was done before; next is retire" in rotate("app", "--to", "start")
+        assert "nothing is left to do up to start; the next step is retire" in rotate("app", "--to", "start")
         assert slots(environment) == ("b", "switch")
 
 
