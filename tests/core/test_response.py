@@ -351,9 +351,9 @@ def test_every_store_sends_what_is_required_of_its_responses(any_bucket, tmp_pat
     [
         (
             301,
-            {"Location": "https://bucket.example/k"},
+            {"Location": "https://bucket.example/k?token=hush"},
             InvalidResponseError,
-            r"a redirect \(301\) to https://bucket.ex",
+            r"a redirect \(301\) to https://bucket.example/k, which",
         ),
         (302, {}, InvalidResponseError, r"a redirect \(302\) to an address that it does not name"),
         (407, {}, StoreUnreachableError, "the proxy requires a login"),

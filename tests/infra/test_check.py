@@ -13,6 +13,7 @@ import botocore.compat
 import pytest
 from rich.console import Console
 
+from core.storage import StorageError
 from core.storage.settings import Settings
 from infra import cli
 from infra.check import page, probes
@@ -30,6 +31,7 @@ from infra.stores.store import Store
 from tests.infra.conftest import (
     ALL,
     Environment,
+    Response,
     Server,
     environment_on,
     fresh,
@@ -313,6 +315,35 @@ class TestOnSeaweed:
             given[identity] = {"accessKeyId": keys.access_key_id, "secretAccessKey": keys.secret_access_key}
         static = replace(pair, values=pair.values | {"credentials": "static", "keys": given})
         assert failures(static) == set()
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (responding(302, "", {"Location": "http://127.0.0.1:1/?token=hush"}), "a redirect"),
+        (responding(200, ""), "is not from an S3 API"),
+        (responding(200, "<Foo/>"), "is not from an S3 API"),
+        (responding(200, "<html>log in</html>"), "is not from an S3 API"),
+    ],
+    ids=["redirect", "empty", "xml", "html"],
+)
+def test_what_is_not_a_store_is_refused_before_any_probe(
+    seaweed_environment: Environment, response: Response, words: str
+):
+    environment = seaweed_environment
+    environment.values["identities"] = ["app"]
+    with http_server(response) as endpoint:
+        environment.values["endpoint"] = endpoint
+        settings = replace(settings_at(endpoint), bucket_in="media-in", bucket_out="media-out")
+        files.write(environment.file("app"), files.render(settings, environment.name, "app"))
+        with pytest.raises(StorageError, match=words) as caught:
+            check_access(environment.config)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_profile_of_the_user_that_does_not_exist_does_not_matter(seaweed_environment, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    seaweed_environment.initialise()
 
 
 @pytest.mark.minio

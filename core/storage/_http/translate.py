@@ -94,7 +94,8 @@ def _without_document(status: int, headers: Mapping[str, str], body: bytes, atte
     if status not in BY_STATUS:
         return not_s3(status, headers, body, "no error code of S3", attempt)
     kind, sentence = BY_STATUS[status]
-    location = _visible(headers.get("location") or "an address that it does not name")
+    # Without the query, in which login pages put tokens.
+    location = _visible((headers.get("location") or "an address that it does not name").partition("?")[0])
     error = attempt.error(kind, sentence.format(status=status, location=location))
     error.code, error.request_id = str(status), headers.get("x-amz-request-id")
     return Failure(error, status in RETRYABLE_STATUSES, headers=headers)
