@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 #: How the schema refers to a value that Pulumi encrypted.
 _ENCRYPTED: Schema = {"$ref": "#/definitions/encrypted"}
 _DIGITS = 9
-_MOST = 10**_DIGITS - 1  # days; Pulumi passes larger numbers as 1e+09
+_MOST = 10**_DIGITS - 1  # days; one limit for all readers, as Pulumi changes or refuses very large numbers
 _LONGEST = 20  # digits; Python refuses to convert very long numbers
 
 

@@ -23,10 +23,10 @@ class BucketProvider(StoreProvider):
 
     def check(self, olds: Props, news: Props) -> CheckResult:
         """Announce that an existing bucket is adopted, and that a bucket with the former name stays."""
-        former = olds.get("name")
-        if former and former != news["name"]:
-            say(f"bucket {former} stays with its objects: this environment uses {news['name']} from now on")
-        if former != news["name"]:
+        former, name = olds.get("name"), news["name"]
+        if former != name:
+            if former:
+                say(f"bucket {former} stays with its objects: this environment uses {name} from now on")
             with suppress(UnreachableError):  # a preview works without the store, and an update fails by itself
                 self._announce_adoption(news)
         return CheckResult(news, [])

@@ -29,9 +29,8 @@ def contact(store: Store, bucket: str) -> Kind:
         UnreachableError: there is no response within 5 seconds, or one that is not HTTP.
         UsageError: the response is not from an S3 API, the access key is wrong, or the clocks or regions differ.
     """
-    request = Request("ListObjectsV2", bucket, query="list-type=2&max-keys=1")
     try:
-        response = run(asyncio.wait_for(once(request, store.settings(store.admin)), _TIMEOUT))
+        response = run(asyncio.wait_for(once(_listing(bucket), store.settings(store.admin)), _TIMEOUT))
     except TimeoutError as error:
         reason = f"no response within {_TIMEOUT:g} s; is the store running, and mpr-storage:endpoint correct?"
         raise UnreachableError(f"cannot reach the store at {store.endpoint}: {reason}") from error
@@ -50,9 +49,13 @@ def require_s3(settings: Settings, bucket: str) -> None:
     Raises:
         StorageError: the response is a redirect, or is not from an S3 API.
     """
-    response = run(once(Request("ListObjectsV2", bucket, query="list-type=2&max-keys=1"), settings))
+    response = run(once(_listing(bucket), settings))
     if isinstance(response, Failure) and isinstance(response.error, InvalidResponseError | StorageConfigError):
         raise response.error from response.cause
+
+
+def _listing(bucket: str) -> Request:
+    return Request("ListObjectsV2", bucket, query="list-type=2&max-keys=1")
 
 
 def _explained(store: Store, error: StorageError) -> InfraError:
