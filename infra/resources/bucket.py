@@ -43,7 +43,7 @@ class BucketProvider(StoreProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the actual settings of the bucket, so that a refresh shows changes that Pulumi did not make."""
-        from infra.stores import buckets  # noqa: PLC0415  # imports boto3, which a diff does not need
+        from infra.stores import buckets  # noqa: PLC0415  # imports botocore, which a diff does not need
 
         bucket = buckets.read(self.store(props), props["name"])
         if bucket is None:

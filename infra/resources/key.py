@@ -60,7 +60,7 @@ class KeyProvider(StoreProvider):
             files.remove(stored.file)
 
     def _ensure(self, props: Props, known: Keys | None, created: str | None) -> Props:
-        from infra.stores.keys import SlotState, ensure_key  # noqa: PLC0415  # imports boto3
+        from infra.stores.keys import SlotState, ensure_key  # noqa: PLC0415  # imports botocore
 
         slot = SlotState(
             active=props.get("active", True), other_key_id=props.get("beside"), disposable=props["disposable"]

@@ -41,13 +41,13 @@ class StoreProvider(ResourceProvider):
 
     def store(self, props: Props) -> Store:
         """Return the store of a resource with these properties."""
-        from infra.connection import connect  # noqa: PLC0415  # imports boto3, which a diff does not need
+        from infra.connection import connect  # noqa: PLC0415  # imports botocore, which a diff does not need
 
         return connect(props["endpoint"], props["region"], self.secrets)
 
     def manager(self, props: Props) -> IdentityManager:
         """Return the manager for the kind of credentials of a resource."""
-        from infra.stores.keys import identity_manager  # noqa: PLC0415  # imports boto3, which a diff does not need
+        from infra.stores.keys import identity_manager  # noqa: PLC0415  # imports botocore, which a diff does not need
 
         return identity_manager(props["credentials"], self.secrets.external())
 
