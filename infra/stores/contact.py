@@ -44,7 +44,7 @@ def contact(store: Store, bucket: str) -> Kind:
 def require_s3(settings: Settings, bucket: str) -> None:
     """Refuse what is not a store before botocore reads its responses.
 
-    botocore takes an empty response for a success, and follows some redirects until Python's recursion ends.
+    botocore takes an empty response, or a document of another service, for a success.
 
     Raises:
         StorageError: the response is a redirect, or is not from an S3 API.

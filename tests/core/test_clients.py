@@ -14,15 +14,19 @@ import botocore.auth
 import botocore.session
 import pytest
 from boto3.s3.transfer import TransferConfig
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3 import HTTPResponse
 
 from core.storage import Settings, StorageConfigError, get_s3_client, list_objects
 from core.storage._boto import clients
 from core.storage._boto.session import parse_timestamp
+from tests.core._fake_s3 import Page
 
 LOCAL = Settings(
     endpoint_url="http://127.0.0.1:1", region="r-1", access_key_id="AKIAEXAMPLE", secret_access_key="secret"
@@ -322,6 +326,49 @@ def test_without_a_bucket_owner_no_header_is_sent(fake):
     fake.put("/bucket/k", b"x")
     get_s3_client().get_object(Bucket="bucket", Key="k")["Body"].read()
     assert "x-amz-expected-bucket-owner" not in fake.requests[0][2]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_of_a_proxy_is_an_error_at_once(fake, status):
+    fake.page = Page(status, b"")
+    client = get_s3_client()
+    calls = (
+        lambda: client.list_objects_v2(Bucket="bucket"),
+        lambda: client.head_object(Bucket="bucket", Key="k"),
+        lambda: client.put_object(Bucket="bucket", Key="k", Body=b"x"),
+        client.list_buckets,
+    )
+    for call in calls:
+        with pytest.raises(ClientError, match=str(status)):
+            call()
+    assert len(fake.requests) == len(calls)
+
+
+def test_a_redirect_to_the_region_of_a_bucket_is_followed():
+    def respond(request, **_):
+        moved = "/eu-west-1/" not in request.headers["Authorization"].decode()
+        body = b"<Error><Code>PermanentRedirect</Code></Error>" if moved else b"<ListBucketResult/>"
+        headers = HTTPHeaders.from_dict({"x-amz-bucket-region": "eu-west-1", "Content-Length": str(len(body))})
+        return AWSResponse(request.url, 301 if moved else 200, headers, HTTPResponse(io.BytesIO(body)))
+
+    client = get_s3_client(LOCAL)
+    client.meta.events.register("before-send.s3", respond)
+    assert client.list_objects_v2(Bucket="bucket")["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable"),
+    [
+        (LOCAL, "AWS_DEFAULTS_MODE"),
+        (LOCAL, "AWS_STS_REGIONAL_ENDPOINTS"),
+        (Settings(region="eu-west-1"), "AWS_PROFILE"),
+        (Settings(region="eu-west-1"), "AWS_METADATA_SERVICE_TIMEOUT"),
+    ],
+)
+def test_a_variable_that_botocore_refuses_is_an_error_of_the_configuration(monkeypatch, settings, variable):
+    monkeypatch.setenv(variable, "odd")
+    with pytest.raises(StorageConfigError, match=r"botocore refuses a variable that starts with AWS_.*odd"):
+        get_s3_client(settings)
 
 
 def test_rotated_keys_are_taken_from_a_rewritten_file(bucket, store, monkeypatch, tmp_path):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from core.storage import _engine
 from core.storage._config.current import current_settings
+from core.storage._errors import StorageConfigError
 from core.storage._http import pool
 from core.storage._http.authorities import authorities
 from core.storage._http.limits import CONNECT_TIMEOUT, POOL, READ_TIMEOUT
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 #: The number of settings whose clients are kept. A process rarely uses more than one: a rotation, a test.
 _KEPT = 8
 
+#: The redirects that botocore follows.
+_FOLLOWED = (301, 302, 307)
+
 _lock = Lock()
 #: The session of each set of settings, and its clients: True is the one that presigns.
 _sessions: dict[Settings, tuple[Session, dict[bool, S3Client]]] = {}
@@ -36,7 +42,8 @@ def get_s3_client(settings: Settings | None = None) -> S3Client:
     The same settings get the same client, so a call for each request costs next to nothing. The client is
     thread-safe, and a process made by `fork` gets its own. It signs with version 4, uses the checksums and the
     addressing style that its endpoint supports, waits 5 s for a connection and 20 s for a byte, and makes up to
-    5 attempts. With access keys in the settings, nothing in ``~/.aws`` changes the client; without them, boto3's
+    5 attempts. A redirect that does not come from S3 is a ``ClientError`` with the status as its code. With access
+    keys in the settings, nothing in ``~/.aws`` changes the client; without them, boto3's
     own credential chain applies. Access keys from the file in ``S3_ENV_FILE`` are read again within a second
     after it changed, also by an existing client. If the settings name a bucket owner, AWS refuses every request
     to a bucket of another account.
@@ -45,7 +52,8 @@ def get_s3_client(settings: Settings | None = None) -> S3Client:
     default may choose a transfer client that ignores the endpoint (boto3#4839). Do not close the client.
 
     Raises:
-        StorageConfigError: a variable of the environment is missing or wrong.
+        StorageConfigError: a variable of the environment is missing or wrong, or botocore refuses one of its own,
+            such as AWS_PROFILE.
     """
     return _session_and_client(settings or current_settings(), presign=False)[1]
 
@@ -88,11 +96,24 @@ def _session_and_client(settings: Settings, *, presign: bool) -> tuple[Session, 
                 del _sessions[next(iter(_sessions))]  # its clients are not closed: another thread may use them
             _sessions[settings] = (new_session(settings), {})
         session, clients = _sessions[settings]
-        client = clients.get(presign) or _new_client(session, settings, presign=presign)
+        with _refusals_explained():
+            client = clients.get(presign) or _new_client(session, settings, presign=presign)
         # A client made without credentials never finds any: the next call makes another one.
         if session.get_credentials() is not None:
             clients[presign] = client
         return session, client
+
+
+@contextmanager
+def _refusals_explained() -> Iterator[None]:
+    """Raise what botocore refuses in its own variables and files as StorageConfigError."""
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # imports botocore
+
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        message = f"botocore refuses a variable that starts with AWS_, or a file in ~/.aws: {error}"
+        raise StorageConfigError(message) from error
 
 
 def _new_client(session: Session, settings: Settings, *, presign: bool) -> S3Client:
@@ -121,6 +142,8 @@ def _new_client(session: Session, settings: Settings, *, presign: bool) -> S3Cli
             ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in the stubs
         ),
     )
+    if settings.endpoint_url:
+        client.meta.events.register_first("needs-retry.s3", _refuse_redirect)
     if settings.bucket_owner and not presign:
         client.meta.events.register("provide-client-params.s3", partial(_add_owner, settings.bucket_owner))
     return client  # type: ignore[no-any-return]  # boto3's stubs describe it, botocore's do not
@@ -130,6 +153,20 @@ def _add_owner(owner: str, params: dict[str, Any], model: Any, **_: object) -> d
     if model.input_shape is None or "ExpectedBucketOwner" not in model.input_shape.members:
         return params
     return {"ExpectedBucketOwner": owner, **params}
+
+
+def _refuse_redirect(response: tuple[Any, Any] | None, operation: Any, **_: object) -> None:
+    """Raise a redirect as an error, unless the region of a bucket comes with it, as from AWS.
+
+    botocore would ask for the region of the bucket, which is redirected too, until Python's recursion ends.
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415  # imports botocore
+
+    if response is None:
+        return  # there is an exception instead
+    http, parsed = response
+    if http.status_code in _FOLLOWED and "x-amz-bucket-region" not in http.headers:
+        raise ClientError(parsed, operation.name)
 
 
 def _after_fork() -> None:
