@@ -9,6 +9,10 @@ class InfraError(Exception):
     exit_code = 1
 
 
+class NotDeployedError(InfraError):
+    """The environment is not deployed."""
+
+
 class UsageError(InfraError):
     """A setting, an argument or a file is wrong. Nothing was changed."""
 

@@ -166,12 +166,21 @@ def seaweed(folder: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def minio(folder: Path) -> Iterator[Store]:
-    """Run a real MinIO, where there is one."""
+def minio(folder: Path, *, authority: Path | None = None) -> Iterator[Store]:
+    """Run a real MinIO, where there is one; over TLS with the certificate in ``certs`` that `authority` signed."""
     program = built("minio")
     port, console = free_ports(2)
-    store = Store(f"http://127.0.0.1:{port}", "minioroot", "minioroot-secret")
-    flags = ["--address", f"127.0.0.1:{port}", "--console-address", f"127.0.0.1:{console}"]
+    scheme = "https" if authority else "http"
+    store = Store(f"{scheme}://127.0.0.1:{port}", "minioroot", "minioroot-secret")
+    trusted = ssl.create_default_context(cafile=authority) if authority else None
+    flags = [
+        "--certs-dir",
+        str(folder / "certs"),
+        "--address",
+        f"127.0.0.1:{port}",
+        "--console-address",
+        f"127.0.0.1:{console}",
+    ]
     variables = {
         "HOME": str(folder),
         "MINIO_ROOT_USER": store.access_key_id,
@@ -180,15 +189,17 @@ def minio(folder: Path) -> Iterator[Store]:
         # For buckets that are encrypted with SSE-KMS.
         "MINIO_KMS_SECRET_KEY": f"tests:{base64.b64encode(bytes(32)).decode()}",
     }
+    flags += ["--certs-dir", str(folder / "certs")]
     command = [program, "server", "--quiet", *flags, str(folder / "disk")]
-    with running(command, variables, folder, f"{store.endpoint}/minio/health/ready"):
+    with running(command, variables, folder, f"{store.endpoint}/minio/health/ready", trusted):
         # MinIO reports ready before it has loaded its users: signed requests get 503 XMinioServerNotInitialized.
-        wait_until(lambda: _accepts_its_key(store), 60)
+        wait_until(lambda: _accepts_its_key(store, authority), 60)
         yield store
 
 
-def _accepts_its_key(store: Store) -> bool:
-    client = store.client("s3", config=Config(retries={"total_max_attempts": 1}))
+def _accepts_its_key(store: Store, authority: Path | None) -> bool:
+    verify = str(authority) if authority else None
+    client = store.client("s3", config=Config(retries={"total_max_attempts": 1}), verify=verify)
     try:
         client.list_buckets()
     except ClientError:

@@ -5,6 +5,8 @@ from core.storage._config.env_file import render as render_env_file
 from core.storage._config.mask import mask
 from core.storage._config.validate import bucket_name_problem, endpoint_problem, region_problem
 from core.storage._engine import iterate, run
+from core.storage._http.authorities import authorities, tls_context
+from core.storage._http.limits import CONNECT_TIMEOUT, READ_TIMEOUT
 from core.storage._http.request import Request, call, once
 from core.storage._http.translate import Failure, translated
 from core.storage._keys import check_new_key
@@ -14,9 +16,12 @@ from core.storage._transfer.checksums import PART_SIZE
 from core.storage._transfer.multipart import part_size
 
 __all__ = [
+    "CONNECT_TIMEOUT",
     "PART_SIZE",
+    "READ_TIMEOUT",
     "Failure",
     "Request",
+    "authorities",
     "bucket_name_problem",
     "call",
     "check_new_key",
@@ -31,5 +36,6 @@ __all__ = [
     "region_problem",
     "render_env_file",
     "run",
+    "tls_context",
     "translated",
 ]

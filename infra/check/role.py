@@ -6,6 +6,7 @@ import secrets
 from dataclasses import replace
 
 from core.storage.settings import Settings
+from infra.aws_clients import aws_client
 from infra.errors import UsageError
 
 
@@ -19,11 +20,10 @@ def with_keys(settings: Settings, identity: str) -> Settings:
     """
     if settings.role_arn is None or settings.access_key_id is not None:
         return settings
-    import boto3  # noqa: PLC0415  # only roles need it
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:
-        sts = boto3.session.Session().client("sts", region_name=settings.region)
+        sts = aws_client("sts", settings.region)
         if _has_role(sts.get_caller_identity()["Arn"], settings.role_arn):
             return settings
         session = f"mpr-check-{secrets.token_hex(4)}"

@@ -28,7 +28,7 @@ Step = Mapping[str, Any]
 
 def compare(config: EnvironmentConfig) -> list[Difference]:
     """Return every difference of the resources and env files of a deployed environment."""
-    deployed, pulumi = stack.read(config.environment), stack.require_engine()
+    deployed, pulumi = stack.read(config.environment), stack.require_engine(config.environment)
     repair = repair_of(config.environment, pulumi)
     steps = pulumi.preview(config.environment)["steps"]
     comparisons = env.compare(config.environment, config.names, deployed)

@@ -13,7 +13,7 @@ from infra.env import files, stack
 from infra.env.files import StoredKey
 from infra.env.key_info import KeyInfo
 from infra.env.stack import Stack
-from infra.errors import InfraError, UsageError
+from infra.errors import NotDeployedError, UsageError
 from infra.local import engine
 from infra.plan import Plan
 from infra.stores.keys import IdentityManager, identity_manager, is_accepted
@@ -30,7 +30,7 @@ def read(config: EnvironmentConfig) -> Stack:
     Raises:
         UsageError: the admin keys are missing or wrong, and there is no stack.
         UnreachableError: the store, or Pulumi's backend, does not respond; or a cloud target without Pulumi.
-        InfraError: the environment is not deployed.
+        NotDeployedError: the environment is not deployed.
     """
     if TARGETS[config.target].is_cloud:
         return stack.read(config.environment)
@@ -49,14 +49,16 @@ def on_store(planned: Plan) -> Stack:
     """Return what is deployed on a store without a stack, as `read` says.
 
     Raises:
-        InfraError: nothing is deployed.
+        NotDeployedError: nothing is deployed.
     """
     config = planned.config
     manager = identity_manager(config.credentials, config.secrets.external())
     known = dict(_keys(planned, manager))
     if not known:
         name = config.environment
-        raise InfraError(f"{name} is not deployed; `{COMMAND} init {name}` or `pulumi up -s {name}` deploys it")
+        raise NotDeployedError(
+            f"{name} is not deployed; `{COMMAND} init {name}` or `pulumi up -s {name}` deploys it"
+        )
     identities = {identity.name: identity for identity in config.identities}
     settings = {
         name: planned.settings(identities[name], key.access_key if key else None) for name, key in known.items()

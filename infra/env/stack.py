@@ -12,9 +12,11 @@ from core.storage.settings import Settings
 from infra.env import key_info
 from infra.env.key_info import KeyInfo
 from infra.env.outputs import IDENTITIES, SLOTS
-from infra.errors import InfraError, UnreachableError
+from infra.errors import InfraError, NotDeployedError, UnreachableError
 from infra.local import engine
 from infra.local.engine import Engine
+
+_NOT_DEPLOYED = "{0} is not deployed; `pulumi up -s {0}` deploys it"
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,28 @@ def read(environment: str) -> Stack:
 
     Raises:
         UnreachableError: Pulumi is not installed, or its backend does not respond.
-        InfraError: the environment is not deployed.
+        NotDeployedError: the environment is not deployed.
     """
-    stack = find(require_engine(), environment)
+    stack = find(require_engine(environment), environment)
     if stack is None:
-        raise InfraError(f"{environment} is not deployed; `pulumi up -s {environment}` deploys it")
+        raise NotDeployedError(_NOT_DEPLOYED.format(environment))
     return stack
 
 
-def require_engine() -> Engine:
-    """Return the Pulumi engine, which must be installed."""
-    if pulumi := engine.find():
+def require_engine(environment: str) -> Engine:
+    """Return the Pulumi engine, if it can have a stack; create nothing.
+
+    Raises:
+        UnreachableError: Pulumi is not installed.
+        NotDeployedError: Pulumi has no backend and no state here.
+    """
+    if pulumi := engine.find_with_state():
         return pulumi
-    raise UnreachableError(
-        "the deployed stack cannot be read without Pulumi: https://www.pulumi.com/docs/install/"
-    )
+    if not engine.command():
+        raise UnreachableError(
+            "the deployed stack cannot be read without Pulumi: https://www.pulumi.com/docs/install/"
+        )
+    raise NotDeployedError(_NOT_DEPLOYED.format(environment))
 
 
 def find(pulumi: Engine, environment: str) -> Stack | None:

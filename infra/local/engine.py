@@ -29,6 +29,8 @@ from infra.local.lock import exclusive
 
 #: The start of the types of the component resources, which is in the URN of every resource below them.
 _COMPONENT = f"{stack_files.NAMESPACE}:index:"
+_READ_SECONDS = 60  # of a command that reads the state; a backend takes a few seconds
+_PREVIEW_SECONDS = 900  # of one that also reads every resource in the cloud
 _INSTALL_SECONDS = 60
 _RETRY_INSTALL_SECONDS = 24 * 3600
 _INSTALLER = "import sys; from pulumi.automation import PulumiCommand; PulumiCommand.install(root=sys.argv[1])"
@@ -107,7 +109,8 @@ class Engine:
         """
         if self.own_state:
             own_state.write_settings(environment)
-        preview: dict[str, Any] = self._read("preview", "--refresh", "--json", *self._stack(environment))
+        command = ("preview", "--refresh", "--json", *self._stack(environment))
+        preview: dict[str, Any] = self._read(*command, seconds=_PREVIEW_SECONDS)
         return preview
 
     def resources(self, environment: str) -> list[dict[str, Any]]:
@@ -138,22 +141,27 @@ class Engine:
         stacks: list[dict[str, Any]] = self._read("stack", "ls", "--json")
         return stacks
 
-    def _read(self, *arguments: str) -> Any:
+    def _read(self, *arguments: str, seconds: float = _READ_SECONDS) -> Any:
         """Run a command and return its JSON output, which may have secrets, so that it is not shown."""
-        result = subprocess.run(
-            [self.command, "--non-interactive", *arguments],
-            cwd=stack_files.ROOT,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        shown = f"`pulumi {' '.join(arguments[:2])}`"
+        try:
+            result = subprocess.run(
+                [self.command, "--non-interactive", *arguments],
+                cwd=stack_files.ROOT,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise UnreachableError(
+                f"{shown} did not end within {seconds:g} s: check that Pulumi's backend can be reached"
+            ) from error
         if result.returncode:
             message = " ".join((result.stderr or _diagnostics(result.stdout)).split())
-            raise UnreachableError(
-                f"`pulumi {' '.join(arguments[:2])}` failed: {message or f'exit code {result.returncode}'}"
-            )
+            raise UnreachableError(f"{shown} failed: {message or f'exit code {result.returncode}'}")
         return json.loads(result.stdout)
 
     def _select(self, environment: str) -> None:
@@ -213,8 +221,13 @@ def _diagnostics(output: str) -> str:
 
 def find() -> Engine | None:
     """Return the engine if `pulumi` is on PATH or was installed under .local/, else None."""
-    command = shutil.which("pulumi") or shutil.which("pulumi", path=str(own_state.home() / "bin"))
-    return _engine(command) if command else None
+    path = command()
+    return _engine(path) if path else None
+
+
+def command() -> str | None:
+    """Return the path of `pulumi`, on PATH or installed under .local/."""
+    return shutil.which("pulumi") or shutil.which("pulumi", path=str(own_state.home() / "bin"))
 
 
 def find_with_state() -> Engine | None:

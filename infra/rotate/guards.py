@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from infra import timestamps
+from infra.aws_clients import aws_client
 from infra.check.command import described
 from infra.check.runner import run
 from infra.config.environment import EnvironmentConfig
@@ -89,11 +90,10 @@ def last_used(config: EnvironmentConfig, access_key: Keys) -> datetime | None:
     """
     if not TARGETS[config.target].has_aws_iam:
         return None
-    import boto3  # noqa: PLC0415  # only AWS needs it
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:
-        iam = boto3.session.Session().client("iam", region_name=config.region)
+        iam = aws_client("iam", config.region)
         response = iam.get_access_key_last_used(AccessKeyId=access_key.access_key_id)
     except (BotoCoreError, ClientError):
         return None  # a rotation does not need this permission: without it, the time since the last step counts

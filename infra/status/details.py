@@ -22,7 +22,7 @@ from infra.env import contents as env_contents
 from infra.env import stack as stacks
 from infra.env.stack import Stack
 from infra.env.state_buckets import adopted_by_bucket
-from infra.errors import InfraError, UnreachableError
+from infra.errors import InfraError, NotDeployedError, UnreachableError
 from infra.local import engine
 from infra.local.engine import Engine
 from infra.plan import Plan
@@ -51,9 +51,11 @@ class _Look:
         self.notices: list[str] = []
 
     def attempt(self, read: Callable[[], _T]) -> _T | None:
-        """Return what `read` returns, or None after an error."""
+        """Return what `read` returns, or None after an error, and if the environment is not deployed."""
         try:
             return read()
+        except NotDeployedError:
+            pass
         except InfraError as error:
             self.problems.append(error)
         except StorageError as error:
@@ -81,10 +83,14 @@ class _Look:
         """Return the facts about differences."""
         differences = self.attempt(compare)
         if differences is None:
-            return _unknown_drift(self.problems[-1])
+            return self.unknown_drift()
         number = len(differences)
         reason = f"{number} difference{'s' if number > 1 else ''}" if number else None
         return {"drift": "differs" if number else "none", "drift_reason": reason}
+
+    def unknown_drift(self) -> dict[str, Any]:
+        """Return the facts about differences that could not be read."""
+        return _unknown_drift(self.problems[0] if self.problems else "not deployed")
 
     def contents_by_env_files(self) -> list[BucketFacts]:
         """Return the buckets that env files and the configuration name, counted with the access keys there."""
@@ -108,7 +114,7 @@ class _StoreLook(_Look):
         state = self.attempt(lambda: deployment.find(planned))
         buckets = self.attempt(lambda: self._buckets(planned, state)) or ()
         stack = self._deployed(planned, state) if state else None
-        drift = _unknown_drift(self.problems[0] if self.problems else "not deployed")
+        drift = self.unknown_drift()
         if state and stack:
             drift = self.drift(lambda: list(store.compare(planned, state, self.notices.append)))
         deployed_by = _deployed_by(self.config, stack) if state else {}
@@ -124,15 +130,7 @@ class _StoreLook(_Look):
         )
 
     def _deployed(self, planned: Plan, state: Deployment) -> Stack | None:
-        if state.stack:
-            return state.stack
-        try:
-            return deployed.on_store(planned)
-        except UnreachableError as error:
-            self.problems.append(error)
-        except InfraError:
-            pass  # not deployed
-        return None
+        return state.stack or self.attempt(lambda: deployed.on_store(planned))
 
     def _buckets(self, planned: Plan, state: Deployment | None) -> tuple[BucketFacts, ...]:
         """Return the buckets that are configured, and those that stay behind."""
@@ -151,10 +149,10 @@ class _CloudLook(_Look):
     """Reads an environment in a cloud: from the stack, the cloud and the env files."""
 
     def run(self) -> EnvironmentFacts:
-        pulumi = self.attempt(stacks.require_engine)
+        pulumi = self.attempt(lambda: stacks.require_engine(self.config.environment))
         stack = self.stack(pulumi)
         deployed_by = {} if self.problems else _deployed_by(self.config, stack)
-        drift = _unknown_drift(self.problems[0] if self.problems else "not deployed")
+        drift = self.unknown_drift()
         adopted = self.attempt(lambda: self._adopted(pulumi) if pulumi and stack else {}) or {}
         buckets = [_with_origin(bucket, adopted) for bucket in self.contents_by_env_files()]
         buckets += _not_configured(adopted, buckets)

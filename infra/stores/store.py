@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
+from core.storage._internal import CONNECT_TIMEOUT, READ_TIMEOUT, authorities, tls_context
 from core.storage.settings import Settings
+from infra.aws_clients import ATTEMPTS, limits
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores.access_key import Keys
 from infra.stores.codes import code_of, means
@@ -88,7 +90,6 @@ def s3_client(store: Store, keys: Keys) -> S3Client:
 @lru_cache
 def _iam(store: Store) -> IAMClient:
     import botocore.session  # noqa: PLC0415  # 0.15 s that an update without a change does not need
-    from botocore.config import Config  # noqa: PLC0415
 
     # The access key is given: a profile of the user that does not exist is no reason to fail.
     session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
@@ -99,12 +100,8 @@ def _iam(store: Store) -> IAMClient:
         aws_access_key_id=store.admin.access_key_id,
         aws_secret_access_key=store.admin.secret_access_key,
         aws_session_token=store.admin.session_token,
-        config=Config(
-            connect_timeout=5,
-            read_timeout=20,
-            retries={"mode": "standard", "max_attempts": 3},
-            parameter_validation=False,  # it accepts only access key IDs of 16 characters or more, as on AWS
-        ),
+        # Validation accepts only access key IDs of 16 characters or more, as on AWS.
+        config=limits(parameter_validation=False),
     )
     return client  # type: ignore[no-any-return]  # boto3's stubs describe it, botocore's do not
 
@@ -113,13 +110,22 @@ def _iam(store: Store) -> IAMClient:
 def _minio(store: Store) -> MinioAdmin:
     from minio import MinioAdmin  # noqa: PLC0415  # only stores of this kind need it
     from minio.credentials.providers import StaticProvider  # noqa: PLC0415
+    from urllib3 import PoolManager, Retry, Timeout  # noqa: PLC0415
 
     url = urlsplit(store.endpoint)
     return MinioAdmin(
         endpoint=url.netloc,
-        credentials=StaticProvider(store.admin.access_key_id, store.admin.secret_access_key),
+        credentials=StaticProvider(
+            store.admin.access_key_id, store.admin.secret_access_key, store.admin.session_token
+        ),
         region=store.region,
         secure=url.scheme == "https",
+        # By default MinIO's client waits 5 minutes, and ignores AWS_CA_BUNDLE.
+        http_client=PoolManager(
+            timeout=Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+            retries=Retry(total=ATTEMPTS - 1, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+            ssl_context=tls_context(authorities()) if url.scheme == "https" else None,
+        ),
     )
 
 

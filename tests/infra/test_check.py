@@ -28,6 +28,7 @@ from infra.stores import iam
 from infra.stores.access_key import Keys
 from infra.stores.contact import contact
 from infra.stores.store import Store
+from tests.core._tls import serving
 from tests.infra.conftest import (
     ALL,
     Environment,
@@ -454,6 +455,17 @@ def test_a_response_to_a_probe_counts_as_allowed_or_denied(name, response, allow
 def test_a_response_to_a_presigned_url_that_neither_allows_nor_denies_is_named(response, result):
     with http_server(response) as endpoint:
         assert attempt(probe("presign"), scope(endpoint)) == result
+
+
+def test_a_presigned_url_is_requested_with_the_authority_that_the_environment_names(tmp_path, monkeypatch):
+    with serving(tmp_path, "media-in") as store:
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(store.authority))
+        settings = replace(
+            settings_at(store.endpoint),
+            access_key_id=store.access_key_id,
+            secret_access_key=store.secret_access_key,
+        )
+        assert attempt(probe("presign"), Scope(settings, "media-in", frozenset({"media-in"}))) is True
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import ssl
+from functools import lru_cache
 
 _VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
@@ -17,7 +19,29 @@ def variable() -> str:
     return next((name for name in _VARIABLES if os.environ.get(name)), _VARIABLES[0])
 
 
-def trusted_by_botocore() -> str:
+@lru_cache(maxsize=1)
+def tls_context(path: str | None) -> ssl.SSLContext:
+    """Return the context that trusts the certificates in a file or folder, by default those that botocore trusts.
+
+    Raises:
+        SSLError: the file or folder cannot be used.
+    """
+    if path is None:
+        path = _trusted_by_botocore()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and host names, TLS 1.2 or newer
+    try:
+        if os.path.isdir(path):
+            context.load_verify_locations(capath=path)  # files named by the hash of their certificate
+        else:
+            context.load_verify_locations(path)
+    except ssl.SSLError:
+        raise
+    except OSError as error:  # reported like a file without certificates
+        raise ssl.SSLError(str(error)) from error
+    return context
+
+
+def _trusted_by_botocore() -> str:
     """Return the file of certificates that botocore trusts: that of certifi if it is installed, or its own.
 
     The file is found without an import of either, which takes 100 ms, where their projects publish it.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 from core.storage import _engine
 from core.storage._http import limits
-from core.storage._http.authorities import authorities, trusted_by_botocore
+from core.storage._http.authorities import authorities, tls_context
 from core.storage._http.connect import connected_to, within
 from core.storage._http.connection import Connection
 from core.storage._http.proxy import Host, Proxy, proxy_for
@@ -87,28 +85,11 @@ async def _connect(route: Route) -> Connection:
     try:
         if host.scheme == "https":
             async with within(limits.CONNECT_TIMEOUT, "no TLS handshake"):
-                await connection.secure(_tls_context(route.authorities), host.name)
+                await connection.secure(tls_context(route.authorities), host.name)
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-@lru_cache(maxsize=1)
-def _tls_context(path: str | None) -> ssl.SSLContext:
-    if path is None:
-        path = trusted_by_botocore()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and host names, TLS 1.2 or newer
-    try:
-        if os.path.isdir(path):
-            context.load_verify_locations(capath=path)  # files named by the hash of their certificate
-        else:
-            context.load_verify_locations(path)
-    except ssl.SSLError:
-        raise
-    except OSError as error:  # reported like a file without certificates
-        raise ssl.SSLError(str(error)) from error
-    return context
 
 
 def _after_fork() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 
 import pytest
 
 from core.storage.settings import Settings
+from infra.config import stack_files
 from infra.env import stack
 from infra.env.key_info import KeyInfo
-from infra.errors import InfraError, UnreachableError
+from infra.errors import InfraError, NotDeployedError, UnreachableError
 from infra.local import engine
+from infra.local.engine import Engine
 from tests.infra.env.conftest import Pulumi
 from tests.infra.env.support import ODD, SHAPES
 
@@ -65,6 +68,22 @@ def test_no_secret_is_an_argument_or_in_a_repr(pulumi: Pulumi):
 def test_without_pulumi_the_error_says_where_to_get_it(pulumi: Pulumi):
     pulumi.command.unlink()
     with pytest.raises(UnreachableError, match=r"cannot be read without Pulumi: https://"):
+        stack.read("prod")
+
+
+def test_where_pulumi_has_no_state_nothing_is_deployed_and_nothing_created(pulumi: Pulumi):
+    folder = stack_files.ROOT / ".local"
+    shutil.rmtree(folder)
+    with pytest.raises(NotDeployedError, match="prod is not deployed; `pulumi up -s prod` deploys it"):
+        stack.read("prod")
+    assert not folder.exists()
+
+
+def test_a_backend_that_does_not_respond_is_an_error_within_a_minute(pulumi: Pulumi, monkeypatch):
+    assert Engine._read.__kwdefaults__ == {"seconds": 60}
+    monkeypatch.setattr(Engine._read, "__kwdefaults__", {"seconds": 0.2})
+    pulumi.command.write_text("#!/bin/sh\nexec sleep 30\n")
+    with pytest.raises(UnreachableError, match=r"`pulumi stack ls` did not end within 0.2 s: check that Pulumi"):
         stack.read("prod")
 
 

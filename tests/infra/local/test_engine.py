@@ -323,9 +323,16 @@ def test_an_incomplete_state_is_restored_from_its_backup(states, pulumi, capsys,
 def test_an_incomplete_state_is_restored_before_any_command_reads_it(states, pulumi, command):
     """One such state of any environment lets `pulumi stack ls` fail for all of them."""
     (states / "e.json").write_text("")
-    with suppress(ValueError, OSError):  # the double has no output for some commands
+    with suppress(
+        ValueError, OSError, InfraError
+    ):  # the double has no output for some commands, and no configuration
         getattr(found(), command)("other")
     assert (states / "e.json").read_text() == '{"version": 3}'
+
+
+def test_a_preview_without_the_copy_of_the_configuration_says_what_writes_it(states, pulumi):
+    with pytest.raises(InfraError, match=r"Pulumi.e.yaml is missing; `.* up e` writes it"):
+        found().preview("e")
 
 
 @pytest.mark.parametrize("backup", [None, "", "{"])

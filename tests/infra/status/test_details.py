@@ -217,7 +217,7 @@ def test_in_a_cloud_the_stack_and_the_env_files_say_what_there_is(on_seaweed: En
     on_seaweed.store.s3.put_object(Bucket=settings.bucket("in"), Key="a", Body=b"123")
     double = InCloud("pulumi", {}, own_state=False)
     object.__setattr__(double, "settings", settings)
-    monkeypatch.setattr(engine, "find", lambda: double)
+    monkeypatch.setattr(engine, "find_with_state", lambda: double)
     monkeypatch.setattr(cloud, "compare", lambda _: [])
     Environment(
         on_seaweed.name, on_seaweed.server, on_seaweed.folder, {"target": "aws", "region": "eu-west-1"}
@@ -238,7 +238,8 @@ def test_in_a_cloud_the_stack_and_the_env_files_say_what_there_is(on_seaweed: En
     monkeypatch.setattr(cloud, "compare", fail)
     code, out, _ = status(on_seaweed, capsys)
     assert (code, "drift        unknown: no credentials\n" in out) == (3, True)
-    monkeypatch.setattr(engine, "find", lambda: None)
+    monkeypatch.setattr(engine, "find_with_state", lambda: None)
+    monkeypatch.setattr(engine, "command", lambda: None)
     code, out, _ = status(on_seaweed, capsys)
     assert code == 3
     assert "deployed     unknown\n" in out

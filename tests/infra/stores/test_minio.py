@@ -13,9 +13,24 @@ from infra.stores import minio as module
 from infra.stores.access_key import Keys
 from infra.stores.keys import is_accepted
 from infra.stores.store import Store
+from tests import servers
+from tests.core._tls import certificates
 from tests.infra.conftest import fresh, http_server, policy_of, responding
 
 BUCKETS = {"in": "media-in", "out": "media-out"}
+
+
+@pytest.mark.minio
+def test_an_authority_that_only_the_environment_names_is_trusted(tmp_path, monkeypatch):
+    authority, certificate, key = certificates(tmp_path)
+    (tmp_path / "certs").mkdir()
+    certificate.rename(tmp_path / "certs/public.crt")
+    key.rename(tmp_path / "certs/private.key")
+    with servers.minio(tmp_path, authority=authority) as server:
+        store = Store(server.endpoint, server.region, Keys(server.access_key_id, server.secret_access_key))
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
+        module.ensure_identity(store, "app", policy_of("app", BUCKETS))
+        assert is_accepted(store, module.create_key(store, "app"))
 
 
 @pytest.fixture
