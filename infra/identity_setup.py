@@ -63,13 +63,12 @@ class IdentitySetup:
             self.report(f"env file {file.name}", self._change("written") if changed else Outcome("unchanged"))
 
     def _ensure_identity(self) -> None:
-        policy, change = self.plan.policy(self.identity), None
-        if self.is_managed_here:
-            change = preview_identity(self.manager, self.store, self.name, policy)
-        self._set_policy(policy)
-        if change:
-            *part, verb = change.split()
-            self.report(f"identity {self.name}", self._change(verb, *part))
+        if not self.is_managed_here:
+            return
+        policy = self.plan.policy(self.identity)
+        if change := preview_identity(self.manager, self.store, self.name, policy):
+            self._set_policy(policy)
+            self.report(f"identity {self.name}", self._change(*change))
 
     def _env_file_text(self, key: Keys, info: KeyInfo) -> str:
         settings = self.plan.settings(self.identity, key)

@@ -88,8 +88,8 @@ def _keys(plan: Plan, manager: IdentityManager, identity: Identity, deployment: 
     """Yield access keys that are missing, left over, unknown, or active when they must not be, or the reverse."""
     name, slots = plan.name(identity), plan.config.slots_of(identity.name)
     existing = {
-        key_id: _with_status(key_id, active=manager.is_active(plan.store, name, key_id))
-        for key_id in manager.key_ids(plan.store, name)
+        key_id: _with_status(key_id, active=active)
+        for key_id, active in manager.access_keys(plan.store, name).items()
     }
     active = {slot_key.slot: slot_key.active for slot_key in slots.access_keys()}
     known = {slot: key_id for (owner, slot), key_id in deployment.key_ids.items() if owner == identity.name}

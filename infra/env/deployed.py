@@ -89,7 +89,7 @@ def _stored(planned: Plan, manager: IdentityManager, identity: Identity) -> Stor
     stored = files.access_key_in(main, planned.config.slots_of(identity.name).current)
     if stored is None or (stored.file != main and files.access_key(main)):
         return None  # the env file holds the key of the other slot: `init` takes that step of a rotation
-    if stored.access_key.access_key_id not in manager.key_ids(planned.store, planned.name(identity)):
+    if stored.access_key.access_key_id not in manager.access_keys(planned.store, planned.name(identity)):
         return None
     return stored if is_accepted(planned.store, stored.access_key) else None
 

@@ -40,9 +40,9 @@ class KeyProvider(StoreProvider):
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the access key, if it exists, with whether it is active. Its secret cannot be read again."""
         manager, store = self.manager(props), self.store(props)
-        if props["accessKeyId"] not in manager.key_ids(store, props["identity"]):
+        active = manager.access_keys(store, props["identity"]).get(props["accessKeyId"])
+        if active is None:
             return ReadResult(None, {})
-        active = manager.is_active(store, props["identity"], props["accessKeyId"])
         return ReadResult(id_, props | {"active": active}, None)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:

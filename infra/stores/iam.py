@@ -69,7 +69,7 @@ def _listed(store: Store, identity: str, names: Callable[[IAMClient, str], list[
 def delete_identity(store: Store, identity: str) -> None:
     """Delete the user, after its access keys: AWS deletes no user that has any."""
     with explained(store, f"deleting identity {identity}"):
-        for access_key_id in key_ids(store, identity):
+        for access_key_id in access_keys(store, identity):
             delete_key(store, identity, access_key_id)
         with Suppress("no identity"):
             store.iam.delete_user_policy(UserName=identity, PolicyName=_POLICY)
@@ -77,9 +77,12 @@ def delete_identity(store: Store, identity: str) -> None:
             store.iam.delete_user(UserName=identity)
 
 
-def key_ids(store: Store, identity: str) -> list[str]:
-    """Return the IDs of the user's access keys; none if the user does not exist."""
-    return [key["AccessKeyId"] for key in _keys(store, identity)]
+def access_keys(store: Store, identity: str) -> dict[str, bool]:
+    """Return the IDs of the user's access keys, each with whether it is active; none of a missing user."""
+    with explained(store, f"listing the access keys of {identity}"), Suppress("no identity"):
+        keys = store.iam.list_access_keys(UserName=identity)["AccessKeyMetadata"]
+        return {key["AccessKeyId"]: key.get("Status") == "Active" for key in keys}
+    return {}
 
 
 def create_key(store: Store, identity: str) -> Keys:
@@ -87,12 +90,6 @@ def create_key(store: Store, identity: str) -> Keys:
     with explained(store, f"creating an access key of {identity}"):
         key = store.iam.create_access_key(UserName=identity)["AccessKey"]
         return Keys(key["AccessKeyId"], key["SecretAccessKey"])
-
-
-def is_active(store: Store, identity: str, access_key_id: str) -> bool:
-    """Return whether the access key exists and is active."""
-    keys = _keys(store, identity)
-    return any(key["AccessKeyId"] == access_key_id and key.get("Status") == "Active" for key in keys)
 
 
 def set_active(store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
@@ -107,12 +104,6 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
     """Delete an access key; do nothing if it does not exist."""
     with explained(store, f"deleting an access key of {identity}"), Suppress("no access key"):
         store.iam.delete_access_key(UserName=identity, AccessKeyId=access_key_id)
-
-
-def _keys(store: Store, identity: str) -> list[Any]:
-    with explained(store, f"listing the access keys of {identity}"), Suppress("no identity"):
-        return list(store.iam.list_access_keys(UserName=identity)["AccessKeyMetadata"])
-    return []
 
 
 def _exists(store: Store, identity: str) -> bool:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal, Protocol, cast
@@ -38,14 +38,11 @@ class IdentityManager(Protocol):
     def delete_identity(self, store: Store, identity: str) -> None:
         """Delete the identity with its access keys."""
 
-    def key_ids(self, store: Store, identity: str) -> list[str]:
-        """Return the IDs of the identity's access keys."""
+    def access_keys(self, store: Store, identity: str) -> dict[str, bool]:
+        """Return the IDs of the identity's access keys, each with whether it is active."""
 
     def create_key(self, store: Store, identity: str) -> Keys:
         """Create an access key, whose secret cannot be read again."""
-
-    def is_active(self, store: Store, identity: str, access_key_id: str) -> bool:
-        """Return whether the access key exists and is active."""
 
     def set_active(self, store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
         """Activate or deactivate an access key; the store refuses an inactive one at once, and keeps it."""
@@ -106,9 +103,9 @@ def preview_key(
     Raises:
         UsageError: as `ensure_key`.
     """
-    existing = manager.key_ids(store, identity)
+    existing = manager.access_keys(store, identity)
     if known and known.access_key_id in existing:
-        if manager.is_active(store, identity, known.access_key_id) != slot.active:
+        if existing[known.access_key_id] != slot.active:
             return KeyChange("activated" if slot.active else "deactivated")
         if not slot.active or is_accepted(store, known):
             return KeyChange("unchanged")
@@ -122,7 +119,7 @@ def apply_key(
     if known and planned.change in {"activated", "deactivated"}:
         manager.set_active(store, identity, known.access_key_id, active=slot.active)
         if slot.active and not is_accepted(store, known):  # an inactive one could not be tried
-            planned = _creation(identity, manager.key_ids(store, identity), slot)
+            planned = _creation(identity, manager.access_keys(store, identity), slot)
     if known and planned.change != "created":
         return known, False
     for access_key_id in planned.deleted:
@@ -134,7 +131,7 @@ def apply_key(
     return keys, True
 
 
-def _creation(identity: str, existing: list[str], slot: SlotState) -> KeyChange:
+def _creation(identity: str, existing: Collection[str], slot: SlotState) -> KeyChange:
     if slot.disposable:
         return KeyChange("created", tuple(key_id for key_id in existing if key_id != slot.other_key_id))
     if len(existing) >= SLOTS:
@@ -145,12 +142,14 @@ def _creation(identity: str, existing: list[str], slot: SlotState) -> KeyChange:
     return KeyChange("created")
 
 
-def preview_identity(manager: IdentityManager, store: Store, identity: str, policy: Policy) -> str | None:
-    """Return "created" or "policy changed" if `ensure_identity` would do that, else None; changes nothing."""
+def preview_identity(
+    manager: IdentityManager, store: Store, identity: str, policy: Policy
+) -> tuple[str, ...] | None:
+    """Return what `ensure_identity` would do, and to which part, or None; changes nothing."""
     actual = manager.read_identity(store, identity)
     if actual is None:
-        return "created"
-    return None if normalised(actual) == normalised(policy) else "policy changed"
+        return ("created",)
+    return None if normalised(actual) == normalised(policy) else ("changed", "policy")
 
 
 def is_accepted(store: Store, keys: Keys) -> bool:

@@ -32,7 +32,7 @@ def ensure_identity(store: Store, identity: str, policy: Policy) -> None:
     """Create or replace the named policy, and that of every access key of the identity."""
     with _explained(store, f"identity {identity}"):
         store.minio.policy_add(identity, policy=policy)
-        for access_key_id in key_ids(store, identity):
+        for access_key_id in access_keys(store, identity):
             store.minio.update_service_account(access_key=access_key_id, policy=policy)
 
 
@@ -41,7 +41,7 @@ def read_identity(store: Store, identity: str) -> Policy | None:
     policy: Policy | None = None
     with _explained(store, f"reading identity {identity}", "no identity"):
         policy = _policy(store, identity)
-        in_force = (_policy_of(_account(store, access_key_id)) for access_key_id in key_ids(store, identity))
+        in_force = (_policy_of(_account(store, access_key_id)) for access_key_id in access_keys(store, identity))
         policy = next((other for other in in_force if normalised(other) != normalised(policy)), policy)
     return policy
 
@@ -53,17 +53,21 @@ def further_permissions(store: Store, identity: str) -> list[str]:  # noqa: ARG0
 
 def delete_identity(store: Store, identity: str) -> None:
     """Delete the access keys and the named policy."""
-    for access_key_id in key_ids(store, identity):
+    for access_key_id in access_keys(store, identity):
         delete_key(store, identity, access_key_id)
     with _explained(store, f"deleting identity {identity}", "no identity"):
         store.minio.policy_remove(identity)
 
 
-def key_ids(store: Store, identity: str) -> list[str]:
-    """Return the access key IDs of the identity's service accounts."""
+def access_keys(store: Store, identity: str) -> dict[str, bool]:
+    """Return the access key IDs of the identity's service accounts, each with whether it is active."""
     with _explained(store, f"listing the access keys of {identity}"):
         accounts = json.loads(store.minio.list_service_account(store.admin.access_key_id))["accounts"] or []
-        return [account["accessKey"] for account in accounts if account.get("description") == identity]
+        return {
+            account["accessKey"]: account["accountStatus"] == "on"
+            for account in accounts
+            if account.get("description") == identity
+        }
 
 
 def create_key(store: Store, identity: str, **chosen: str) -> Keys:
@@ -80,7 +84,7 @@ def place_key(store: Store, identity: str, chosen: Keys) -> bool:
     """Give the identity the chosen access key; return False if it had that already."""
     if is_placed(store, identity, chosen):
         return False
-    if chosen.access_key_id not in key_ids(store, identity):
+    if chosen.access_key_id not in access_keys(store, identity):
         create_key(store, identity, access_key=chosen.access_key_id, secret_key=chosen.secret_access_key)
         return True
     with _explained(store, f"changing the secret access key of {identity}"):
@@ -90,17 +94,8 @@ def place_key(store: Store, identity: str, chosen: Keys) -> bool:
 
 def is_placed(store: Store, identity: str, chosen: Keys) -> bool:
     """Return whether the identity has the chosen access key; of an inactive one, the secret cannot be compared."""
-    if chosen.access_key_id not in key_ids(store, identity):
-        return False
-    return not is_active(store, identity, chosen.access_key_id) or is_accepted(store, chosen)
-
-
-def is_active(store: Store, identity: str, access_key_id: str) -> bool:
-    """Return whether the service account exists and is enabled."""
-    account: dict[str, Any] = {}
-    with _explained(store, f"reading an access key of {identity}", "no access key"):
-        account = _account(store, access_key_id)
-    return account.get("accountStatus") == "on"
+    active = access_keys(store, identity).get(chosen.access_key_id)
+    return active is not None and (not active or is_accepted(store, chosen))
 
 
 def set_active(store: Store, identity: str, access_key_id: str, *, active: bool) -> None:

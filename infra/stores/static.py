@@ -33,17 +33,13 @@ class StaticCredentials:
     def delete_identity(self, store: Store, identity: str) -> None:
         """Do nothing: the identity is managed elsewhere."""
 
-    def key_ids(self, store: Store, identity: str) -> list[str]:
-        """Return the ID of the configured access key."""
-        return [self.of(identity).access_key_id]
+    def access_keys(self, store: Store, identity: str) -> dict[str, bool]:
+        """Return the ID of the configured access key, as active: whether it is so is not known."""
+        return {self.of(identity).access_key_id: True}
 
     def create_key(self, store: Store, identity: str) -> Keys:
         """Return the configured access key."""
         return self.of(identity)
-
-    def is_active(self, store: Store, identity: str, access_key_id: str) -> bool:
-        """Return True: whether the access key is active is not known."""
-        return True
 
     def set_active(self, store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
         """Do nothing: the access key is managed elsewhere."""

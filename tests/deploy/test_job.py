@@ -144,7 +144,7 @@ def test_it_may_run_again_and_changes_nothing(cluster):
     told = [one for one in done.stdout.splitlines() if one.startswith(("bucket", "identity"))]
     assert told
     assert all(one.endswith(("unchanged", "in place")) for one in told)
-    assert {len(identities.key_ids(cluster.store, name)) for name in NAMES} == {1}
+    assert {len(identities.access_keys(cluster.store, name)) for name in NAMES} == {1}
 
 
 @pytest.mark.flow
@@ -275,7 +275,7 @@ def test_another_machine_takes_over_the_keys_of_the_cluster(machine, cluster):
     done = machine.run("identities", "minio", "http://minio:9000")
     assert done.returncode == 0, done.stderr
     assert {one.name: one.read_text() for one in machine.folder.iterdir()} == before
-    assert {len(identities.key_ids(cluster.store, name)) for name in NAMES} == {1}
+    assert {len(identities.access_keys(cluster.store, name)) for name in NAMES} == {1}
 
 
 def test_a_cluster_that_does_not_respond_ends_it(machine):

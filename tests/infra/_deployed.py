@@ -68,7 +68,7 @@ def _delete_other_keys(environment: Environment) -> None:
     for identity in environment.config.names:
         user = f"mpr-{environment.name}-{identity}"
         held = files.access_key(environment.file(identity))
-        for access_key_id in manager.key_ids(store, user):
+        for access_key_id in manager.access_keys(store, user):
             if held is None or access_key_id != held.access_key_id:
                 manager.delete_key(store, user, access_key_id)
 

@@ -65,11 +65,7 @@ def state(environment: Environment) -> list[object]:
     manager, store = environment.server.manager, environment.store
     return [
         [buckets.read(store, name) for name in names],
-        [(normalised(manager.read_identity(store, user)), sorted(manager.key_ids(store, user))) for user in users],
-        [
-            [manager.is_active(store, user, key_id) for key_id in sorted(manager.key_ids(store, user))]
-            for user in users
-        ],
+        [(normalised(manager.read_identity(store, user)), manager.access_keys(store, user)) for user in users],
         sorted((path, path.stat().st_mtime_ns, path.read_bytes()) for path in environment.folder.iterdir()),
     ]
 

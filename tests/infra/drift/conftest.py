@@ -112,10 +112,7 @@ class Drifting:
         identities = [
             (
                 normalised(self.manager.read_identity(self.environment.store, name)),
-                [
-                    (key, self.manager.is_active(self.environment.store, name, key))
-                    for key in sorted(self.manager.key_ids(self.environment.store, name))
-                ],
+                self.manager.access_keys(self.environment.store, name),
             )
             for name in map(self.user, self.environment.config.names)
         ]

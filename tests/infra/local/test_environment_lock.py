@@ -63,7 +63,7 @@ def key_of(file: Path) -> Keys:
 
 def keys(machine: Machine) -> list[str]:
     """Return the access key IDs of `app` on the store."""
-    return sorted(iam.key_ids(machine.store, _USER))
+    return sorted(iam.access_keys(machine.store, _USER))
 
 
 def used(command: str, environment: str = "local") -> AbstractContextManager[None]:

@@ -57,7 +57,7 @@ def rotate(environment: Environment, capsys) -> Callable[..., str]:
 
 
 def ids(environment: Environment) -> list[str]:
-    return environment.server.manager.key_ids(environment.store, f"mpr-{environment.name}-app")
+    return list(environment.server.manager.access_keys(environment.store, f"mpr-{environment.name}-app"))
 
 
 def slots(environment: Environment, identity: str = "app") -> tuple[str, str | None]:

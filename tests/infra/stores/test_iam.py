@@ -32,7 +32,7 @@ def test_an_existing_user_is_adopted_with_its_key(seaweed_store, user):
     assert iam.read_identity(seaweed_store, user) == {}
     iam.ensure_identity(seaweed_store, user, POLICY)
     assert iam.read_identity(seaweed_store, user) not in ({}, None)
-    assert iam.key_ids(seaweed_store, user) == [key]
+    assert iam.access_keys(seaweed_store, user) == {key: True}
 
 
 def test_a_missing_policy_is_read_as_empty(seaweed_store, user):
@@ -59,7 +59,7 @@ def test_a_store_without_the_iam_api_is_reported():
     body = "<Error><Code>MethodNotAllowed</Code><Message>no IAM here</Message></Error>"
     with http_server(responding(405, body)) as endpoint:
         store = Store(endpoint, "us-east-1", Keys("a", "b"))
-        for action in (lambda: iam.key_ids(store, "x"), lambda: iam.read_identity(store, "x")):
+        for action in (lambda: iam.access_keys(store, "x"), lambda: iam.read_identity(store, "x")):
             with pytest.raises(InfraError):
                 action()
 

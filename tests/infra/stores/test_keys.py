@@ -46,7 +46,7 @@ class Person:
         return ensure_key(self.manager, self.store, self.name, known, SlotState(disposable=disposable))
 
     def ids(self) -> list[str]:
-        return self.manager.key_ids(self.store, self.name)
+        return list(self.manager.access_keys(self.store, self.name))
 
     def may(self, keys: Keys, operation: str, role: str) -> bool:
         s3 = s3_client(self.store, keys)
@@ -174,7 +174,7 @@ def test_every_action_reports_wrong_admin_keys_in_one_sentence(server, admin):
     actions: tuple[Callable[[], object], ...] = (
         lambda: manager.ensure_identity(wrong, name, {"Version": "2012-10-17", "Statement": []}),
         lambda: manager.read_identity(wrong, name),
-        lambda: manager.key_ids(wrong, name),
+        lambda: manager.access_keys(wrong, name),
         lambda: manager.create_key(wrong, name),
         lambda: manager.delete_key(wrong, name, "AKIANOBODYNOBODYNOBO"),
         lambda: manager.delete_identity(wrong, name),
@@ -191,7 +191,7 @@ def test_a_key_that_never_works_is_given_up_in_words(seaweed_store, monkeypatch)
     monkeypatch.setattr(module, "time", clock)
 
     class Manager:
-        key_ids = staticmethod(lambda *_: [])
+        access_keys = staticmethod(lambda *_: {})
         create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
 
     with pytest.raises(
@@ -205,7 +205,7 @@ def test_a_key_that_works_only_later_is_waited_for(seaweed_store, monkeypatch):
     monkeypatch.setattr(module, "is_accepted", lambda *_: next(responses))
 
     class Manager:
-        key_ids = staticmethod(lambda *_: [])
+        access_keys = staticmethod(lambda *_: {})
         create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
 
     made = ensure_key(Manager(), seaweed_store, "x", None, SlotState(disposable=False))  # type: ignore[arg-type]  # the same
@@ -225,10 +225,10 @@ def test_a_key_is_switched_off_and_on_again(person: Person):
     keys, _ = person.key()
     off = SlotState(active=False, disposable=False)
     assert ensure_key(person.manager, person.store, person.name, keys, off) == (keys, False)
-    assert not person.manager.is_active(person.store, person.name, keys.access_key_id)
+    assert person.manager.access_keys(person.store, person.name) == {keys.access_key_id: False}
     assert not is_accepted(person.store, keys)
     assert person.key(keys) == (keys, False)
-    assert person.manager.is_active(person.store, person.name, keys.access_key_id)
+    assert person.manager.access_keys(person.store, person.name) == {keys.access_key_id: True}
     assert person.may(keys, "put", "out")
 
 

@@ -84,7 +84,7 @@ def test_a_chosen_key_is_put_in_place_once_and_its_secret_follows(minio, identit
     other = Keys(chosen.access_key_id, secrets.token_hex(20))
     assert module.place_key(minio, identity, other)
     assert is_accepted(minio, other)
-    assert module.key_ids(minio, identity) == [chosen.access_key_id]
+    assert module.access_keys(minio, identity) == {chosen.access_key_id: True}
     carried = json.loads(minio.minio.get_service_account(chosen.access_key_id))
     assert normalised(json.loads(carried["policy"])) == normalised(policy_of("viewer", BUCKETS))
 
@@ -105,7 +105,7 @@ def test_accounts_of_others_are_not_ours(minio, identity):
     theirs = json.loads(minio.minio.add_service_account(name="theirs", policy=policy_of("viewer", BUCKETS)))
     theirs_id = theirs["credentials"]["accessKey"]
     try:
-        assert module.key_ids(minio, identity) == []
+        assert module.access_keys(minio, identity) == {}
         module.delete_identity(minio, identity)
         assert json.loads(minio.minio.get_service_account(theirs_id))
     finally:
@@ -116,7 +116,7 @@ def test_for_a_store_without_the_admin_api_the_error_says_what_to_set(seaweed_st
     for action in (
         lambda: module.ensure_identity(seaweed_store, "x", {}),
         lambda: module.read_identity(seaweed_store, "x"),
-        lambda: module.key_ids(seaweed_store, "x"),
+        lambda: module.access_keys(seaweed_store, "x"),
         lambda: module.create_key(seaweed_store, "x"),
         lambda: module.delete_key(seaweed_store, "x", "y"),
     ):
@@ -137,4 +137,4 @@ def test_a_server_without_a_useful_response_is_unreachable(babbling, monkeypatch
     with pytest.raises(
         UnreachableError, match=f"listing the access keys of x: no useful response from {babbling}"
     ):
-        module.key_ids(Store(babbling, "us-east-1", Keys("a", "b")), "x")
+        module.access_keys(Store(babbling, "us-east-1", Keys("a", "b")), "x")

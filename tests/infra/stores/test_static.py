@@ -18,11 +18,11 @@ def static() -> IdentityManager:
 
 def test_an_externally_managed_key_is_returned_unchanged(static):
     assert static.create_key(STORE, "mpr-my-test-viewer") == GIVEN
-    assert static.key_ids(STORE, "mpr-my-test-viewer") == ["VIEWERKEY"]
+    assert static.access_keys(STORE, "mpr-my-test-viewer") == {"VIEWERKEY": True}
 
 
 def test_the_error_for_a_missing_key_says_where_to_set_it(static):
-    for ask in (static.create_key, static.key_ids):
+    for ask in (static.create_key, static.access_keys):
         with pytest.raises(UsageError) as caught:
             ask(STORE, "mpr-test-app")
         for word in ("identity app", "MPR_APP_ACCESS_KEY_ID", "MPR_APP_SECRET_ACCESS_KEY", "mpr-storage:keys"):
