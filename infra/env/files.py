@@ -109,15 +109,26 @@ def all_of(main: Path) -> list[Path]:
     return [main, *(slot_file(main, slot) for slot in SLOTS)]
 
 
+def owner(file: Path) -> tuple[str, str]:
+    """Return the environment and the identity in the name of an env file, also of one that a slot has."""
+    environment, _, rest = file.stem.partition(".")
+    identity = rest.partition(".")[0]
+    return environment, "app" if identity in {"", *SLOTS} else identity
+
+
 def former(config: EnvironmentConfig) -> list[str]:
     """Return the identities that have an env file here and are no longer configured."""
-    start = f"{config.environment}."
-    found = [
-        file.name.removeprefix(start).partition(".")[0]
-        for file in stack_files.ENVIRONMENTS.glob(f"{start}*.env")
-        if state(file) == "as written"
-    ]
-    return sorted({*found} - {*config.names, *SLOTS})
+    found = {identity for environment, identity in _owners() if environment == config.environment}
+    return sorted(found - {*config.names})
+
+
+def without_configuration() -> list[str]:
+    """Return the environments that have an env file here and no stack file."""
+    return sorted({environment for environment, _ in _owners()} - {*stack_files.names()})
+
+
+def _owners() -> list[tuple[str, str]]:
+    return [owner(file) for file in stack_files.ENVIRONMENTS.glob("*.env") if state(file) == "as written"]
 
 
 def access_key_in(main: Path, slot: Slot) -> StoredKey | None:
@@ -139,11 +150,9 @@ def require_private(file: Path) -> None:
     """
     status, message = env_file_permissions(str(short(file)))
     if status != "ok":
-        environment, _, identity = file.stem.partition(".")
-        names = f"{environment} {'app' if identity in {'', *SLOTS} else identity.partition('.')[0]}"
         raise UsageError(
             f"{message}; if another user may have read the access key, replace it with "
-            f"`{COMMAND} rotate {names} --to finish --soak 0`"
+            f"`{COMMAND} rotate {' '.join(owner(file))} --to finish --soak 0`"
         )
 
 

@@ -70,7 +70,7 @@ def _row(found: EnvironmentFacts) -> tuple[str, ...]:
     return (
         found.environment,
         _target(found),
-        _deployed(found) if found.target else "",
+        _deployed(found) if found.target or found.deployed_at else "",
         ", ".join(bucket.name for bucket in found.buckets),
         ", ".join(map(_with_age, found.identities)),
         _files(found),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import Any
 from core.storage import StorageError, StoreUnreachableError
 from core.storage._internal import Failure, Request, mask, once, run
 from core.storage.settings import Settings
+from infra.command_name import COMMAND
 from infra.config import stack_files
 from infra.config.environment import EMBEDDED, ConfigError, EnvironmentConfig
 from infra.config.identities import ROLES
@@ -29,6 +30,10 @@ from infra.targets.registry import TARGETS
 _WORKERS = 16
 _TIMEOUT = 5.0  # seconds for the response of a store
 NOT_RUNNING = "not running"
+_NO_CONFIGURATION = (
+    "{file} is missing, so no command changes its buckets and access keys, which may still exist: restore the "
+    "file; `{command} --delete` then deletes a disposable environment"
+)
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,12 @@ class Stacks:
 def look() -> tuple[list[EnvironmentFacts], InfraError | None]:
     """Return what there is of each environment, and why the stacks could not be read, if so.
 
-    An environment that cannot be reached, or whose file is wrong, is listed with the reason.
+    An environment that cannot be reached, or whose file is wrong or missing, is listed with the reason.
     """
     stacks = _stacks()
     with ThreadPoolExecutor(_WORKERS) as workers:
-        return list(workers.map(partial(_look, stacks), stack_files.names())), stacks.problem
+        found = list(workers.map(partial(_look, stacks), stack_files.names()))
+    return [*found, *_without_configuration(stacks)], stacks.problem
 
 
 def _stacks() -> Stacks:
@@ -78,6 +84,19 @@ def _look(stacks: Stacks, environment: str) -> EnvironmentFacts:
     except InfraError as error:
         return replace(known, problems=(error,))
     return replace(known, buckets=buckets, problems=(problem,) if problem else ())
+
+
+def _without_configuration(stacks: Stacks) -> Iterator[EnvironmentFacts]:
+    """Yield the environments that have a stack or an env file, but no configuration: no command reaches them."""
+    updates = stacks.updates or {}
+    for name in sorted({*updates, *files.without_configuration()} - {*stack_files.names()}):
+        problem = _NO_CONFIGURATION.format(file=stack_files.path(name), command=f"{COMMAND} down {name}")
+        yield EnvironmentFacts(
+            environment=name,
+            deployed_by="Pulumi" if name in updates else "unknown",
+            deployed_at=updates.get(name),
+            problems=(UsageError(problem),),
+        )
 
 
 def _short(error: ConfigError) -> UsageError:

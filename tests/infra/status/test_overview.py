@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,22 @@ def test_stacks_are_read_once_and_a_backend_that_is_away_is_no_end(environments:
     out, err = capsys.readouterr()
     assert "prod: aws; unknown; " in out
     assert err == "the stacks cannot be read: `pulumi stack ls` failed: no such host\n"
+
+
+def test_an_environment_without_its_configuration_is_named(environments: Path, monkeypatch, capsys):
+    (stack_files.ROOT / ".local/pulumi/state").mkdir(parents=True)
+    configure(environments, "local", STORE)
+    for name in ("local", "renamed"):
+        write(name, "http://127.0.0.1:1")
+    (environments / "media.env").write_text("S3_BUCKET_IN=mine\n")  # written by hand
+    monkeypatch.setattr(engine, "find", lambda: Stacks("pulumi", {}, own_state=True))
+    found = lines(capsys)
+    assert list(found) == ["local", "prod", "renamed"]
+    assert found["prod"].startswith("2026-11-24T04:00:00Z by Pulumi; problem ")
+    assert re.search(
+        r"^problem .*Pulumi.renamed.yaml is missing, .* restore the file; `.* down renamed --delete` then deletes",
+        found["renamed"],
+    )
 
 
 def test_a_terminal_gets_a_table(environments: Path, monkeypatch, capsys):
