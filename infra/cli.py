@@ -33,8 +33,8 @@ _COMMANDS = {
     "new": "infra.new.command:new",
     "rotate": "infra.rotate.command:rotate",
     "status": "infra.status.command:status",
-    "store": "infra.local.command:store",
-    "up": "infra.local.lifecycle:up",
+    "store": "infra.local.store_command:store",
+    "up": "infra.local.up:up",
 }
 
 

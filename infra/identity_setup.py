@@ -15,7 +15,7 @@ from infra.outcome import Outcome, Report
 from infra.plan import Plan
 from infra.policies import Policy
 from infra.stores import minio
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import KeyChange, SlotState, apply_key, identity_manager, preview_identity, preview_key
 from infra.stores.store import Store
 
@@ -23,8 +23,8 @@ from infra.stores.store import Store
 WOULD_BE = "would be "
 #: By kind of credentials, creates an access key with a chosen ID and secret, and returns whether it is new. Other
 #: stores generate them.
-_PLACE_KEY: Mapping[str, Callable[[Store, str, Keys], bool]] = {"minio": minio.place_key}
-_IS_PLACED: Mapping[str, Callable[[Store, str, Keys], bool]] = {"minio": minio.is_placed}
+_PLACE_KEY: Mapping[str, Callable[[Store, str, AccessKey], bool]] = {"minio": minio.place_key}
+_IS_PLACED: Mapping[str, Callable[[Store, str, AccessKey], bool]] = {"minio": minio.is_placed}
 
 
 class IdentitySetup:
@@ -70,11 +70,11 @@ class IdentitySetup:
             self._set_policy(policy)
             self.report(f"identity {self.name}", self._change(*change))
 
-    def _env_file_text(self, key: Keys, info: KeyInfo) -> str:
+    def _env_file_text(self, key: AccessKey, info: KeyInfo) -> str:
         settings = self.plan.settings(self.identity, key)
         return files.render(settings, self.config.environment, self.identity.name, info)
 
-    def _chosen_key(self) -> Keys | None:
+    def _chosen_key(self) -> AccessKey | None:
         """Return the externally managed access key, which the store then has, unless an env file has another."""
         if self.external is None or self.config.credentials not in _PLACE_KEY or self.env_file.exists():
             return None
@@ -83,8 +83,8 @@ class IdentitySetup:
         return self.external
 
     def _key(
-        self, slot_key: SlotKey, other_key_id: str | None, chosen: Keys | None
-    ) -> tuple[Keys | None, KeyInfo]:
+        self, slot_key: SlotKey, other_key_id: str | None, chosen: AccessKey | None
+    ) -> tuple[AccessKey | None, KeyInfo]:
         """Return the access key for a slot: the one in an env file, the chosen one, or a new one."""
         stored = files.access_key_in(self.env_file, slot_key.slot)
         wanted = SlotState(active=slot_key.active, other_key_id=other_key_id, disposable=self.config.disposable)
@@ -113,7 +113,7 @@ class IdentitySetup:
             self._delete_key(stored.access_key)
             self._report_key(stored.access_key, "deleted")
 
-    def _report_key(self, key: Keys | None, verb: str) -> None:
+    def _report_key(self, key: AccessKey | None, verb: str) -> None:
         self.report(f"identity {self.name}", self._change(verb, *_named(key)))
 
     def _change(self, verb: str, *part: str) -> Outcome:
@@ -124,18 +124,20 @@ class IdentitySetup:
     def _set_policy(self, policy: Policy) -> None:
         self.manager.ensure_identity(self.store, self.name, policy)
 
-    def _place(self, key: Keys) -> bool:
+    def _place(self, key: AccessKey) -> bool:
         """Give the store this access key, and return whether it is new there."""
         return _PLACE_KEY[self.config.credentials](self.store, self.name, key)
 
-    def _preview_key(self, known: Keys | None, wanted: SlotState, chosen: Keys | None) -> KeyChange:  # noqa: ARG002  # the preview uses `chosen`
+    def _preview_key(self, known: AccessKey | None, wanted: SlotState, chosen: AccessKey | None) -> KeyChange:  # noqa: ARG002  # the preview uses `chosen`
         return preview_key(self.manager, self.store, self.name, known, wanted)
 
-    def _apply_key(self, known: Keys | None, wanted: SlotState, planned: KeyChange) -> tuple[Keys | None, bool]:
+    def _apply_key(
+        self, known: AccessKey | None, wanted: SlotState, planned: KeyChange
+    ) -> tuple[AccessKey | None, bool]:
         """Do what is planned; return the access key, and whether it is new."""
         return apply_key(self.manager, self.store, self.name, known, wanted, planned)
 
-    def _delete_key(self, key: Keys) -> None:
+    def _delete_key(self, key: AccessKey) -> None:
         self.manager.delete_key(self.store, self.name, key.access_key_id)
 
     def _write(self, texts: Mapping[Slot, str | None]) -> dict[Path, bool]:
@@ -144,7 +146,7 @@ class IdentitySetup:
         return files.write_all(self.config.environment, self.identity.name, self.slots, known)
 
 
-def _named(key: Keys | None) -> list[str]:
+def _named(key: AccessKey | None) -> list[str]:
     """Return the words that name an access key; the one that a preview would create has no ID yet."""
     return ["key", key.masked] if key else ["key"]
 
@@ -157,19 +159,24 @@ class IdentityPreview(IdentitySetup):
     def _set_policy(self, policy: Policy) -> None:
         pass
 
-    def _place(self, key: Keys) -> bool:
+    def _place(self, key: AccessKey) -> bool:
         return not _IS_PLACED[self.config.credentials](self.store, self.name, key)
 
-    def _preview_key(self, known: Keys | None, wanted: SlotState, chosen: Keys | None) -> KeyChange:
+    def _preview_key(self, known: AccessKey | None, wanted: SlotState, chosen: AccessKey | None) -> KeyChange:
         if known is not None and known == chosen:  # the store would have it by now
             return KeyChange("unchanged")
         return super()._preview_key(known, wanted, chosen)
 
-    def _apply_key(self, known: Keys | None, wanted: SlotState, planned: KeyChange) -> tuple[Keys | None, bool]:  # noqa: ARG002  # as above
+    def _apply_key(
+        self,
+        known: AccessKey | None,
+        wanted: SlotState,  # noqa: ARG002  # as above
+        planned: KeyChange,
+    ) -> tuple[AccessKey | None, bool]:
         is_new = planned.change == "created"
         return None if is_new else known, is_new
 
-    def _delete_key(self, key: Keys) -> None:
+    def _delete_key(self, key: AccessKey) -> None:
         pass
 
     def _write(self, texts: Mapping[Slot, str | None]) -> dict[Path, bool]:

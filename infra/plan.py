@@ -16,7 +16,7 @@ from infra.config.identities import Identity, Role
 from infra.connection import connect
 from infra.errors import UsageError
 from infra.local.running import last_endpoint
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contact import contact
 from infra.stores.kinds import GENERIC, Kind, bucket_settings, named
 from infra.stores.static import StaticCredentials
@@ -44,7 +44,7 @@ class Plan:
         buckets = {role: bucket.name or "" for role, bucket in self.buckets.items()}
         return policies.policy(identity, buckets, rename=self.kind.rename)
 
-    def settings(self, identity: Identity, key: Keys | None = None) -> Settings:
+    def settings(self, identity: Identity, key: AccessKey | None = None) -> Settings:
         """Return the settings of the identity's client, with this access key."""
         return Settings(
             endpoint_url=self.store.endpoint,
@@ -83,7 +83,7 @@ def without_store(config: EnvironmentConfig) -> Plan:
     is_embedded = config.endpoint == EMBEDDED
     endpoint = last_endpoint() if is_embedded else config.endpoint or ""
     kind = named("SeaweedFS") if is_embedded else GENERIC
-    return Plan(config, Store(endpoint, config.region, Keys("", "")), kind, *bucket_settings(config, kind))
+    return Plan(config, Store(endpoint, config.region, AccessKey("", "")), kind, *bucket_settings(config, kind))
 
 
 def look(config: EnvironmentConfig) -> Plan:

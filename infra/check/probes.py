@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client
 from core.storage._internal import READ_TIMEOUT, authorities, presign_client, tls_context
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.codes import code_of, means
 from infra.stores.store import Store
 
@@ -178,7 +178,7 @@ def _change_bucket_policy(scope: Scope) -> None:
 def _change_own_policy(scope: Scope) -> None:
     """Change a policy over the IAM API of the store, if it has one."""
     settings = scope.settings
-    keys = Keys(settings.access_key_id or "", settings.secret_access_key or "", settings.session_token)
+    keys = AccessKey(settings.access_key_id or "", settings.secret_access_key or "", settings.session_token)
     iam = Store(settings.endpoint_url or "", settings.region, keys).iam
     _malformed(lambda: iam.put_user_policy(UserName="mpr-probe", PolicyName="mpr-probe", PolicyDocument="{}"))
 

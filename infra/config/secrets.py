@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from infra.errors import UsageError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 
 _VARIABLE = re.compile(r"MPR_([A-Z][A-Z0-9]+)_(ACCESS_KEY_ID|SECRET_ACCESS_KEY)")
 
@@ -27,7 +27,7 @@ class Secrets:
     #: Values of the stack configuration under bare names, decrypted.
     values: Mapping[str, object] = field(default_factory=dict, repr=False)
 
-    def admin(self) -> Keys | None:
+    def admin(self) -> AccessKey | None:
         """Return the administrator's access key; None if there is none.
 
         Raises:
@@ -35,7 +35,7 @@ class Secrets:
         """
         return _keys("ADMIN", self.values.get("adminAccessKeyId"), self.values.get("adminSecretAccessKey"))
 
-    def external(self) -> dict[str, Keys]:
+    def external(self) -> dict[str, AccessKey]:
         """Return the externally managed access keys, by identity, for ``credentials: static``.
 
         Raises:
@@ -62,7 +62,7 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _keys(owner: str, configured_id: object, configured_secret: object) -> Keys | None:
+def _keys(owner: str, configured_id: object, configured_secret: object) -> AccessKey | None:
     names = f"MPR_{owner}_ACCESS_KEY_ID", f"MPR_{owner}_SECRET_ACCESS_KEY"
     pair = [os.environ.get(name) for name in names]
     if not any(pair):
@@ -72,7 +72,7 @@ def _keys(owner: str, configured_id: object, configured_secret: object) -> Keys 
     if not f"{key_id}{secret}".isascii() or not f"{key_id}{secret}".isprintable():
         raise UsageError(f"{names[0]} or {names[1]} holds a character that no access key has; copy it again")
     if key_id and secret:
-        return Keys(key_id, secret)
+        return AccessKey(key_id, secret)
     if key_id or secret:
         raise UsageError(f"{names[0]} and {names[1]} must be set together (or both in the stack configuration)")
     return None

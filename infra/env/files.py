@@ -22,7 +22,7 @@ from infra.config.slots import SLOTS, Slot, Slots
 from infra.env import key_info
 from infra.env.key_info import KeyInfo
 from infra.errors import UsageError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 
 _DIGEST = "# digest: "
 _PRIVATE = 0o600
@@ -42,7 +42,7 @@ class StoredKey(NamedTuple):
     """An access key in an env file."""
 
     file: Path
-    access_key: Keys
+    access_key: AccessKey
     info: KeyInfo
 
 
@@ -81,7 +81,7 @@ def load(file: Path, environment: str) -> Settings:
     return settings
 
 
-def access_key(file: Path) -> Keys | None:
+def access_key(file: Path) -> AccessKey | None:
     """Return the access key in an env file, or None if the file is missing, not valid, or has none.
 
     Its permissions are not checked: the callers replace the file with a private one, or only compare it.
@@ -92,7 +92,7 @@ def access_key(file: Path) -> Keys | None:
         return None
     if settings.access_key_id is None or settings.secret_access_key is None:
         return None
-    return Keys(settings.access_key_id, settings.secret_access_key)
+    return AccessKey(settings.access_key_id, settings.secret_access_key)
 
 
 def credential(file: Path) -> str | None:

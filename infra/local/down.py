@@ -21,7 +21,7 @@ from infra.local import deletion, engine, own_state, store
 from infra.local.deletion import Deletion
 from infra.local.engine import Engine
 from infra.local.environment_lock import environment_lock
-from infra.local.lifecycle import require_engine
+from infra.local.up import require_engine
 from infra.plan import Plan
 from infra.stores import buckets
 from infra.stores.keys import identity_manager

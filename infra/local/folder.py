@@ -15,7 +15,7 @@ from infra.config import stack_files
 from infra.errors import InfraError
 from infra.local import ports
 from infra.local.process import Process
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 
 _ID_CHARACTERS = string.ascii_uppercase + string.digits
 
@@ -65,14 +65,14 @@ class StoreFolder:
         """
         private_file.make_folders(self.path.parent, self.path, self.data, self.config)
 
-    def admin(self) -> Keys | None:
+    def admin(self) -> AccessKey | None:
         """Return the administrator's access key, or None if there is none."""
         match _read(self._admin):
             case {"access_key_id": str(key_id), "secret_access_key": str(secret)} if key_id and secret:
-                return Keys(key_id, secret)
+                return AccessKey(key_id, secret)
         return None
 
-    def ensure_admin(self) -> Keys:
+    def ensure_admin(self) -> AccessKey:
         """Return the administrator's access key; generate it if there is no file.
 
         Raises:
@@ -85,7 +85,7 @@ class StoreFolder:
                 f"{self._admin} holds no access key; restore the file, or delete it to generate a new access key"
             )
         key_id = "MPRS" + "".join(secrets.choice(_ID_CHARACTERS) for _ in range(16))
-        key = Keys(key_id, secrets.token_urlsafe(30))
+        key = AccessKey(key_id, secrets.token_urlsafe(30))
         _write(self._admin, {"access_key_id": key_id, "secret_access_key": key.secret_access_key})
         return key
 

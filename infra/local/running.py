@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.local import ports
 from infra.local.folder import StoreFolder
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 
 CONSOLE_USER = "admin"
 
@@ -21,7 +21,7 @@ class EmbeddedStore:
     """A running store."""
 
     endpoint: str
-    admin: Keys
+    admin: AccessKey
     pid: int
 
 

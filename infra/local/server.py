@@ -21,7 +21,7 @@ from infra.errors import UsageError
 from infra.local import certificates, ports
 from infra.local.folder import StoreFolder
 from infra.local.running import CONSOLE_USER
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 
 #: There is no flag for "no origin". No web page has this one: `.invalid` is reserved (RFC 2606).
 _NO_ORIGIN = "http://nowhere.invalid"
@@ -97,7 +97,7 @@ def command(weed: str, numbers: Mapping[str, int], *, console: bool) -> list[str
     return [weed, "mini", *_PATHS, *_FLAGS, console_flag, *(f"-{name}={port}" for name, port in numbers.items())]
 
 
-def environment(folder: StoreFolder, admin: Keys, console_password: str) -> dict[str, str]:
+def environment(folder: StoreFolder, admin: AccessKey, console_password: str) -> dict[str, str]:
     """Return the environment variables of the server. It inherits none but PATH from the user."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),

@@ -17,7 +17,7 @@ from infra.local import ports, process, server
 from infra.local.folder import Server, StoreFolder
 from infra.local.lock import exclusive
 from infra.local.running import Console, EmbeddedStore, find, find_console, is_open, responds
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 
 __all__ = ["Console", "EmbeddedStore", "find", "find_console", "remove", "start", "start_console", "stop"]
 
@@ -172,7 +172,7 @@ class _PortTakenError(InfraError):
     """Another program took one of the ports."""
 
 
-def _wait_for(folder: StoreFolder, started: Server, admin: Keys) -> EmbeddedStore:
+def _wait_for(folder: StoreFolder, started: Server, admin: AccessKey) -> EmbeddedStore:
     with ExitStack() as cleanup:
         cleanup.callback(_end, started)  # also after an interruption
         if _is_ready(started):

@@ -10,7 +10,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Updat
 
 from infra import timestamps
 from infra.resources.provider import Props, StoreProvider, difference, differing
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 
 _SECRETS = ["accessKeyId", "secretAccessKey"]
 
@@ -47,7 +47,7 @@ class KeyProvider(StoreProvider):
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Keep the access key, unless the store at a new endpoint does not have it."""
-        known = Keys(olds["accessKeyId"], olds["secretAccessKey"])
+        known = AccessKey(olds["accessKeyId"], olds["secretAccessKey"])
         return UpdateResult(self._ensure(news, known, olds.get("made")))
 
     def delete(self, _id: str, props: Props) -> None:
@@ -59,7 +59,7 @@ class KeyProvider(StoreProvider):
         if stored and stored.access_key.access_key_id == props["accessKeyId"]:
             files.remove(stored.file)
 
-    def _ensure(self, props: Props, known: Keys | None, created: str | None) -> Props:
+    def _ensure(self, props: Props, known: AccessKey | None, created: str | None) -> Props:
         from infra.stores.keys import SlotState, ensure_key  # noqa: PLC0415  # imports botocore
 
         slot = SlotState(
@@ -71,7 +71,7 @@ class KeyProvider(StoreProvider):
         return props | _outputs(key) | {"made": created}
 
 
-def _outputs(key: Keys) -> Props:
+def _outputs(key: AccessKey) -> Props:
     return {"accessKeyId": key.access_key_id, "secretAccessKey": key.secret_access_key}
 
 

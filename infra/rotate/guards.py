@@ -13,7 +13,7 @@ from infra.config.environment import EnvironmentConfig
 from infra.config.slots import Step
 from infra.env import files
 from infra.errors import InfraError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.targets.registry import TARGETS
 
 #: Prints a sentence about what happens.
@@ -83,7 +83,7 @@ def _require_unused(config: EnvironmentConfig, name: str, used: datetime | None,
         )
 
 
-def last_used(config: EnvironmentConfig, access_key: Keys) -> datetime | None:
+def last_used(config: EnvironmentConfig, access_key: AccessKey) -> datetime | None:
     """Return when AWS last saw the access key, to within minutes; None if it was not used, or that is unknown.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html

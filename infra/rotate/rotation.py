@@ -11,7 +11,7 @@ from infra.config.load import load_environment
 from infra.config.slots import STEPS, Slots, Step
 from infra.env import files
 from infra.errors import InfraError, UsageError
-from infra.local.lifecycle import deploy
+from infra.local.up import deploy
 from infra.rotate import guards, steps
 from infra.rotate.guards import Say
 from infra.rotate.stack_file import write_slots

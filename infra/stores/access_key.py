@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Keys:
+class AccessKey:
     """An access key ID with its secret access key."""
 
     access_key_id: str

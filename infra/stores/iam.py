@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.codes import Suppress
 from infra.stores.store import Store, explained
 
@@ -85,11 +85,11 @@ def access_keys(store: Store, identity: str) -> dict[str, bool]:
     return {}
 
 
-def create_key(store: Store, identity: str) -> Keys:
+def create_key(store: Store, identity: str) -> AccessKey:
     """Create an access key of the user."""
     with explained(store, f"creating an access key of {identity}"):
         key = store.iam.create_access_key(UserName=identity)["AccessKey"]
-        return Keys(key["AccessKeyId"], key["SecretAccessKey"])
+        return AccessKey(key["AccessKeyId"], key["SecretAccessKey"])
 
 
 def set_active(store: Store, identity: str, access_key_id: str, *, active: bool) -> None:

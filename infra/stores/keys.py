@@ -14,7 +14,7 @@ from typing import Literal, Protocol, cast
 from core.storage._internal import mask
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy, normalised
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.codes import means
 from infra.stores.store import Store, explained, s3_client
 
@@ -41,7 +41,7 @@ class IdentityManager(Protocol):
     def access_keys(self, store: Store, identity: str) -> dict[str, bool]:
         """Return the IDs of the identity's access keys, each with whether it is active."""
 
-    def create_key(self, store: Store, identity: str) -> Keys:
+    def create_key(self, store: Store, identity: str) -> AccessKey:
         """Create an access key, whose secret cannot be read again."""
 
     def set_active(self, store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
@@ -51,7 +51,7 @@ class IdentityManager(Protocol):
         """Delete an access key, which the store refuses at once."""
 
 
-def identity_manager(kind: str, external: Mapping[str, Keys]) -> IdentityManager:
+def identity_manager(kind: str, external: Mapping[str, AccessKey]) -> IdentityManager:
     """Return what manages identities for a kind of credentials; `external` are the externally managed keys."""
     if kind == "static":
         from infra.stores.static import StaticCredentials  # noqa: PLC0415  # the others need not load it
@@ -82,8 +82,8 @@ class KeyChange:
 
 
 def ensure_key(
-    manager: IdentityManager, store: Store, identity: str, known: Keys | None, slot: SlotState
-) -> tuple[Keys, bool]:
+    manager: IdentityManager, store: Store, identity: str, known: AccessKey | None, slot: SlotState
+) -> tuple[AccessKey, bool]:
     """Return the access key for a slot, and whether it is new. Adopts `known` if the store still accepts it.
 
     An access key without its secret is of no use. A disposable environment deletes such keys. Another one keeps
@@ -96,7 +96,7 @@ def ensure_key(
 
 
 def preview_key(
-    manager: IdentityManager, store: Store, identity: str, known: Keys | None, slot: SlotState
+    manager: IdentityManager, store: Store, identity: str, known: AccessKey | None, slot: SlotState
 ) -> KeyChange:
     """Return what `ensure_key` would do; changes nothing.
 
@@ -113,8 +113,13 @@ def preview_key(
 
 
 def apply_key(
-    manager: IdentityManager, store: Store, identity: str, known: Keys | None, slot: SlotState, planned: KeyChange
-) -> tuple[Keys, bool]:
+    manager: IdentityManager,
+    store: Store,
+    identity: str,
+    known: AccessKey | None,
+    slot: SlotState,
+    planned: KeyChange,
+) -> tuple[AccessKey, bool]:
     """Do what `preview_key` has returned; return as `ensure_key`."""
     if known and planned.change in {"activated", "deactivated"}:
         manager.set_active(store, identity, known.access_key_id, active=slot.active)
@@ -152,7 +157,7 @@ def preview_identity(
     return None if normalised(actual) == normalised(policy) else ("changed", "policy")
 
 
-def is_accepted(store: Store, keys: Keys) -> bool:
+def is_accepted(store: Store, keys: AccessKey) -> bool:
     """Return whether the store accepts this access key, which may lack the permission for the request."""
     from botocore.exceptions import ClientError  # noqa: PLC0415  # 0.1 s
 
@@ -164,7 +169,7 @@ def is_accepted(store: Store, keys: Keys) -> bool:
     return True
 
 
-def _wait_until_accepted(store: Store, keys: Keys) -> None:
+def _wait_until_accepted(store: Store, keys: AccessKey) -> None:
     deadline = time.monotonic() + _USABLE_WITHIN
     while not is_accepted(store, keys):
         if time.monotonic() > deadline:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.errors import InfraError, UnreachableError
 from infra.policies import Policy, normalised
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.codes import means
 from infra.stores.keys import is_accepted
 from infra.stores.kinds import Meaning
@@ -70,17 +70,17 @@ def access_keys(store: Store, identity: str) -> dict[str, bool]:
         }
 
 
-def create_key(store: Store, identity: str, **chosen: str) -> Keys:
+def create_key(store: Store, identity: str, **chosen: str) -> AccessKey:
     """Create a service account with the identity's policy, and with the chosen access key if there is one."""
     with _explained(store, f"creating an access key of {identity}"):
         policy = _policy(store, identity)
         name = identity[:_NAME_LENGTH].rstrip("-")
         response = store.minio.add_service_account(name=name, description=identity, policy=policy, **chosen)
         credentials = json.loads(response)["credentials"]
-        return Keys(credentials["accessKey"], credentials["secretKey"])
+        return AccessKey(credentials["accessKey"], credentials["secretKey"])
 
 
-def place_key(store: Store, identity: str, chosen: Keys) -> bool:
+def place_key(store: Store, identity: str, chosen: AccessKey) -> bool:
     """Give the identity the chosen access key; return False if it had that already."""
     if is_placed(store, identity, chosen):
         return False
@@ -92,7 +92,7 @@ def place_key(store: Store, identity: str, chosen: Keys) -> bool:
     return True
 
 
-def is_placed(store: Store, identity: str, chosen: Keys) -> bool:
+def is_placed(store: Store, identity: str, chosen: AccessKey) -> bool:
     """Return whether the identity has the chosen access key; of an inactive one, the secret cannot be compared."""
     active = access_keys(store, identity).get(chosen.access_key_id)
     return active is not None and (not active or is_accepted(store, chosen))

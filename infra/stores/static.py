@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from infra.errors import UsageError
 from infra.policies import Policy
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.store import Store
 
 # ruff: noqa: ARG002  # the arguments of the protocol `IdentityManager`
@@ -17,7 +17,7 @@ from infra.stores.store import Store
 class StaticCredentials:
     """Externally managed keys by identity. Their issuer decides what they may do; `infra check` shows it."""
 
-    external: Mapping[str, Keys]
+    external: Mapping[str, AccessKey]
 
     def ensure_identity(self, store: Store, identity: str, policy: Policy) -> None:
         """Do nothing: the identity is managed elsewhere."""
@@ -37,7 +37,7 @@ class StaticCredentials:
         """Return the ID of the configured access key, as active: whether it is so is not known."""
         return {self.of(identity).access_key_id: True}
 
-    def create_key(self, store: Store, identity: str) -> Keys:
+    def create_key(self, store: Store, identity: str) -> AccessKey:
         """Return the configured access key."""
         return self.of(identity)
 
@@ -47,7 +47,7 @@ class StaticCredentials:
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
         """Do nothing: the access key is managed elsewhere."""
 
-    def of(self, identity: str) -> Keys:
+    def of(self, identity: str) -> AccessKey:
         """Return the access key of an identity, by its name with or without that of the environment.
 
         Raises:

@@ -18,7 +18,7 @@ from core.storage._internal import CONNECT_TIMEOUT, READ_TIMEOUT, authorities, t
 from core.storage.settings import Settings
 from infra.aws_clients import ATTEMPTS, limits
 from infra.errors import InfraError, UnreachableError, UsageError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.codes import code_of, means
 from infra.stores.kinds import Meaning
 
@@ -54,7 +54,7 @@ class Store:
 
     endpoint: str
     region: str
-    admin: Keys
+    admin: AccessKey
 
     @property
     def s3(self) -> S3Client:
@@ -71,7 +71,7 @@ class Store:
         """A client of MinIO's own admin API."""
         return _minio(self)
 
-    def settings(self, keys: Keys) -> Settings:
+    def settings(self, keys: AccessKey) -> Settings:
         """Return the settings of a client with this access key."""
         return Settings(
             endpoint_url=self.endpoint,
@@ -82,7 +82,7 @@ class Store:
         )
 
 
-def s3_client(store: Store, keys: Keys) -> S3Client:
+def s3_client(store: Store, keys: AccessKey) -> S3Client:
     """Return the S3 client of this store for any access key."""
     return get_s3_client(store.settings(keys))
 

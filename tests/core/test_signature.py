@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.storage._boto.signature import Keys, payload_hash, sign
+from core.storage._boto.signature import AccessKey, payload_hash, sign
 
 _NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
@@ -46,7 +46,7 @@ def test_the_signature_is_the_one_of_botocore(method, path, queries, headers, to
 def _compare(method, path, query, headers, token, secret, body):
     payload = payload_hash("http", body)
     given_headers = {"Host": "store:9000", **headers}
-    ours = sign(Keys("KEY", secret, token), "eu-west-1", method, path, query, given_headers, payload)
+    ours = sign(AccessKey("KEY", secret, token), "eu-west-1", method, path, query, given_headers, payload)
 
     url = f"http://store:9000{path}" + (f"?{query}" if query else "")
     request = AWSRequest(method, url, headers=given_headers, data=body)

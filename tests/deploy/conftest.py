@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.store import Store
 from tests import conftest as shared
 from tests.conftest import REPO
@@ -29,7 +29,7 @@ IDENTITIES = ("app", "pipeline", "ingest", "viewer")
 @pytest.fixture(scope="session")
 def minio(minio_of_worker: shared.Store) -> Store:
     """A MinIO of this worker: the manifests fix the names of buckets and identities."""
-    keys = Keys(minio_of_worker.access_key_id, minio_of_worker.secret_access_key)
+    keys = AccessKey(minio_of_worker.access_key_id, minio_of_worker.secret_access_key)
     return Store(minio_of_worker.endpoint, minio_of_worker.region, keys)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.store import Store
 from tests.conftest import REPO, executable, free_ports, stop, wait_for
 from tests.deploy.conftest import DEPLOY, Image, named
@@ -62,7 +62,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     flags += [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
     flags += [f"-{one}.localSocket={tmp_path}/{one}.sock" for one in ("filer", "s3")]
     (tmp_path / "data").mkdir()
-    keys = Keys("admin", "admin-secret-key")
+    keys = AccessKey("admin", "admin-secret-key")
     environment = {"AWS_ACCESS_KEY_ID": keys.access_key_id, "AWS_SECRET_ACCESS_KEY": keys.secret_access_key}
     program = executable("weed")
     assert program

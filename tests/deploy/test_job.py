@@ -17,7 +17,7 @@ import pytest
 
 from core.storage.settings import Settings
 from infra.stores import minio as identities
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import is_accepted
 from infra.stores.store import Store
 from tests.conftest import REPO
@@ -83,9 +83,9 @@ class Cluster:
         fresh_volume(self.image)
         return self.image.run(command, **variables)
 
-    def keys(self, identity: str) -> Keys:
+    def keys(self, identity: str) -> AccessKey:
         held = self.secrets[f"mpr-storage-minio-{identity}"]
-        return Keys(held["AWS_ACCESS_KEY_ID"], held["AWS_SECRET_ACCESS_KEY"])
+        return AccessKey(held["AWS_ACCESS_KEY_ID"], held["AWS_SECRET_ACCESS_KEY"])
 
 
 def fresh_volume(image: Image) -> None:
@@ -248,7 +248,7 @@ def test_the_secrets_of_the_identities_are_all_that_applications_in_the_cluster_
         assert held.public_endpoint_url == cluster.store.endpoint
         assert held.secret_access_key
         assert held.secret_access_key not in done.stdout + done.stderr
-        assert is_accepted(cluster.store, Keys(held.access_key_id or "", held.secret_access_key))
+        assert is_accepted(cluster.store, AccessKey(held.access_key_id or "", held.secret_access_key))
 
 
 @pytest.mark.flow

@@ -18,7 +18,7 @@ from tests.infra._templates import options
 DEPLOY = """
 import sys
 from infra.config.load import load_environment
-from infra.local.lifecycle import deploy
+from infra.local.up import deploy
 
 deploy(load_environment(sys.argv[1]), print)
 """

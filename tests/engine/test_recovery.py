@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import is_accepted
 from infra.stores.store import Store
 from tests.doubles.fixtures import Account
@@ -15,9 +15,9 @@ from tests.engine.clouds import TARGETS, Make, works
 from tests.engine.support import Project, Stack
 
 
-def keys(stack: Stack, identity: str = "app") -> Keys:
+def keys(stack: Stack, identity: str = "app") -> AccessKey:
     found = stack.env(identity)
-    return Keys(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
+    return AccessKey(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
 
 
 def lose_state(stack: Stack) -> None:
@@ -28,7 +28,7 @@ def lose_state(stack: Stack) -> None:
 def test_after_a_lost_state_on_a_store_an_update_adopts_everything_and_keys_rotate(project: Project):
     stack = project.stack("lost", {"identities": ["app", "viewer"]})
     stack.up()
-    store = Store(project.store.endpoint, project.store.region, Keys("", ""))
+    store = Store(project.store.endpoint, project.store.region, AccessKey("", ""))
     project.s3.put_object(Bucket=stack.bucket("in"), Key="precious.mp4", Body=b"x")
     old = keys(stack)
     lose_state(stack)

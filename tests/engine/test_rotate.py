@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.storage.settings import Settings
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import is_accepted
 from infra.stores.store import Store
 from tests.engine.support import Project, Ran, Stack
@@ -27,13 +27,13 @@ def rotate(stack: Stack, *arguments: str) -> Ran:
     return stack.project.run(command, stack.admin)
 
 
-def key(stack: Stack) -> Keys:
+def key(stack: Stack) -> AccessKey:
     found = Settings.from_env(stack.env())
-    return Keys(found.access_key_id or "", found.secret_access_key or "")
+    return AccessKey(found.access_key_id or "", found.secret_access_key or "")
 
 
 def test_a_rotation_is_continued_on_machines_without_env_files(stack: Stack, project: Project):
-    store = Store(project.store.endpoint, project.store.region, Keys("", ""))
+    store = Store(project.store.endpoint, project.store.region, AccessKey("", ""))
     old = key(stack)
     done = rotate(stack, "app", "--to", "switch")
     assert done.ok, done.output
@@ -66,7 +66,7 @@ def test_a_rotation_is_continued_on_machines_without_env_files(stack: Stack, pro
 
 def test_a_key_that_was_switched_off_behind_the_engine_is_switched_on(stack: Stack, project: Project):
     keys = key(stack)
-    store = Store(project.store.endpoint, project.store.region, Keys("", ""))
+    store = Store(project.store.endpoint, project.store.region, AccessKey("", ""))
     project.iam.update_access_key(UserName=stack.user(), AccessKeyId=keys.access_key_id, Status="Inactive")
     assert not is_accepted(store, keys)
     stack.refresh()

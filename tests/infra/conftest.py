@@ -29,7 +29,7 @@ from infra.init import initialise
 from infra.local import engine, ports
 from infra.outcome import Outcome
 from infra.policies import Policy
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.empty import delete_everything
 from infra.stores.keys import IdentityManager, identity_manager
 from infra.stores.store import Store
@@ -63,13 +63,13 @@ def _ports_of_this_worker() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def seaweed_store(seaweed: shared.Store) -> Store:
     """The real SeaweedFS of the run, as its administrator sees it."""
-    return Store(seaweed.endpoint, seaweed.region, Keys(seaweed.access_key_id, seaweed.secret_access_key))
+    return Store(seaweed.endpoint, seaweed.region, AccessKey(seaweed.access_key_id, seaweed.secret_access_key))
 
 
 @pytest.fixture(scope="session")
 def minio(minio: shared.Store) -> Store:
     """The real MinIO of the run, as its administrator sees it."""
-    return Store(minio.endpoint, minio.region, Keys(minio.access_key_id, minio.secret_access_key))
+    return Store(minio.endpoint, minio.region, AccessKey(minio.access_key_id, minio.secret_access_key))
 
 
 @dataclass(frozen=True)

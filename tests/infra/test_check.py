@@ -25,7 +25,7 @@ from infra.config.identities import ROLES
 from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores import iam
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contact import contact
 from infra.stores.store import Store
 from tests.core._tls import serving
@@ -377,7 +377,7 @@ def settings_at(endpoint: str) -> Settings:
 def offline(environments: Any, endpoint: str) -> Environment:
     """An environment with an env file for `app` alone, at any endpoint."""
     made = environment_on(
-        Server(Store(endpoint, "us-east-1", Keys("a", "b")), "iam"), environments, identities=["app"]
+        Server(Store(endpoint, "us-east-1", AccessKey("a", "b")), "iam"), environments, identities=["app"]
     )
     files.write(made.file("app"), files.render(settings_at(endpoint), made.name, "app"))
     return made

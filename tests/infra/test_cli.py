@@ -14,7 +14,7 @@ from core.storage import AccessDeniedError, StorageConfigError, StorageError, St
 from infra import cli
 from infra.config.environment import ConfigError
 from infra.errors import InfraError, UnreachableError, UsageError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.store import Store
 from tests.infra.conftest import ALL, Server, admin_variables, environment_on, remove_environment
 
@@ -228,7 +228,7 @@ class TestAsUsersRunIt:
             listening.settimeout(20)
             endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
             made = environment_on(
-                Server(Store(endpoint, "us-east-1", Keys("a", "b")), "iam"), project.environments
+                Server(Store(endpoint, "us-east-1", AccessKey("a", "b")), "iam"), project.environments
             )
             made.save()
             process = subprocess.Popen(

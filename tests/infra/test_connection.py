@@ -8,7 +8,7 @@ from infra.config.secrets import Secrets
 from infra.connection import connect
 from infra.errors import UnreachableError, UsageError
 from infra.local import running as embedded
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.static import StaticCredentials
 from infra.stores.store import Store
 
@@ -25,18 +25,18 @@ def admin(monkeypatch):
 @pytest.mark.usefixtures("admin")
 @pytest.mark.parametrize("values", [{}, CONFIGURED])
 def test_admin_keys_of_the_environment_variables_come_first(values):
-    assert connect(URL, "r1", Secrets(values)) == Store(URL, "r1", Keys("ADMIN", "admin-secret"))
+    assert connect(URL, "r1", Secrets(values)) == Store(URL, "r1", AccessKey("ADMIN", "admin-secret"))
 
 
 def test_without_admin_keys_in_the_environment_those_of_the_configuration_are_used():
-    assert connect(URL, "r1", Secrets(CONFIGURED)).admin == Keys("CONFIGURED", "configured-secret")
+    assert connect(URL, "r1", Secrets(CONFIGURED)).admin == AccessKey("CONFIGURED", "configured-secret")
 
 
 def test_without_admin_keys_an_externally_managed_key_is_used(monkeypatch):
     monkeypatch.setenv("MPR_VIEWER_ACCESS_KEY_ID", "VIEWER")
     monkeypatch.setenv("MPR_VIEWER_SECRET_ACCESS_KEY", "viewer-secret")
-    assert connect(URL, "r1", Secrets({})).admin == Keys("VIEWER", "viewer-secret")
-    assert connect(URL, "r1", Secrets(CONFIGURED)).admin == Keys("CONFIGURED", "configured-secret")
+    assert connect(URL, "r1", Secrets({})).admin == AccessKey("VIEWER", "viewer-secret")
+    assert connect(URL, "r1", Secrets(CONFIGURED)).admin == AccessKey("CONFIGURED", "configured-secret")
 
 
 def test_without_any_key_the_message_says_where_they_go():
@@ -79,16 +79,16 @@ KEYS = {
 @pytest.mark.parametrize("values", [KEYS, json.dumps(KEYS)], ids=["file", "engine"])
 def test_externally_managed_keys_come_from_the_configuration(values):
     assert Secrets({"keys": values}).external() == {
-        "app": Keys("APP", "app-secret"),
-        "viewer": Keys("VIEW", "view-secret"),
-        "web": Keys("WEB", "web-secret"),
+        "app": AccessKey("APP", "app-secret"),
+        "viewer": AccessKey("VIEW", "view-secret"),
+        "web": AccessKey("WEB", "web-secret"),
     }
 
 
 def test_externally_managed_keys_come_from_the_environment_first(monkeypatch):
     monkeypatch.setenv("MPR_APP_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", "env-secret")
-    assert Secrets({"keys": KEYS}).external()["app"] == Keys("ENV", "env-secret")
+    assert Secrets({"keys": KEYS}).external()["app"] == AccessKey("ENV", "env-secret")
 
 
 @pytest.mark.parametrize("keys", [None, {}, "", "[]", "3", ["app"], {"app": "x"}, {"app": None}])
@@ -100,15 +100,15 @@ def test_keys_that_are_no_mapping_are_no_keys(keys):
 def test_externally_managed_keys_are_known_by_the_name_of_any_identity(monkeypatch, name):
     monkeypatch.setenv(f"MPR_{name.upper()}_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv(f"MPR_{name.upper()}_SECRET_ACCESS_KEY", "env-secret")
-    assert Secrets({"keys": KEYS}).external()[name] == Keys("ENV", "env-secret")
-    assert Secrets({}).external() == {name: Keys("ENV", "env-secret")}
+    assert Secrets({"keys": KEYS}).external()[name] == AccessKey("ENV", "env-secret")
+    assert Secrets({}).external() == {name: AccessKey("ENV", "env-secret")}
 
 
 def test_an_identity_gets_the_externally_managed_keys_under_its_name(monkeypatch):
     monkeypatch.setenv("MPR_WEB_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("MPR_WEB_SECRET_ACCESS_KEY", "env-secret")
     made = StaticCredentials(Secrets({}).external())
-    assert made.of("mpr-prod-web") == made.of("web") == Keys("ENV", "env-secret")
+    assert made.of("mpr-prod-web") == made.of("web") == AccessKey("ENV", "env-secret")
     with pytest.raises(UsageError, match="MPR_TV_ACCESS_KEY_ID and MPR_TV_SECRET_ACCESS_KEY, or the secret"):
         made.of("mpr-prod-tv")
 
@@ -130,7 +130,7 @@ def test_a_variable_that_can_be_no_identity_is_left_alone(monkeypatch, name):
 def test_identities_that_are_no_text_are_no_crash():
     # as YAML reads a name of digits
     values = {"keys": {7: KEYS["app"], "web": KEYS["web"]}}
-    assert Secrets(values).external()["web"] == Keys("WEB", "web-secret")
+    assert Secrets(values).external()["web"] == AccessKey("WEB", "web-secret")
 
 
 def test_half_a_pair_of_externally_managed_keys_is_refused():
@@ -146,10 +146,10 @@ def test_keys_that_are_no_json_are_refused_in_words():
 
 
 def test_the_embedded_store_brings_its_own_keys(monkeypatch):
-    running = embedded.EmbeddedStore("http://127.0.0.1:1", Keys("ROOT", "root-secret"), pid=0)
+    running = embedded.EmbeddedStore("http://127.0.0.1:1", AccessKey("ROOT", "root-secret"), pid=0)
     monkeypatch.setattr(embedded, "find", lambda: running)
     assert connect("embedded", "r1", Secrets(CONFIGURED)) == Store(
-        "http://127.0.0.1:1", "r1", Keys("ROOT", "root-secret")
+        "http://127.0.0.1:1", "r1", AccessKey("ROOT", "root-secret")
     )
 
 
@@ -161,7 +161,7 @@ def test_the_embedded_store_that_is_down_is_unreachable(monkeypatch):
 
 
 def test_a_secret_shows_in_no_repr():
-    store = Store(URL, "r1", Keys("ADMIN-KEY", "hush"))
+    store = Store(URL, "r1", AccessKey("ADMIN-KEY", "hush"))
     assert "hush" not in repr(store)
     assert store.admin.masked == "ADMI..."
 
@@ -169,7 +169,7 @@ def test_a_secret_shows_in_no_repr():
 def test_a_newline_at_the_end_of_a_mounted_secret_is_taken_off(monkeypatch):
     monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", "admin\n")
     monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "secret\n")
-    assert connect("http://127.0.0.1:1", "us-east-1", Secrets({})).admin == Keys("admin", "secret")
+    assert connect("http://127.0.0.1:1", "us-east-1", Secrets({})).admin == AccessKey("admin", "secret")
 
 
 @pytest.mark.parametrize("odd", ["adm\nin", "админ", "a\x00b"])

@@ -18,7 +18,7 @@ from infra import cli, private_file
 from infra.config.slots import Slots
 from infra.env import files
 from infra.errors import UsageError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 
 SETTINGS = Settings(
     endpoint_url="http://127.0.0.1:8333",
@@ -80,7 +80,7 @@ def test_what_is_rendered_and_written_is_read_back(tmp_path_factory, settings):
         file.unlink()
     assert files.write(file, text)
     assert files.load(file, "test") == settings
-    assert files.access_key(file) == Keys(settings.access_key_id or "", settings.secret_access_key or "")
+    assert files.access_key(file) == AccessKey(settings.access_key_id or "", settings.secret_access_key or "")
     assert not files.write(file, text)
     assert files.remove(file)
 

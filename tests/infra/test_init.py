@@ -16,7 +16,7 @@ from infra.init import initialise
 from infra.outcome import Outcome
 from infra.stores import buckets
 from infra.stores import keys as making
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.buckets import Ensured
 from infra.stores.keys import is_accepted
 from infra.stores.store import Store
@@ -162,7 +162,7 @@ def test_externally_managed_keys_need_no_admin_keys_if_the_buckets_exist(seaweed
 
 @pytest.mark.versitygw
 def test_externally_managed_keys_work_on_versitygw(versitygw, environments, monkeypatch, tmp_path):
-    given = Keys(versitygw.access_key_id, versitygw.secret_access_key)
+    given = AccessKey(versitygw.access_key_id, versitygw.secret_access_key)
     store = Store(versitygw.endpoint, versitygw.region, given)
     keys = {"app": {"accessKeyId": given.access_key_id, "secretAccessKey": given.secret_access_key}}
     made = environment_on(Server(store, "static"), environments, identities=["app"], keys=keys)
@@ -269,7 +269,7 @@ def test_the_json_report_holds_every_notice(minio_environment, capsys):
 
 
 def given(monkeypatch, identity="APP"):
-    keys = Keys(secrets.token_hex(8), secrets.token_hex(20))
+    keys = AccessKey(secrets.token_hex(8), secrets.token_hex(20))
     monkeypatch.setenv(f"MPR_{identity}_ACCESS_KEY_ID", keys.access_key_id)
     monkeypatch.setenv(f"MPR_{identity}_SECRET_ACCESS_KEY", keys.secret_access_key)
     return keys

@@ -10,7 +10,7 @@ from infra import leftover, plan
 from infra.config.environment import BucketConfig
 from infra.stores import buckets
 from infra.stores import leftover as on_store
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contents import Contents
 from infra.stores.store import Store
 from tests.infra.conftest import Environment, fresh, http_server, remove_bucket, responding
@@ -61,7 +61,7 @@ def test_a_bucket_that_another_environment_configures_does_not_stay_behind(envir
 def test_a_store_that_does_not_say_is_not_known(code, no_backoff):
     body = f"<Error><Code>{code}</Code></Error>"
     with http_server(responding(403, body)) as endpoint:
-        assert on_store.find(Store(endpoint, "us-east-1", Keys("a", "b")), "studio", ()) is None
+        assert on_store.find(Store(endpoint, "us-east-1", AccessKey("a", "b")), "studio", ()) is None
 
 
 def test_nothing_is_reported_about_a_store_that_does_not_respond(seaweed_environment: Environment, refusing: str):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-class Keys(NamedTuple):
+class AccessKey(NamedTuple):
     """The access key that signs a request."""
 
     access_key_id: str
@@ -25,7 +25,7 @@ class Keys(NamedTuple):
 
 
 def sign(
-    keys: Keys, region: str, method: str, path: str, query: str, headers: dict[str, str], payload: str
+    keys: AccessKey, region: str, method: str, path: str, query: str, headers: dict[str, str], payload: str
 ) -> dict[str, str]:
     """Return `headers` with those of the signature added. All of `headers`, which must hold Host, are signed.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from core.storage._boto.signature import Keys
+from core.storage._boto.signature import AccessKey
 from core.storage._config.live_keys import latest
 from core.storage._engine import in_worker
 from core.storage.settings import Settings
@@ -14,7 +14,7 @@ from core.storage.settings import Settings
 _credentials: dict[Settings, Any] = {}
 
 
-async def keys_of(settings: Settings) -> Keys | None:
+async def keys_of(settings: Settings) -> AccessKey | None:
     """Return the current access keys, or None if there are none.
 
     botocore looks for them, and renews them, in a worker thread: that may take seconds.
@@ -24,14 +24,14 @@ async def keys_of(settings: Settings) -> Keys | None:
     """
     if settings.access_key_id:
         current = latest(settings)
-        return Keys(current.access_key_id or "", current.secret_access_key or "", current.session_token)
+        return AccessKey(current.access_key_id or "", current.secret_access_key or "", current.session_token)
     credentials = _credentials.get(settings)
     if credentials is None or (hasattr(credentials, "refresh_needed") and credentials.refresh_needed()):
         credentials = _credentials[settings] = await in_worker(_look_up, settings)
     if credentials is None:
         return None
     frozen = credentials.get_frozen_credentials()
-    return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+    return AccessKey(frozen.access_key, frozen.secret_key, frozen.token)
 
 
 def _look_up(settings: Settings) -> Any:

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from typing import NamedTuple, TypeVar
 
 from core.storage import _engine, _telemetry
-from core.storage._boto.signature import Keys, payload_hash, sign
+from core.storage._boto.signature import AccessKey, payload_hash, sign
 from core.storage._boto.signing_keys import keys_of
 from core.storage._config.current import current_settings
 from core.storage._errors import StorageConfigError
@@ -180,7 +180,7 @@ async def _responded(settings: Settings, request: Request) -> Response:
 
 
 def _head(
-    settings: Settings, keys: Keys, address: Address, route: pool.Route, method: str, request: Request
+    settings: Settings, keys: AccessKey, address: Address, route: pool.Route, method: str, request: Request
 ) -> bytes:
     """Return the request line and the signed headers."""
     path = address.path(request.key)

@@ -18,7 +18,7 @@ from infra.config.load import from_engine, load_environment, parse
 from infra.config.reader import nearest
 from infra.config.trust import Trust
 from infra.errors import UsageError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.targets.registry import TARGETS
 
 MINIMAL: dict[str, Any] = {
@@ -456,7 +456,7 @@ def test_defaults_and_secrets_that_the_engine_has_from_elsewhere_are_accepted(en
     others = {"adopt": False, "maxKeyAgeDays": 90, "adminAccessKeyId": "ADMIN", "adminSecretAccessKey": "hush"}
     found = from_engine("test", engine_values(MINIMAL | others))
     assert found == load_environment("test")
-    assert found.secrets.admin() == Keys("ADMIN", "hush")
+    assert found.secrets.admin() == AccessKey("ADMIN", "hush")
     assert load_environment("test").secrets.admin() is None
 
 

@@ -17,7 +17,7 @@ from infra.config import stack_files
 from infra.env import files
 from infra.local import engine
 from infra.policies import normalised
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.store import Store
 from tests.infra._deployed import deployed as deployed_once
 from tests.infra._deployed import restored, use
@@ -56,7 +56,7 @@ class Drifting:
     def user(self, identity: str = "app") -> str:
         return f"mpr-{self.environment.name}-{identity}"
 
-    def key(self, identity: str = "app") -> Keys:
+    def key(self, identity: str = "app") -> AccessKey:
         key = files.access_key(self.environment.file(identity))
         assert key
         return key

@@ -17,7 +17,7 @@ import pytest
 from infra import cli
 from infra.config import stack_files
 from infra.local import deletion, engine, store
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contents import Contents
 from infra.stores.store import Store
 from tests.conftest import REPO
@@ -296,7 +296,7 @@ class TestStoreOfItsOwn:
     def admin(self, seaweed, monkeypatch):
         monkeypatch.setenv("MPR_ADMIN_ACCESS_KEY_ID", seaweed.access_key_id)
         monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", seaweed.secret_access_key)
-        return Store(seaweed.endpoint, "us-east-1", Keys(seaweed.access_key_id, seaweed.secret_access_key))
+        return Store(seaweed.endpoint, "us-east-1", AccessKey(seaweed.access_key_id, seaweed.secret_access_key))
 
     @pytest.fixture
     def buckets(self, admin) -> Iterator[dict[str, dict[str, str]]]:

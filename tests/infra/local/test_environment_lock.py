@@ -18,7 +18,7 @@ from infra.errors import UsageError
 from infra.local import store
 from infra.local.environment_lock import HOLDER, environment_lock, for_pulumi, lock_file, lock_for_program
 from infra.stores import iam
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import is_accepted
 from tests.conftest import REPO
 from tests.infra.local._at_once import at_once
@@ -56,9 +56,9 @@ def start(machine: Machine, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def key_of(file: Path) -> Keys:
+def key_of(file: Path) -> AccessKey:
     settings = Settings.from_env(read_env_file(file))
-    return Keys(settings.access_key_id or "", settings.secret_access_key or "")
+    return AccessKey(settings.access_key_id or "", settings.secret_access_key or "")
 
 
 def keys(machine: Machine) -> list[str]:

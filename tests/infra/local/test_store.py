@@ -26,7 +26,7 @@ from infra.local.folder import StoreFolder
 from infra.local.lock import exclusive
 from infra.local.process import Process
 from infra.local.running import responds
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from tests.waiting import wait_until
 
 
@@ -109,7 +109,7 @@ def test_objects_and_users_survive_kill_9(root, client):
     assert store.find(root) is None
 
     second = store.start(root)
-    app = store.EmbeddedStore(second.endpoint, Keys(key["AccessKeyId"], key["SecretAccessKey"]), second.pid)
+    app = store.EmbeddedStore(second.endpoint, AccessKey(key["AccessKeyId"], key["SecretAccessKey"]), second.pid)
     assert client("s3", app).get_object(Bucket="media", Key="a")["Body"].read() == body
     with pytest.raises(ClientError, match="AccessDenied"):
         client("s3", app).put_object(Bucket="media", Key="b", Body=b"")

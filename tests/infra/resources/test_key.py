@@ -14,7 +14,7 @@ from infra.policies import Policy
 from infra.resources.identity import IdentityProvider
 from infra.resources.key import KeyProvider
 from infra.resources.provider import Props
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import is_accepted
 from infra.stores.store import Store as InfraStore
 from tests.conftest import Store, free_ports
@@ -60,12 +60,12 @@ def made(provider: KeyProvider, props: Props) -> Props:
     return outs
 
 
-def keys_of(outs: Props) -> Keys:
-    return Keys(outs["accessKeyId"], outs["secretAccessKey"])
+def keys_of(outs: Props) -> AccessKey:
+    return AccessKey(outs["accessKeyId"], outs["secretAccessKey"])
 
 
-def accepted(seaweed: Store, keys: Keys) -> bool:
-    admin = Keys(seaweed.access_key_id, seaweed.secret_access_key)
+def accepted(seaweed: Store, keys: AccessKey) -> bool:
+    admin = AccessKey(seaweed.access_key_id, seaweed.secret_access_key)
     return is_accepted(InfraStore(seaweed.endpoint, seaweed.region, admin), keys)
 
 
@@ -73,7 +73,7 @@ def key_ids(iam: IAMClient, user: str) -> list[str]:
     return [one["AccessKeyId"] for one in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]]
 
 
-def write_env_file(props: Props, keys: Keys) -> None:
+def write_env_file(props: Props, keys: AccessKey) -> None:
     settings = Settings(
         endpoint_url=props["endpoint"],
         region=props["region"],
@@ -105,7 +105,7 @@ def test_create_makes_a_key_that_works_at_once(
 
 def test_create_adopts_the_key_in_the_env_file(provider: KeyProvider, props: Props, iam: IAMClient):
     key = iam.create_access_key(UserName=props["identity"])["AccessKey"]
-    keys = Keys(key["AccessKeyId"], key["SecretAccessKey"])
+    keys = AccessKey(key["AccessKeyId"], key["SecretAccessKey"])
     write_env_file(props, keys)
     assert keys_of(made(provider, props)) == keys
     assert key_ids(iam, props["identity"]) == [keys.access_key_id]
@@ -118,9 +118,9 @@ def test_create_does_not_adopt_a_key_that_does_not_fit(
     user = props["identity"]
     there = iam.create_access_key(UserName=user)["AccessKey"]["AccessKeyId"]
     in_file = {
-        "secret": Keys(there, "not-its-secret"),
-        "id": Keys("AKIANOBODY", "not-its-secret"),
-        "another user's": Keys(seaweed.access_key_id, seaweed.secret_access_key),
+        "secret": AccessKey(there, "not-its-secret"),
+        "id": AccessKey("AKIANOBODY", "not-its-secret"),
+        "another user's": AccessKey(seaweed.access_key_id, seaweed.secret_access_key),
     }[wrong]
     write_env_file(props, in_file)
     keys = keys_of(made(provider, props))
@@ -236,7 +236,7 @@ def test_delete_leaves_an_env_file_that_holds_anything_else(
 ):
     outs = made(provider, props)
     file = Path(props["envFile"])
-    write_env_file(props, Keys("AKIAANOTHER", "secret") if left == "another key" else keys_of(outs))
+    write_env_file(props, AccessKey("AKIAANOTHER", "secret") if left == "another key" else keys_of(outs))
     if left == "an edit":
         file.write_text(file.read_text() + "S3_PUBLIC_ENDPOINT_URL=https://example.org\n")
     if left == "a file of the user":
@@ -250,20 +250,20 @@ def test_delete_leaves_an_env_file_that_holds_anything_else(
 # --- static ---------------------------------------------------------------------------------------------
 
 
-def given(keys: Keys) -> KeyProvider:
+def given(keys: AccessKey) -> KeyProvider:
     pair = {"accessKeyId": keys.access_key_id, "secretAccessKey": keys.secret_access_key}
     return configured(KeyProvider(), keys=json.dumps({"app": pair}))
 
 
 @pytest.fixture
-def handed_out(props: Props, iam: IAMClient) -> list[Keys]:
+def handed_out(props: Props, iam: IAMClient) -> list[AccessKey]:
     """Two keys that an administrator made by hand."""
     responses = [iam.create_access_key(UserName=props["identity"])["AccessKey"] for _ in range(2)]
-    return [Keys(one["AccessKeyId"], one["SecretAccessKey"]) for one in responses]
+    return [AccessKey(one["AccessKeyId"], one["SecretAccessKey"]) for one in responses]
 
 
 def test_static_keys_are_outputs_as_configured_and_are_never_deleted(
-    props: Props, handed_out: list[Keys], iam: IAMClient
+    props: Props, handed_out: list[AccessKey], iam: IAMClient
 ):
     static = props | {"credentials": "static"}
     provider = given(handed_out[0])
@@ -277,7 +277,7 @@ def test_static_keys_are_outputs_as_configured_and_are_never_deleted(
 
 @pytest.mark.parametrize("disposable", [True, False])
 def test_static_keys_changed_in_the_configuration_are_an_update(
-    props: Props, handed_out: list[Keys], *, disposable: bool
+    props: Props, handed_out: list[AccessKey], *, disposable: bool
 ):
     static = props | {"credentials": "static", "disposable": disposable}
     olds = made(given(handed_out[0]), static)
@@ -290,7 +290,7 @@ def test_static_keys_changed_in_the_configuration_are_an_update(
     assert provider.diff("id", outs, static).changes is False
 
 
-def test_a_static_secret_that_alone_changed_is_an_update(props: Props, handed_out: list[Keys]):
+def test_a_static_secret_that_alone_changed_is_an_update(props: Props, handed_out: list[AccessKey]):
     key = handed_out[0]
     olds = props | {"credentials": "static", "accessKeyId": key.access_key_id, "secretAccessKey": "mistyped"}
     provider = given(key)
@@ -302,7 +302,7 @@ def test_a_static_secret_that_alone_changed_is_an_update(props: Props, handed_ou
 
 
 def test_static_keys_in_the_environment_override_the_configured_ones(
-    props: Props, handed_out: list[Keys], monkeypatch: pytest.MonkeyPatch
+    props: Props, handed_out: list[AccessKey], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MPR_APP_ACCESS_KEY_ID", handed_out[1].access_key_id)
     monkeypatch.setenv("MPR_APP_SECRET_ACCESS_KEY", handed_out[1].secret_access_key)
@@ -317,4 +317,4 @@ def test_a_static_key_that_is_missing_names_what_to_set(props: Props):
 def test_a_static_key_that_the_store_refuses_is_refused_by_name(props: Props, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("infra.stores.keys._USABLE_WITHIN", 0.2)
     with pytest.raises(InfraError, match=r"key AKIA\.\.\. is not accepted"):
-        given(Keys("AKIANOBODY", "nothing")).create(props | {"credentials": "static"})
+        given(AccessKey("AKIANOBODY", "nothing")).create(props | {"credentials": "static"})

@@ -17,11 +17,11 @@ from infra.config import stack_files
 from infra.config.load import load_environment, parse
 from infra.env import files, key_info
 from infra.errors import InfraError
-from infra.local import engine, lifecycle
+from infra.local import engine, up
 from infra.local.folder import local_folder
 from infra.local.lock import exclusive
 from infra.rotate import guards
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import is_accepted
 from tests.infra._deployed import emptied
 from tests.infra.conftest import Environment
@@ -65,13 +65,13 @@ def slots(environment: Environment, identity: str = "app") -> tuple[str, str | N
     return state.current, state.step
 
 
-def key(environment: Environment, identity: str = "app") -> Keys:
+def key(environment: Environment, identity: str = "app") -> AccessKey:
     access_key = files.access_key(environment.file(identity))
     assert access_key
     return access_key
 
 
-def secondary(environment: Environment, slot: Any) -> Keys:
+def secondary(environment: Environment, slot: Any) -> AccessKey:
     access_key = files.access_key(files.slot_file(environment.file("app"), slot))
     assert access_key
     return access_key
@@ -207,7 +207,7 @@ class TestOnSeaweed:
         store, manager = environment.store, environment.server.manager
 
         def deploy_and_widen(*arguments: Any) -> None:
-            lifecycle.deploy(*arguments)
+            up.deploy(*arguments)
             app = manager.read_identity(store, f"mpr-{environment.name}-app")
             manager.ensure_identity(store, f"mpr-{environment.name}-viewer", app)
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from infra.config.environment import BucketConfig, Expiry
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores import buckets
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.buckets import Ensured
 from infra.stores.store import Store
 from tests.infra.conftest import fresh, http_server, remove_bucket, responding
@@ -171,7 +171,7 @@ def test_reading_a_missing_bucket_gives_none(server):
 
 def test_a_bucket_without_a_name_is_refused():
     with pytest.raises(UsageError, match="needs a name"):
-        buckets.ensure(Store("http://nowhere", "x", Keys("a", "b")), BucketConfig())
+        buckets.ensure(Store("http://nowhere", "x", AccessKey("a", "b")), BucketConfig())
 
 
 class TestDelete:
@@ -224,13 +224,13 @@ class TestDelete:
             http_server(responding(409, body)) as endpoint,
             pytest.raises(InfraError, match="responded Busy: later"),
         ):
-            buckets.delete(Store(endpoint, "x", Keys("a", "b")), "media", with_content=False)
+            buckets.delete(Store(endpoint, "x", AccessKey("a", "b")), "media", with_content=False)
 
 
 class TestFailures:
     @pytest.fixture
     def intruder(self, seaweed_store: Store) -> Store:
-        return replace(seaweed_store, admin=Keys("unknown-access-key", "secret"))
+        return replace(seaweed_store, admin=AccessKey("unknown-access-key", "secret"))
 
     def test_an_unknown_admin_key_is_reported_without_its_secret(self, intruder):
         for action in (
@@ -251,7 +251,7 @@ class TestFailures:
 
     @pytest.mark.usefixtures("no_backoff")
     def test_a_store_that_refuses_connections_is_unreachable(self, refusing):
-        store = Store(refusing, "us-east-1", Keys("a", "b"))
+        store = Store(refusing, "us-east-1", AccessKey("a", "b"))
         with pytest.raises(UnreachableError, match=f"bucket media: no useful response from {refusing}"):
             buckets.ensure(store, BucketConfig(name="media"))
 
@@ -282,7 +282,7 @@ def _creating(code: str) -> Iterator[Store]:
             responding(404, "<Error><Code>NoSuchBucket</Code><Message>none</Message></Error>")(request)
 
     with http_server(response) as endpoint:
-        yield Store(endpoint, "us-east-1", Keys("AKIA", "b"))
+        yield Store(endpoint, "us-east-1", AccessKey("AKIA", "b"))
 
 
 @pytest.mark.parametrize("subresource", ["lifecycle", "cors"])
@@ -293,7 +293,7 @@ def test_settings_that_may_not_be_read_are_not_known(subresource):
         responding(403 if denied else 200, body)(request)
 
     with http_server(response) as endpoint:
-        found = buckets.read(Store(endpoint, "us-east-1", Keys("AKIA", "b")), "media")
+        found = buckets.read(Store(endpoint, "us-east-1", AccessKey("AKIA", "b")), "media")
     assert found == BucketConfig(name="media")
 
 
@@ -309,5 +309,5 @@ def test_a_bucket_is_created_in_the_region_of_the_store():
             responding(404, "<Error><Code>NoSuchBucket</Code></Error>")(request)
 
     with http_server(response) as endpoint, pytest.raises(InfraError, match="Stop"):
-        buckets.ensure(Store(endpoint, "garage", Keys("a", "b")), BucketConfig(name="media"))
+        buckets.ensure(Store(endpoint, "garage", AccessKey("a", "b")), BucketConfig(name="media"))
     assert b"<LocationConstraint>garage</LocationConstraint>" in seen[0]

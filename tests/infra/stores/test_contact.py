@@ -9,14 +9,14 @@ import pytest
 
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores import contact as module
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contact import contact
 from infra.stores.kinds import GENERIC
 from infra.stores.store import Store
 from tests.core._tls import serving
 from tests.infra.conftest import fresh, http_server, responding
 
-ADMIN = Keys("ADMINKEY", "hush")
+ADMIN = AccessKey("ADMINKEY", "hush")
 LISTING = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 
 
@@ -62,8 +62,8 @@ def test_contact_sends_one_listing_without_the_secret():
 def test_contact_imports_no_botocore():
     program = (
         "import sys; from infra.stores.contact import contact; from infra.stores.store import Store; "
-        "from infra.stores.access_key import Keys; "
-        "print(contact(Store(sys.argv[1], 'x', Keys('a', 'b')), 'media').name, 'botocore' in sys.modules)"
+        "from infra.stores.access_key import AccessKey; "
+        "print(contact(Store(sys.argv[1], 'x', AccessKey('a', 'b')), 'media').name, 'botocore' in sys.modules)"
     )
     with http_server(responding(200, LISTING, {"Server": "MinIO"})) as endpoint:
         said = subprocess.run(
@@ -82,7 +82,7 @@ def test_a_wrong_secret_is_reported_in_one_sentence(server):
 
 
 def test_an_unknown_key_is_reported_in_one_sentence(server):
-    unknown = replace(server.store, admin=Keys("unknown-access-key", "secret"))
+    unknown = replace(server.store, admin=AccessKey("unknown-access-key", "secret"))
     with pytest.raises(UsageError, match=r"does not accept the admin key unkn\.\.\. \(InvalidAccessKeyId\)"):
         contact(unknown, "media")
 
@@ -172,7 +172,7 @@ def test_a_host_that_does_not_exist_is_unreachable():
 
 def test_a_store_over_tls_is_trusted_through_the_bundle_that_boto3_uses(tmp_path, monkeypatch):
     with serving(tmp_path) as tls:
-        store = Store(tls.endpoint, tls.region, Keys(tls.access_key_id, tls.secret_access_key))
+        store = Store(tls.endpoint, tls.region, AccessKey(tls.access_key_id, tls.secret_access_key))
         with pytest.raises(UnreachableError, match="does not trust the store's certificate"):
             contact(store, "media")
         monkeypatch.setenv("AWS_CA_BUNDLE", str(tls.authority))

@@ -5,7 +5,7 @@ import pytest
 from infra.env import files
 from infra.errors import UnreachableError
 from infra.stores import contents
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contents import Contents
 from infra.stores.store import Store, s3_client
 from tests.conftest import free_ports
@@ -48,7 +48,7 @@ def test_a_bucket_that_does_not_exist_is_none(server):
 def test_a_store_that_does_not_respond_is_an_error():
     (closed,) = free_ports(1)
     with pytest.raises(UnreachableError, match="counting the objects of bucket media"):
-        contents.count(Store(f"http://127.0.0.1:{closed}", "us-east-1", Keys("a", "b")), "media")
+        contents.count(Store(f"http://127.0.0.1:{closed}", "us-east-1", AccessKey("a", "b")), "media")
 
 
 def test_what_an_access_key_may_not_list_is_left_open(seaweed_environment):

@@ -8,7 +8,7 @@ import pytest
 
 from infra.errors import InfraError
 from infra.stores import iam
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.store import Store
 from tests.infra.conftest import fresh, http_server, responding
 
@@ -50,7 +50,7 @@ def test_a_policy_is_read_whether_botocore_decoded_it_or_not(monkeypatch, decode
         def get_user_policy(self, **_):
             return {"PolicyDocument": POLICY if decoded else json.dumps(POLICY)}
 
-    store = Store("http://fake.invalid", "x", Keys("a", "b"))
+    store = Store("http://fake.invalid", "x", AccessKey("a", "b"))
     monkeypatch.setattr(Store, "iam", Client())
     assert iam.read_identity(store, "x") == POLICY
 
@@ -58,7 +58,7 @@ def test_a_policy_is_read_whether_botocore_decoded_it_or_not(monkeypatch, decode
 def test_a_store_without_the_iam_api_is_reported():
     body = "<Error><Code>MethodNotAllowed</Code><Message>no IAM here</Message></Error>"
     with http_server(responding(405, body)) as endpoint:
-        store = Store(endpoint, "us-east-1", Keys("a", "b"))
+        store = Store(endpoint, "us-east-1", AccessKey("a", "b"))
         for action in (lambda: iam.access_keys(store, "x"), lambda: iam.read_identity(store, "x")):
             with pytest.raises(InfraError):
                 action()

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy, normalised
 from infra.stores import keys as module
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contact import contact
 from infra.stores.keys import SLOTS, IdentityManager, SlotState, ensure_key, is_accepted
 from infra.stores.store import Store, s3_client
@@ -42,13 +42,13 @@ class Person:
     def become(self, identity: str) -> None:
         self.manager.ensure_identity(self.store, self.name, self.policy(identity))
 
-    def key(self, known: Keys | None = None, *, disposable: bool = False) -> tuple[Keys, bool]:
+    def key(self, known: AccessKey | None = None, *, disposable: bool = False) -> tuple[AccessKey, bool]:
         return ensure_key(self.manager, self.store, self.name, known, SlotState(disposable=disposable))
 
     def ids(self) -> list[str]:
         return list(self.manager.access_keys(self.store, self.name))
 
-    def may(self, keys: Keys, operation: str, role: str) -> bool:
+    def may(self, keys: AccessKey, operation: str, role: str) -> bool:
         s3 = s3_client(self.store, keys)
         requests: dict[str, Callable[..., object]] = {
             "put": lambda **where: s3.put_object(Key="a", Body=b"x", **where),
@@ -100,7 +100,7 @@ def test_a_new_key_works_and_is_adopted_by_its_id_and_secret(person):
     assert person.key(keys, disposable=True) == (keys, False)
     assert person.ids() == [keys.access_key_id]
 
-    wrong = Keys(keys.access_key_id, keys.secret_access_key[:-1] + "~")
+    wrong = AccessKey(keys.access_key_id, keys.secret_access_key[:-1] + "~")
     assert not is_accepted(person.store, wrong)
     second, new = person.key(wrong)
     assert new
@@ -166,10 +166,10 @@ def test_identities_whose_names_start_alike_do_not_share_keys(person):
     assert is_accepted(person.store, keys)
 
 
-@pytest.mark.parametrize("admin", [Keys("unknown-access-key", "hush"), None], ids=["unknown", "wrong secret"])
+@pytest.mark.parametrize("admin", [AccessKey("unknown-access-key", "hush"), None], ids=["unknown", "wrong secret"])
 def test_every_action_reports_wrong_admin_keys_in_one_sentence(server, admin):
     store, manager = server.store, server.manager
-    wrong = Store(store.endpoint, store.region, admin or Keys(store.admin.access_key_id, "hush"))
+    wrong = Store(store.endpoint, store.region, admin or AccessKey(store.admin.access_key_id, "hush"))
     name = fresh("mpr")
     actions: tuple[Callable[[], object], ...] = (
         lambda: manager.ensure_identity(wrong, name, {"Version": "2012-10-17", "Statement": []}),
@@ -192,7 +192,7 @@ def test_a_key_that_never_works_is_given_up_in_words(seaweed_store, monkeypatch)
 
     class Manager:
         access_keys = staticmethod(lambda *_: {})
-        create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
+        create_key = staticmethod(lambda *_: AccessKey("NEWKEY", "hush"))
 
     with pytest.raises(
         InfraError, match=r"the key NEWK\.\.\. is not accepted by .* after 10 s; check whether it exists"
@@ -206,16 +206,16 @@ def test_a_key_that_works_only_later_is_waited_for(seaweed_store, monkeypatch):
 
     class Manager:
         access_keys = staticmethod(lambda *_: {})
-        create_key = staticmethod(lambda *_: Keys("NEWKEY", "hush"))
+        create_key = staticmethod(lambda *_: AccessKey("NEWKEY", "hush"))
 
     made = ensure_key(Manager(), seaweed_store, "x", None, SlotState(disposable=False))  # type: ignore[arg-type]  # the same
-    assert made == (Keys("NEWKEY", "hush"), True)
+    assert made == (AccessKey("NEWKEY", "hush"), True)
     assert next(responses, None) is None
 
 
 @pytest.mark.usefixtures("no_backoff")
 def test_trying_a_key_without_a_store_is_unreachable(refusing):
-    store = Store(refusing, "us-east-1", Keys("a", "b"))
+    store = Store(refusing, "us-east-1", AccessKey("a", "b"))
     with pytest.raises(InfraError, match=f"trying an access key: no useful response from {refusing}"):
         is_accepted(store, store.admin)
 

@@ -129,7 +129,7 @@ from infra.copy.listing import contact as copy_contact
 from infra.copy.side import Side
 from infra.errors import UsageError
 from infra.stores import buckets
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contact import contact
 from infra.stores.keys import is_accepted
 from infra.stores.kinds import bucket_settings
@@ -141,7 +141,7 @@ LISTED = "<ListBucketResult><IsTruncated>false</IsTruncated>%s</ListBucketResult
 OBJECT = "<Contents><Key>%s</Key><Size>1</Size><LastModified>2026-11-28T00:00:00Z</LastModified></Contents>"
 
 def store_at(endpoint):
-    return Store(endpoint, "x", Keys("a", "b"))
+    return Store(endpoint, "x", AccessKey("a", "b"))
 
 def refusing(code):
     return http_server(responding(403, f"<Error><Code>{code}</Code></Error>", SERVER))
@@ -155,11 +155,11 @@ with refusing("TinyNo") as endpoint:
     assert (kind.name, kind.rename) == ("TinyStore", {"s3:GetObject": "s3:Read"})
     scope = Scope(side_at(endpoint).settings, "b-in", frozenset())
     assert [attempt(probe, scope) for probe in ON_EACH_BUCKET[:3]] == [False, False, False]
-    assert is_accepted(store_at(endpoint), Keys("c", "d"))
+    assert is_accepted(store_at(endpoint), AccessKey("c", "d"))
 with refusing("TinyWrong") as endpoint:
     with pytest.raises(UsageError, match="does not accept the admin key"):
         contact(store_at(endpoint), "b-in")
-    assert not is_accepted(store_at(endpoint), Keys("e", "f"))
+    assert not is_accepted(store_at(endpoint), AccessKey("e", "f"))
 with refusing("TinyNone") as endpoint:
     assert buckets.read(store_at(endpoint), "b-in") is None
 both = BucketConfig(name="b-in", versioning=True)

@@ -10,7 +10,7 @@ import pytest
 from infra.errors import InfraError, UnreachableError
 from infra.policies import normalised
 from infra.stores import minio as module
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import is_accepted
 from infra.stores.store import Store
 from tests import servers
@@ -27,7 +27,7 @@ def test_an_authority_that_only_the_environment_names_is_trusted(tmp_path, monke
     certificate.rename(tmp_path / "certs/public.crt")
     key.rename(tmp_path / "certs/private.key")
     with servers.minio(tmp_path, authority=authority) as server:
-        store = Store(server.endpoint, server.region, Keys(server.access_key_id, server.secret_access_key))
+        store = Store(server.endpoint, server.region, AccessKey(server.access_key_id, server.secret_access_key))
         monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
         module.ensure_identity(store, "app", policy_of("app", BUCKETS))
         assert is_accepted(store, module.create_key(store, "app"))
@@ -77,11 +77,11 @@ def test_a_key_without_a_policy_is_read_as_allowed_everything(minio, identity):
 @pytest.mark.minio
 def test_a_chosen_key_is_put_in_place_once_and_its_secret_follows(minio, identity):
     module.ensure_identity(minio, identity, policy_of("viewer", BUCKETS))
-    chosen = Keys(secrets.token_hex(8), secrets.token_hex(20))
+    chosen = AccessKey(secrets.token_hex(8), secrets.token_hex(20))
     assert module.place_key(minio, identity, chosen)
     assert is_accepted(minio, chosen)
     assert not module.place_key(minio, identity, chosen)
-    other = Keys(chosen.access_key_id, secrets.token_hex(20))
+    other = AccessKey(chosen.access_key_id, secrets.token_hex(20))
     assert module.place_key(minio, identity, other)
     assert is_accepted(minio, other)
     assert module.access_keys(minio, identity) == {chosen.access_key_id: True}
@@ -127,7 +127,7 @@ def test_for_a_store_without_the_admin_api_the_error_says_what_to_set(seaweed_st
 @pytest.mark.parametrize("body", ["", "<html/>", "[]", "{}", '"x"', "3"])
 def test_a_response_that_is_no_error_of_minio_is_reported(body):
     with http_server(responding(400, body)) as endpoint:
-        store = Store(endpoint, "us-east-1", Keys("a", "b"))
+        store = Store(endpoint, "us-east-1", AccessKey("a", "b"))
         with pytest.raises(InfraError, match="no MinIO admin API"):
             module.read_identity(store, "x")
 
@@ -137,4 +137,4 @@ def test_a_server_without_a_useful_response_is_unreachable(babbling, monkeypatch
     with pytest.raises(
         UnreachableError, match=f"listing the access keys of x: no useful response from {babbling}"
     ):
-        module.access_keys(Store(babbling, "us-east-1", Keys("a", "b")), "x")
+        module.access_keys(Store(babbling, "us-east-1", AccessKey("a", "b")), "x")

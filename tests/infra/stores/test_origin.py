@@ -4,7 +4,7 @@ import pytest
 
 from infra.config.environment import BucketConfig
 from infra.stores import buckets, origin
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.contents import Contents
 from infra.stores.store import Store
 from tests.infra.conftest import fresh, http_server, remove_bucket, responding
@@ -33,7 +33,7 @@ def test_a_bucket_that_existed_before_keeps_its_tags(server, new_bucket):
 @pytest.mark.parametrize("code", ["NotImplemented", "AccessDenied", "MethodNotAllowed"])
 def test_a_store_without_bucket_tags_records_nothing_and_fails_nothing(code, no_backoff):
     with http_server(responding(400, code)) as endpoint:
-        store = Store(endpoint, "us-east-1", Keys("a", "b"))
+        store = Store(endpoint, "us-east-1", AccessKey("a", "b"))
         origin.record(store, "media", "studio")
         assert not origin.is_created_by(store, "media", "studio")
 

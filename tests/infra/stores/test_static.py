@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from infra.errors import UsageError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import IdentityManager, identity_manager
 from infra.stores.store import Store
 
-STORE = Store("http://nowhere.invalid", "x", Keys("a", "b"))  # never asked
-GIVEN = Keys("VIEWERKEY", "hush")
+STORE = Store("http://nowhere.invalid", "x", AccessKey("a", "b"))  # never asked
+GIVEN = AccessKey("VIEWERKEY", "hush")
 
 
 @pytest.fixture

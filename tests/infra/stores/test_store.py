@@ -4,11 +4,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from infra.errors import InfraError, UnreachableError, UsageError
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.codes import code_of
 from infra.stores.store import Store, explained, refusal, s3_client
 
-STORE = Store("http://store:9000", "us-east-1", Keys("ADMINKEY", "hush"))
+STORE = Store("http://store:9000", "us-east-1", AccessKey("ADMINKEY", "hush"))
 
 
 def client_error(code: str, message: str = "words") -> ClientError:
@@ -72,11 +72,11 @@ def test_an_error_that_is_no_response_of_a_store_is_raised_unchanged():
 
 
 def test_equal_stores_share_their_clients(seaweed_store):
-    again = Store(seaweed_store.endpoint, seaweed_store.region, Keys(*vars(seaweed_store.admin).values()))
+    again = Store(seaweed_store.endpoint, seaweed_store.region, AccessKey(*vars(seaweed_store.admin).values()))
     assert again is not seaweed_store
     assert again.s3 is seaweed_store.s3
     assert again.iam is seaweed_store.iam
-    other = Keys("other-key", "other-secret")
+    other = AccessKey("other-key", "other-secret")
     assert s3_client(seaweed_store, other) is not seaweed_store.s3
     assert Store(seaweed_store.endpoint, seaweed_store.region, other).iam is not seaweed_store.iam
 

@@ -7,7 +7,7 @@ from infra import cli
 from infra.config.load import load_environment
 from infra.init import initialise
 from infra.local import engine
-from infra.stores.access_key import Keys
+from infra.stores.access_key import AccessKey
 from infra.stores.store import s3_client
 
 
@@ -34,7 +34,7 @@ def test_a_lost_env_file_is_made_again(machine):
     machine.env_file.unlink()
     assert cli.run(["up"]) == 0
     settings = Settings.from_env(read_env_file(machine.env_file))
-    keys = Keys(settings.access_key_id or "", settings.secret_access_key or "")
+    keys = AccessKey(settings.access_key_id or "", settings.secret_access_key or "")
     assert s3_client(machine.store, keys).list_objects_v2(Bucket="test-in")["KeyCount"] == 0
 
 
