@@ -40,7 +40,6 @@ class IdentitySetup:
         external = self.config.secrets.external()
         self.manager = identity_manager(self.config.credentials, external)
         self.external = external.get(identity.name)
-        self.is_managed_here = self.config.credentials != "static"
 
     def run(self) -> None:
         """Create what is missing, and report it.
@@ -63,7 +62,7 @@ class IdentitySetup:
             self.report(f"env file {file.name}", self._change("written") if changed else Outcome("unchanged"))
 
     def _ensure_identity(self) -> None:
-        if not self.is_managed_here:
+        if self.config.has_external_keys:
             return
         policy = self.plan.policy(self.identity)
         if change := preview_identity(self.manager, self.store, self.name, policy):
@@ -98,12 +97,12 @@ class IdentitySetup:
             self.report(f"identity {self.name}", Outcome(" ".join([*_named(key), state])))
         else:
             self._report_key(key, change)
-        if is_new and self.is_managed_here:
+        if is_new and not self.config.has_external_keys:
             return key, KeyInfo(slot_key.slot, datetime.now(UTC))
         return key, KeyInfo(slot_key.slot, stored.info.created if stored else None)
 
     def _report_deleted(self, planned: KeyChange) -> None:
-        if self.is_managed_here:
+        if not self.config.has_external_keys:
             for key_id in planned.deleted:
                 self.report(f"identity {self.name}", self._change("deleted", "key", mask(key_id)))
 

@@ -72,7 +72,7 @@ def make(config: EnvironmentConfig) -> Plan:
             f"`pulumi up -s {config.environment}`"
         )
     external = config.secrets.external()
-    if config.credentials == "static":
+    if config.has_external_keys:
         for name in config.names:
             StaticCredentials(external).of(name)
     return look(config)

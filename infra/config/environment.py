@@ -11,6 +11,7 @@ from infra.config.reader import nearest
 from infra.config.secrets import Secrets
 from infra.config.slots import Slots
 from infra.errors import UsageError
+from infra.stores.access_key import EXTERNAL
 
 #: The endpoint that stands for the store which `python -m infra store start` runs on this machine.
 EMBEDDED = "embedded"
@@ -100,6 +101,11 @@ class EnvironmentConfig:
     def names(self) -> tuple[str, ...]:
         """The names of the identities."""
         return tuple(one.name for one in self.identities)
+
+    @property
+    def has_external_keys(self) -> bool:
+        """Whether the access keys are managed elsewhere."""
+        return self.credentials == EXTERNAL
 
     def slots_of(self, identity: str) -> Slots:
         """Which key slots of an identity are in use: slot a where nothing is said of it."""

@@ -58,7 +58,7 @@ def described(comparisons: Iterable[env.FileComparison], repair: Repair) -> Iter
 def _planned(plan: Plan, manager: IdentityManager, identity: Identity) -> Settings:
     """Return the settings of the plan with the access key in the env file, which the store then accepts or not."""
     key = files.access_key(files.path(plan.config.environment, identity.name))
-    if plan.config.credentials == "static":
+    if plan.config.has_external_keys:
         key = manager.create_key(plan.store, identity.name)  # returns the externally managed one
     return plan.settings(identity, key)
 

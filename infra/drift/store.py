@@ -21,11 +21,6 @@ from infra.stores.settings import ATTRIBUTES, differing
 _GONE = "gone from the store"
 #: The property of an access key that is in no slot: it may have been created to keep access.
 _STRAY = "key in no slot"
-#: By kind of credentials, how to delete such an access key.
-_DELETE_KEY = {
-    "iam": "find out which program uses it, then `aws iam delete-access-key --user-name {name}`",
-    "minio": "find out which program uses it, then `mc admin accesskey rm`",
-}
 _DETACH = "remove it from the user on the store (`aws iam`): no deployment changes it"
 
 
@@ -40,7 +35,7 @@ def compare(plan: Plan, deployment: Deployment, notice: Callable[[str], None]) -
     manager = identity_manager(plan.config.credentials, plan.config.secrets.external())
     for identity in plan.config.identities:
         changes: list[Change] = []
-        if plan.config.credentials != "static":  # what is managed externally cannot be read
+        if not plan.config.has_external_keys:  # what is managed externally cannot be read
             changes = [*_identity(plan, manager, identity), *_keys(plan, manager, identity, deployment)]
         if any(change.actual == MISSING for change in changes):  # then its access keys are gone as well
             changes = [change for change in changes if change.actual != _GONE]
@@ -54,7 +49,7 @@ def is_deployed(plan: Plan, differences: list[Difference]) -> bool:
     missing = {difference.thing for difference in differences if difference.actual == MISSING}
     config = plan.config
     things = [f"bucket {plan.buckets[role].name}" for role in ROLES]
-    if config.credentials != "static":
+    if not config.has_external_keys:
         things += [f"identity {plan.name(identity)}" for identity in config.identities]
     return bool(set(things) - missing) or any(
         files.path(config.environment, name).exists() for name in config.names
@@ -106,7 +101,7 @@ def _keys(plan: Plan, manager: IdentityManager, identity: Identity, deployment: 
     strays = set(existing) - set(known.values())
     if deployment.stack is None and len(strays) <= len(set(active) - set(known)):
         return  # probably those of slots whose env files are missing here
-    by_hand = _DELETE_KEY[plan.config.credentials].format(name=name)
+    by_hand = f"find out which program uses it, then {manager.deletion_by_hand(name)}"
     for key_id in sorted(strays):
         yield Change(_STRAY, "none", f"{existing[key_id]}, unknown here", by_hand)
 

@@ -69,7 +69,7 @@ def on_store(planned: Plan) -> Stack:
 def _keys(planned: Plan, manager: IdentityManager) -> Iterator[tuple[str, StoredKey | None]]:
     """Yield the identities that the store has, with the primary access key of each if a file here holds it."""
     for identity in planned.config.identities:
-        if planned.config.credentials == "static":
+        if planned.config.has_external_keys:
             yield identity.name, _external(planned, manager, identity)
         elif manager.read_identity(planned.store, planned.name(identity)) is not None:
             yield identity.name, _stored(planned, manager, identity)

@@ -94,7 +94,7 @@ def sentences(
         yield f"  bucket {name}{note}: {'its objects could not be counted' if counted is None else counted}"
     if TARGETS[config.target].is_cloud and not planned.deleted and not planned.kept and not keep_buckets:
         yield "  its buckets: their objects could not be counted, because there is no env file"
-    keys = "" if config.credentials == "static" else "access keys and "
+    keys = "" if config.has_external_keys else "access keys and "
     yield f"  the {keys}env files of {', '.join(identities)}"
     if keep_buckets and not planned.kept:
         yield "its buckets stay"

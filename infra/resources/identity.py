@@ -26,7 +26,7 @@ class IdentityProvider(StoreProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the identity with its actual policy."""
-        if props["credentials"] == "static":
+        if self.has_external_keys(props):
             return ReadResult(id_, props, props)  # managed elsewhere: its policy is not known
         policy = self.manager(props).read_identity(self.store(props), props["name"])
         if policy is None:

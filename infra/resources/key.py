@@ -22,7 +22,7 @@ class KeyProvider(StoreProvider):
         """Return the differences: another identity or slot replaces the access key, everything else is updated."""
         # Not `beside`, which is only used when the access key is created.
         changed = differing(olds, news, "endpoint", "region", "disposable", "envFile", "active")
-        if news["credentials"] == "static":
+        if self.has_external_keys(news):
             external = self.manager(news).create_key(self.store(news), news["identity"])
             if differing(olds, _outputs(external), *_SECRETS):
                 changed.append("keys")
@@ -66,7 +66,7 @@ class KeyProvider(StoreProvider):
             active=props.get("active", True), other_key_id=props.get("beside"), disposable=props["disposable"]
         )
         key, is_new = ensure_key(self.manager(props), self.store(props), props["identity"], known, slot)
-        if is_new and props["credentials"] != "static":
+        if is_new and not self.has_external_keys(props):
             created = timestamps.to_text(datetime.now(UTC))
         return props | _outputs(key) | {"made": created}
 

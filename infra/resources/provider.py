@@ -16,6 +16,7 @@ from pulumi.dynamic import ConfigureRequest, DiffResult, ResourceProvider
 
 from infra.config.secrets import Secrets
 from infra.errors import InfraError
+from infra.stores.access_key import EXTERNAL
 
 if TYPE_CHECKING:
     from infra.stores.keys import IdentityManager
@@ -44,6 +45,10 @@ class StoreProvider(ResourceProvider):
         from infra.connection import connect  # noqa: PLC0415  # imports botocore, which a diff does not need
 
         return connect(props["endpoint"], props["region"], self.secrets)
+
+    def has_external_keys(self, props: Props) -> bool:
+        """Return whether the access keys of a resource are managed elsewhere."""
+        return bool(props["credentials"] == EXTERNAL)
 
     def manager(self, props: Props) -> IdentityManager:
         """Return the manager for the kind of credentials of a resource."""

@@ -195,7 +195,7 @@ def _deployed_by(config: EnvironmentConfig, stack: Stack | None) -> dict[str, An
         return {"deployed_by": "Pulumi", "deployed_at": stack.updated}
     written = written_at(config)
     if TARGETS[config.target].is_cloud or not written:
-        return {"deployed_by": "init" if stack and config.credentials != "static" else "not deployed"}
+        return {"deployed_by": "init" if stack and not config.has_external_keys else "not deployed"}
     return {"deployed_by": "init", "deployed_at": written}
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+#: The kind of credentials whose access keys are managed elsewhere: they are configured, and never changed.
+EXTERNAL = "static"
+
 
 @dataclass(frozen=True)
 class AccessKey:

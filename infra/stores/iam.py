@@ -106,6 +106,11 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
         store.iam.delete_access_key(UserName=identity, AccessKeyId=access_key_id)
 
 
+def deletion_by_hand(identity: str) -> str:
+    """Return the command with which a user deletes an access key of the user."""
+    return f"`aws iam delete-access-key --user-name {identity}`"
+
+
 def _exists(store: Store, identity: str) -> bool:
     with Suppress("no identity"):
         store.iam.get_user(UserName=identity)

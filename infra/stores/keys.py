@@ -14,7 +14,7 @@ from typing import Literal, Protocol, cast
 from core.storage._internal import mask
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy, normalised
-from infra.stores.access_key import AccessKey
+from infra.stores.access_key import EXTERNAL, AccessKey
 from infra.stores.codes import means
 from infra.stores.store import Store, explained, s3_client
 
@@ -50,10 +50,13 @@ class IdentityManager(Protocol):
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
         """Delete an access key, which the store refuses at once."""
 
+    def deletion_by_hand(self, identity: str) -> str:
+        """Return the command with which a user deletes an access key of the identity."""
+
 
 def identity_manager(kind: str, external: Mapping[str, AccessKey]) -> IdentityManager:
     """Return what manages identities for a kind of credentials; `external` are the externally managed keys."""
-    if kind == "static":
+    if kind == EXTERNAL:
         from infra.stores.static import StaticCredentials  # noqa: PLC0415  # the others need not load it
 
         return StaticCredentials(external)

@@ -157,7 +157,7 @@ def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, B
         raise UsageError("\n".join(problems))
     buckets = {role: config.bucket(role) for role in ROLES}
     # Externally managed keys may lack the permission to change a bucket.
-    if "abortMultipartDays" not in kind.unsupported and config.credentials != "static":
+    if "abortMultipartDays" not in kind.unsupported and not config.has_external_keys:
         buckets = {
             role: replace(bucket, abort_multipart_days=bucket.abort_multipart_days or ABORT_MULTIPART_DAYS)
             for role, bucket in buckets.items()

@@ -111,6 +111,11 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
         store.minio.delete_service_account(access_key_id)
 
 
+def deletion_by_hand(identity: str) -> str:  # noqa: ARG001  # of the protocol
+    """Return the command with which a user deletes a service account."""
+    return "`mc admin accesskey rm`"
+
+
 def _policy(store: Store, identity: str) -> Policy:
     policy: Policy = json.loads(store.minio.policy_info(identity))
     return policy

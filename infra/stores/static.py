@@ -47,6 +47,10 @@ class StaticCredentials:
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
         """Do nothing: the access key is managed elsewhere."""
 
+    def deletion_by_hand(self, identity: str) -> str:
+        """Return where it is deleted: no command here does it."""
+        return "delete it where it is managed"
+
     def of(self, identity: str) -> AccessKey:
         """Return the access key of an identity, by its name with or without that of the environment.
 
