@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from core.storage import StorageConfigError
 from core.storage.settings import Settings, read_env_file
@@ -27,18 +28,32 @@ _WITHOUT_KEY = {
     "write": "`{command} init {environment}` writes it, with a new access key if no file here holds one",
     "deploy": _BY_INIT["deploy"],
 }
-_WRITE, _MOVE = "{write}", "move it away, then {write}"
 
-#: Why a file differs, in words, and what to do. The first reason of a file decides what to do.
+
+class _Reason(NamedTuple):
+    """Why a file differs, and what to do."""
+
+    problem: str
+    next_step: str = "{write}"
+    #: Whether the file must be moved away before another one is written.
+    must_be_moved: bool = False
+
+
+_MOVE = "move it away, then {write}"
+#: The first reason of a file decides what to do.
 _REASONS = {
-    "undeployed": ("its identity is not deployed", "{deploy}"),
-    "missing": ("is missing", _WRITE),
-    "unreadable": ("cannot be read", _MOVE),
-    "foreign": ("was not written by mpr-storage", _MOVE),
-    "edited": ("was edited by hand", f"put the change into Pulumi.{{environment}}.yaml and deploy, or {_MOVE}"),
-    "older": ("is older than the last deployment", _WRITE),
-    "rotated": ("holds keys that were replaced", _WRITE),
-    "differs": ("differs", _WRITE),
+    "undeployed": _Reason("its identity is not deployed", "{deploy}"),
+    "missing": _Reason("is missing"),
+    "unreadable": _Reason("cannot be read", _MOVE, must_be_moved=True),
+    "foreign": _Reason("was not written by mpr-storage", _MOVE, must_be_moved=True),
+    "edited": _Reason(
+        "was edited by hand",
+        f"put the change into Pulumi.{{environment}}.yaml and deploy, or {_MOVE}",
+        must_be_moved=True,
+    ),
+    "older": _Reason("is older than the last deployment"),
+    "rotated": _Reason("holds keys that were replaced"),
+    "differs": _Reason("differs"),
 }
 
 
@@ -66,7 +81,7 @@ class FileComparison:
     @property
     def problem(self) -> str:
         """Return the reasons in words."""
-        return ", ".join(_REASONS[reason][0] for reason in self.reasons)
+        return ", ".join(_REASONS[reason].problem for reason in self.reasons)
 
     @property
     def next_step(self) -> str | None:
@@ -77,12 +92,12 @@ class FileComparison:
             name: text.format(command=COMMAND, environment=self.environment)
             for name, text in self.commands.items()
         }
-        return _REASONS[self.reasons[0]][1].format(environment=self.environment, **commands)
+        return _REASONS[self.reasons[0]].next_step.format(environment=self.environment, **commands)
 
     @property
     def must_be_moved(self) -> bool:
         """Return whether the file must be moved away before another one is written."""
-        return bool(self.reasons) and _REASONS[self.reasons[0]][1].endswith(_MOVE)
+        return bool(self.reasons) and _REASONS[self.reasons[0]].must_be_moved
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
