@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ from infra.check.probes import Probe, Scope
 from infra.check.role import with_keys
 from infra.check.settle import wait_until_known
 from infra.config.environment import EnvironmentConfig
-from infra.config.identities import ROLES, Identity, Role
+from infra.config.identities import Identity, Role
 from infra.connection import connect
 from infra.env import files
+from infra.env.bucket_names import bucket_names
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores import buckets
 from infra.stores.codes import Suppress, code_of, means
@@ -89,7 +90,7 @@ def run(config: EnvironmentConfig, env_files: Mapping[str, Path] | None = None) 
                 own = settings[identity.name]
                 with _explained(identity.name, own):
                     wait_until_known(config.target, identity, own)
-                    yield from _of_identity(identity, own, _buckets(config, settings.values()), foreign, admin)
+                    yield from _of_identity(identity, own, bucket_names(config, settings.values()), foreign, admin)
 
 
 def _of_identity(
@@ -108,16 +109,6 @@ def _of_identity(
         yield from _try(identity, "other bucket", probes.OUT_OF_REACH, Scope(settings, foreign, known), admin)
     scope = Scope(settings, next(iter(buckets.values())), known)
     yield from _try(identity, "store", probes.ON_THE_STORE, scope, admin)
-
-
-def _buckets(config: EnvironmentConfig, settings: Iterable[Settings]) -> dict[Role, str]:
-    """Return the buckets by role, as configured, or as in the env files if Pulumi chose the names."""
-    buckets: dict[Role, str] = {}
-    for role in ROLES:
-        in_files = (own.bucket_in if role == "in" else own.bucket_out for own in settings)
-        if name := config.bucket(role).name or next(filter(None, in_files), None):
-            buckets[role] = name
-    return buckets
 
 
 def _try(

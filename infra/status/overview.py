@@ -16,9 +16,9 @@ from core.storage.settings import Settings
 from infra.command_name import COMMAND
 from infra.config import stack_files
 from infra.config.environment import EMBEDDED, ConfigError, EnvironmentConfig
-from infra.config.identities import ROLES
 from infra.config.load import load_environment
 from infra.env import files, key_info
+from infra.env.bucket_names import bucket_names
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.local import engine, running
 from infra.status import facts
@@ -79,7 +79,8 @@ def _look(stacks: Stacks, environment: str) -> EnvironmentFacts:
     )
     try:
         settings = _settings(config)
-        buckets = _buckets(config, settings)
+        names = bucket_names(config, settings)
+        buckets = tuple(BucketFacts(name=name, role=role) for role, name in names.items())
         problem = _probe(config, settings)
     except InfraError as error:
         return replace(known, problems=(error,))
@@ -134,16 +135,6 @@ def _settings(config: EnvironmentConfig) -> list[Settings]:
     """
     paths = (files.path(config.environment, name) for name in config.names)
     return [files.load(file, config.environment) for file in paths if file.is_file()]
-
-
-def _buckets(config: EnvironmentConfig, settings: list[Settings]) -> tuple[BucketFacts, ...]:
-    """Return the buckets by their configured names, or by those in the env files."""
-    found = []
-    for role in ROLES:
-        in_files = (one.bucket_in if role == "in" else one.bucket_out for one in settings)
-        if name := config.bucket(role).name or next(filter(None, in_files), None):
-            found.append(BucketFacts(name=name, role=role))
-    return tuple(found)
 
 
 def _probe(config: EnvironmentConfig, settings: list[Settings]) -> InfraError | None:
