@@ -1,6 +1,8 @@
 """The private names that `infra` imports, from here alone. Any commit that changes their users may change them."""
 
 from core.storage._boto.clients import presign_client
+from core.storage._boto.signature import AccessKey as SigningAccessKey
+from core.storage._boto.signature import payload_hash, sign
 from core.storage._config.env_file import render as render_env_file
 from core.storage._config.mask import mask
 from core.storage._config.validate import bucket_name_problem, endpoint_problem, region_problem
@@ -21,6 +23,7 @@ __all__ = [
     "READ_TIMEOUT",
     "Failure",
     "Request",
+    "SigningAccessKey",
     "authorities",
     "bucket_name_problem",
     "call",
@@ -32,10 +35,12 @@ __all__ = [
     "once",
     "pages",
     "part_size",
+    "payload_hash",
     "presign_client",
     "region_problem",
     "render_env_file",
     "run",
+    "sign",
     "tls_context",
     "translated",
 ]

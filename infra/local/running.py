@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from infra.stores.access_key import AccessKey
 CONSOLE_USER = "admin"
 
 _TIMEOUT = 2.0  # seconds
+_REGION = "us-east-1"  # SeaweedFS accepts any
 _HEAD = 1024  # bytes that hold the status and the Server header
 
 
@@ -43,7 +45,7 @@ def find(root: Path | None = None) -> EmbeddedStore | None:
     """Return the running store, or None. Takes milliseconds and starts nothing."""
     folder = StoreFolder(root)
     server, admin = folder.server(), folder.admin()
-    if server and admin and server.process.is_alive() and responds(server.s3_port):
+    if server and admin and server.process.is_alive() and responds(server.s3_port, admin):
         return EmbeddedStore(ports.url(server.s3_port), admin, server.process.pid)
     return None
 
@@ -69,16 +71,32 @@ def is_open(port: int) -> bool:
         return connection.connect_ex((ports.HOST, port)) == 0
 
 
-def responds(port: int) -> bool:
-    """Return whether a SeaweedFS at this port refuses a request without credentials.
+def responds(port: int, admin: AccessKey) -> bool:
+    """Return whether the SeaweedFS at this port has this access key, and refuses requests without one.
 
-    One that lists buckets without credentials has not loaded its users yet. The request is sent over a socket,
-    because the import of an HTTP client takes longer than the response.
+    One that accepts them has not loaded its users yet. One that does not have the access key is the store of
+    another clone, which was started at the same time and took the port.
     """
+    from core.storage._internal import SigningAccessKey, payload_hash, sign  # noqa: PLC0415  # for a live process
+
+    host = {"Host": f"{ports.HOST}:{port}"}
+    if _status(port, host) != b"403":
+        return False
+    key = SigningAccessKey(admin.access_key_id, admin.secret_access_key)
+    signed = sign(key, _REGION, "GET", "/", "", host, payload_hash("http", b""))
+    return _status(port, signed) == b"200"
+
+
+def _status(port: int, headers: Mapping[str, str]) -> bytes | None:
+    """Return the status of SeaweedFS' response to a listing of the buckets; None from anything else.
+
+    The request is sent over a socket, because the import of an HTTP client takes longer than the response.
+    """
+    lines = ["GET / HTTP/1.0", *(f"{name}: {value}" for name, value in headers.items())]
     try:
         with socket.create_connection((ports.HOST, port), timeout=_TIMEOUT) as connection:
-            connection.sendall(b"GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
             head = connection.recv(_HEAD)
     except OSError:
-        return False
-    return head.split(b" ", 2)[1:2] == [b"403"] and b"SeaweedFS" in head
+        return None
+    return next(iter(head.split(b" ", 2)[1:2]), None) if b"SeaweedFS" in head else None

@@ -28,9 +28,9 @@ _START_TIMEOUT = 30.0  # seconds until it responds
 _POLL = 0.05  # seconds
 #: The lines of the log that a message quotes.
 _TAIL = 15
-#: Another program can take a port after it was chosen.
+#: Another program, such as the store of another clone, can take a port after it was chosen.
 _ATTEMPTS = 3
-_PORT_TAKEN = "Port allocation failed"
+_PORT_TAKEN = re.compile("Port allocation failed|bind: address already in use")
 
 _MEGABYTE = 1_000_000
 #: With less free space, SeaweedFS could fail to write its own metadata.
@@ -175,17 +175,17 @@ class _PortTakenError(InfraError):
 def _wait_for(folder: StoreFolder, started: Server, admin: AccessKey) -> EmbeddedStore:
     with ExitStack() as cleanup:
         cleanup.callback(_end, started)  # also after an interruption
-        if _is_ready(started):
+        if _is_ready(started, admin):
             cleanup.pop_all()
             return EmbeddedStore(ports.url(started.s3_port), admin, started.process.pid)
         raise _failure(folder, was_alive=started.process.is_alive())
 
 
-def _is_ready(started: Server) -> bool:
+def _is_ready(started: Server, admin: AccessKey) -> bool:
     """Wait until the server responds; return False if its process ended, or the time is over."""
     deadline = time.monotonic() + _START_TIMEOUT
     while started.process.is_alive():
-        if responds(started.s3_port):
+        if responds(started.s3_port, admin):
             return True
         if time.monotonic() > deadline:
             return False
@@ -214,7 +214,7 @@ def _failure(folder: StoreFolder, *, was_alive: bool) -> InfraError:
     # The cause is above the stacks of Go's goroutines.
     cause = re.split(r"^goroutine \d", log, maxsplit=1, flags=re.MULTILINE)[0]
     tail = "\n".join(f"  {line}" for line in cause.splitlines()[-_TAIL:]) or "  (nothing)"
-    kind = _PortTakenError if _PORT_TAKEN in log else InfraError
+    kind = _PortTakenError if _PORT_TAKEN.search(log) else InfraError
     return kind(
         f"the store {what}. Its data is kept in {folder.data}. The log {folder.log} ends with:\n{tail}\n"
         f"Solve this problem and run `{COMMAND} store start` again."

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,10 @@ from infra.local.lock import exclusive
 from infra.local.process import Process
 from infra.local.running import responds
 from infra.stores.access_key import AccessKey
+from tests.servers import REPO
 from tests.waiting import wait_until
+
+ADMIN = AccessKey("ADMINKEY", "hush")
 
 
 def recorded(root: Path) -> Any:
@@ -155,13 +159,13 @@ def test_of_two_starts_at_once_both_return_the_same_server(root, python):
 @pytest.mark.usefixtures("impatient")
 def test_no_socket_of_a_killed_server_stays_and_no_other_is_touched(root, running):
     store.start(root)
-    others = grpc_sockets(recorded(running[0])["ports"])
     wait_until(lambda: len(grpc_sockets(recorded(root)["ports"])) >= 4, 10)  # some come after S3
     kill(process_of(root))
     # Its threads, and with them its sockets, may end shortly after the process counts as ended.
     wait_until(lambda: not any(map(server._is_served, grpc_sockets(recorded(root)["ports"]))), 10)
     assert not store.stop(root)
     assert grpc_sockets(recorded(root)["ports"]) == []
+    others = grpc_sockets(recorded(running[0])["ports"])
     server.remove_sockets(recorded(running[0])["ports"])  # as if its ports had been ours before
     assert grpc_sockets(recorded(running[0])["ports"]) == others
 
@@ -273,7 +277,7 @@ def test_data_that_seaweedfs_cannot_read_is_reported_and_kept(root, monkeypatch)
     (root / "store/data/filerldb2").write_text("no database")
     log = root / "store/store.log"
 
-    def until_it_is_logged(_started):
+    def until_it_is_logged(*_):
         wait_until(lambda: "filerldb2" in log.read_text(), 60)
         return False
 
@@ -442,35 +446,55 @@ def test_a_launch_that_fails_is_a_sentence(root, monkeypatch):
         store.start(root)
 
 
+def seaweed(status: str) -> bytes:
+    return f"HTTP/1.0 {status}\r\nServer: SeaweedFS 4\r\n\r\n".encode()
+
+
 @pytest.mark.parametrize(
-    ("response", "is_store"),
+    ("responses", "is_store"),
     [
-        (b"HTTP/1.0 403 Forbidden\r\nServer: SeaweedFS 4\r\n\r\n", True),
-        (
-            b"HTTP/1.0 200 OK\r\nServer: SeaweedFS 4\r\n\r\n",
-            False,
-        ),  # it accepts requests without credentials: its users are not loaded
-        (b"HTTP/1.0 403 Forbidden\r\nServer: other\r\n\r\n", False),
-        (b"", False),
+        ([seaweed("403 Forbidden"), seaweed("200 OK")], True),
+        ([seaweed("403 Forbidden"), seaweed("403 Forbidden")], False),  # the store of another clone
+        ([seaweed("200 OK")], False),  # it accepts requests without credentials: its users are not loaded
+        ([b"HTTP/1.0 403 Forbidden\r\nServer: other\r\n\r\n"], False),
+        ([b""], False),
     ],
 )
-def test_only_a_seaweedfs_that_refuses_anonymous_requests_is_the_store(response, is_store):
+def test_only_a_seaweedfs_with_this_access_key_that_refuses_anonymous_requests_is_the_store(responses, is_store):
     with closing(listen(0)) as other, ThreadPoolExecutor(1) as pool:
-        served = pool.submit(serve, other, response)
-        assert responds(other.getsockname()[1]) is is_store
-        served.result(5)
+        served = pool.submit(serve, other, responses)
+        assert responds(other.getsockname()[1], ADMIN) is is_store
+        anonymous, *signed = served.result(5)
+    assert b"Authorization" not in anonymous
+    assert all(b"Authorization: AWS4-HMAC-SHA256 Credential=ADMINKEY/" in request for request in signed)
 
 
-def serve(listener: socket.socket, response: bytes) -> None:
-    with listener.accept()[0] as connection:
-        connection.recv(1000)
-        connection.sendall(response)
+def serve(listener: socket.socket, responses: list[bytes]) -> list[bytes]:
+    requests = []
+    for response in responses:
+        with listener.accept()[0] as connection:
+            requests.append(connection.recv(1000))
+            connection.sendall(response)
+    return requests
 
 
 def test_a_closed_port_is_not_the_store():
     with closing(listen(0)) as listener:
         port = listener.getsockname()[1]
-    assert not responds(port)
+    assert not responds(port, ADMIN)
+
+
+def test_stores_that_are_started_at_once_get_ports_of_their_own(tmp_path):
+    code = "import sys; from pathlib import Path; from infra.local import store; store.start(Path(sys.argv[1]))"
+    roots = [tmp_path / name for name in ("first", "second", "third")]
+    try:
+        started = [subprocess.Popen([sys.executable, "-c", code, str(root)], cwd=REPO) for root in roots]
+        assert [process.wait(60) for process in started] == [0, 0, 0]
+        endpoints = {found.endpoint for found in map(store.find, roots) if found}
+        assert len(endpoints) == len(roots)
+    finally:
+        for root in roots:
+            store.remove(root)
 
 
 def test_a_process_that_never_was_has_no_beginning():
