@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -97,7 +98,9 @@ def require_engine(pulumi: Engine | None, config: EnvironmentConfig) -> None:
 def _next_steps(config: EnvironmentConfig, pulumi: Engine | None) -> str:
     file = files.path(config.environment, config.names[0]).relative_to(stack_files.ROOT)
     example = "from core.storage import BUCKET_IN; print(BUCKET_IN)"
-    lines = [f"ready: S3_ENV_FILE={file} .venv/bin/python -c '{example}'"]
+    where = "" if Path.cwd() == stack_files.ROOT else f", in {stack_files.ROOT}"
+    lines = [f"ready{where}: S3_ENV_FILE={file} .venv/bin/python -c '{example}'"]
     if pulumi and pulumi.own_state:
-        lines += ["to run pulumi yourself:", *(f"  {line}" for line in own_state.by_hand(config.environment))]
+        commands = own_state.by_hand(config.environment)
+        lines += [f"to run pulumi yourself{where}:", *(f"  {line}" for line in commands)]
     return "\n".join(lines)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from core.storage.settings import Settings, read_env_file
 from infra import cli
+from infra.config import stack_files
 from infra.config.load import load_environment
 from infra.init import initialise
 from infra.local import engine
+from infra.local.up import _next_steps
 from infra.stores.access_key import AccessKey
 from infra.stores.store import s3_client
 
@@ -27,6 +29,12 @@ def test_up_ends_with_proven_storage_and_a_second_one_changes_nothing(machine, c
     assert secret
     assert secret not in first.out + first.err + second.out + second.err
     assert machine.store.admin.secret_access_key not in first.out + first.err
+
+
+def test_from_another_folder_it_says_where_the_commands_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = _next_steps(load_environment("local"), None)
+    assert shown.startswith(f"ready, in {stack_files.ROOT}: S3_ENV_FILE=environments/local.env .venv/bin/python")
 
 
 def test_a_lost_env_file_is_made_again(machine):
