@@ -149,7 +149,7 @@ def _plan(config: EnvironmentConfig, wait: int) -> Plan:
     is_waiting = False
     while True:
         try:
-            return plan.make(config)
+            return plan.for_update(config)
         except UnreachableError:
             if time.monotonic() >= deadline:
                 raise

@@ -14,7 +14,7 @@ from infra.plan import Plan
 from infra.stores import contents, leftover
 from infra.targets.registry import TARGETS
 
-#: Said where it matters that nothing is known.
+#: The sentence for a store without bucket tags, such as Garage.
 UNKNOWN = "this store has no bucket tags, so buckets that are no longer configured cannot be listed"
 
 
@@ -39,7 +39,7 @@ def sentences(plan: Plan) -> Iterator[tuple[str, str]]:
             yield bucket, sentence(plan.config.environment, held)
 
 
-def tell(planned: Plan, report: Callable[[str], None]) -> None:
+def report_all(planned: Plan, report: Callable[[str], None]) -> None:
     """Report the buckets that stay behind, at the end of a command with another purpose.
 
     Reports nothing if the store does not respond or refuses.
@@ -49,12 +49,12 @@ def tell(planned: Plan, report: Callable[[str], None]) -> None:
             report(f"bucket {bucket} {sentence}")
 
 
-def tell_of(config: EnvironmentConfig, report: Callable[[str], None]) -> None:
-    """Do as `tell` for an environment without a plan. Reports nothing in a cloud, where no bucket has the tag."""
+def report_of(config: EnvironmentConfig, report: Callable[[str], None]) -> None:
+    """Do as `report_all` for an environment without a plan. In a cloud, no bucket has the tag: report nothing."""
     if TARGETS[config.target].is_cloud:
         return
     with suppress(InfraError):
-        tell(plan.look(config), report)
+        report_all(plan.for_comparison(config), report)
 
 
 def sentence(environment: str, held: contents.Contents) -> str:

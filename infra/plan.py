@@ -18,7 +18,7 @@ from infra.errors import UsageError
 from infra.local.running import last_endpoint
 from infra.stores.access_key import AccessKey
 from infra.stores.contact import contact
-from infra.stores.kinds import GENERIC, Kind, bucket_settings, named
+from infra.stores.kinds import GENERIC, SEAWEEDFS, Kind, bucket_settings
 from infra.stores.static import StaticCredentials
 from infra.stores.store import Store
 from infra.targets.registry import TARGETS
@@ -58,7 +58,7 @@ class Plan:
         )
 
 
-def make(config: EnvironmentConfig) -> Plan:
+def for_update(config: EnvironmentConfig) -> Plan:
     """Return the plan of an update, after all checks that are possible before anything is created.
 
     Raises:
@@ -75,19 +75,19 @@ def make(config: EnvironmentConfig) -> Plan:
     if config.has_external_keys:
         for name in config.names:
             StaticCredentials(external).of(name)
-    return look(config)
+    return for_comparison(config)
 
 
 def without_store(config: EnvironmentConfig) -> Plan:
     """Return the plan of a preview while the store does not respond."""
     is_embedded = config.endpoint == EMBEDDED
     endpoint = last_endpoint() if is_embedded else config.endpoint or ""
-    kind = named("SeaweedFS") if is_embedded else GENERIC
+    kind = SEAWEEDFS if is_embedded else GENERIC
     return Plan(config, Store(endpoint, config.region, AccessKey("", "")), kind, *bucket_settings(config, kind))
 
 
-def look(config: EnvironmentConfig) -> Plan:
-    """Return the plan of a comparison: env files need not be writable.
+def for_comparison(config: EnvironmentConfig) -> Plan:
+    """Return the plan of a comparison, which needs no externally managed access keys.
 
     Raises:
         UsageError: an access key is missing or wrong, or the store does not support a setting.

@@ -51,7 +51,7 @@ def compare(config: EnvironmentConfig) -> list[Difference]:
     """
     if TARGETS[config.target].is_cloud:
         return cloud.compare(config)
-    planned = plan.look(config)
+    planned = plan.for_comparison(config)
     deployed = deployment.find(planned)
     notices = list(planned.notices)
     differences = list(store.compare(planned, deployed, notices.append))

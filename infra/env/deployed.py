@@ -38,7 +38,7 @@ def read(config: EnvironmentConfig) -> Stack:
     if deployed := stack.find(pulumi, config.environment) if pulumi else None:
         return deployed
     try:
-        planned = plan.look(config)
+        planned = plan.for_comparison(config)
     except UsageError as error:
         reason = f"there is no stack {config.environment}" if pulumi else "there is no Pulumi with a state here"
         raise UsageError(f"{reason}, so only the store knows what is deployed: {error}") from error

@@ -67,7 +67,7 @@ def down(environment: str, *, delete: bool, keep_buckets: bool, yes: bool) -> in
 
 
 def _stop(config: EnvironmentConfig) -> None:
-    leftover.tell_of(config, click.echo)
+    leftover.report_of(config, click.echo)
     if config.endpoint != EMBEDDED:
         click.echo(
             f"{config.environment} is not on the embedded store, so there is nothing to stop; nothing was deleted"
@@ -120,7 +120,7 @@ def _delete(config: EnvironmentConfig, *, keep_buckets: bool, yes: bool) -> int:
 
 
 def _ask_and_delete(config: EnvironmentConfig, pulumi: Engine | None, *, keep_buckets: bool, yes: bool) -> int:
-    on_store = None if TARGETS[config.target].is_cloud else plan.look(config)
+    on_store = None if TARGETS[config.target].is_cloud else plan.for_comparison(config)
     planned = deletion.look(config, on_store, pulumi, keep_buckets=keep_buckets)
     _require_unshared(config, planned.deleted)
     names = [*config.names, *(files.former(config) if on_store else ())]

@@ -50,7 +50,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
         InfraError: the deployment failed.
     """
     files.require_writable(files.path(config.environment, name) for name in config.names)
-    planned = None if TARGETS[config.target].is_cloud else plan.make(config)
+    planned = None if TARGETS[config.target].is_cloud else plan.for_update(config)
     pulumi = engine.find()
     if pulumi is None:
         pulumi = engine.install(report)
@@ -79,7 +79,7 @@ def _update(
         if last:
             last.record()
     if planned:
-        leftover.tell(planned, report)
+        leftover.report_all(planned, report)
 
 
 def require_engine(pulumi: Engine | None, config: EnvironmentConfig) -> None:

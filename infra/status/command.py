@@ -35,7 +35,7 @@ def status(environment: str | None, *, as_json: bool) -> int:
     if environment is None:
         _show_all(as_json=as_json)
         return 0
-    found = details.look(load_environment(environment))
+    found = details.read(load_environment(environment))
     if as_json:
         click.echo(json.dumps(found.as_dict()))
     else:
@@ -50,7 +50,7 @@ def _exit_code(problems: Sequence[InfraError]) -> int:
 
 
 def _show_all(*, as_json: bool) -> None:
-    environments, problem = overview.look()
+    environments, problem = overview.read()
     if as_json:
         click.echo(json.dumps({"environments": [found.as_dict() for found in environments]}))
         return

@@ -37,12 +37,12 @@ _NOT_COUNTED = "its objects could not be counted"
 Adopted = Mapping[str, bool | None]
 
 
-def look(config: EnvironmentConfig) -> EnvironmentFacts:
+def read(config: EnvironmentConfig) -> EnvironmentFacts:
     """Return what there is. What cannot be read is unknown there, with the reason in its `problems`."""
-    return _CloudLook(config).run() if TARGETS[config.target].is_cloud else _StoreLook(config).run()
+    return _CloudReader(config).run() if TARGETS[config.target].is_cloud else _StoreReader(config).run()
 
 
-class _Look:
+class _Reader:
     """Reads one environment and collects what went wrong."""
 
     def __init__(self, config: EnvironmentConfig) -> None:
@@ -103,11 +103,11 @@ class _Look:
         return [*found, *(bucket for bucket in _configured(self.config) if bucket.role not in roles)]
 
 
-class _StoreLook(_Look):
+class _StoreReader(_Reader):
     """Reads an environment on a store: with the admin keys, or as far as that goes with those in the env files."""
 
     def run(self) -> EnvironmentFacts:
-        planned = self.attempt(lambda: plan.look(self.config))
+        planned = self.attempt(lambda: plan.for_comparison(self.config))
         if planned is None:
             return self._without_store(self.problems[0])
         self.notices += planned.notices
@@ -145,7 +145,7 @@ class _StoreLook(_Look):
         return (*found, *filter(None, (_left_bucket(planned, name) for name in behind)))
 
 
-class _CloudLook(_Look):
+class _CloudReader(_Reader):
     """Reads an environment in a cloud: from the stack, the cloud and the env files."""
 
     def run(self) -> EnvironmentFacts:

@@ -45,14 +45,14 @@ class Stacks:
     problem: InfraError | None = None
 
 
-def look() -> tuple[list[EnvironmentFacts], InfraError | None]:
+def read() -> tuple[list[EnvironmentFacts], InfraError | None]:
     """Return what there is of each environment, and why the stacks could not be read, if so.
 
     An environment that cannot be reached, or whose file is wrong or missing, is listed with the reason.
     """
     stacks = _stacks()
     with ThreadPoolExecutor(_WORKERS) as workers:
-        found = list(workers.map(partial(_look, stacks), stack_files.names()))
+        found = list(workers.map(partial(_read, stacks), stack_files.names()))
     return [*found, *_without_configuration(stacks)], stacks.problem
 
 
@@ -64,7 +64,7 @@ def _stacks() -> Stacks:
         return Stacks(None, error)
 
 
-def _look(stacks: Stacks, environment: str) -> EnvironmentFacts:
+def _read(stacks: Stacks, environment: str) -> EnvironmentFacts:
     try:
         config = load_environment(environment)
     except ConfigError as error:

@@ -141,6 +141,10 @@ def named(server: str) -> Kind:
     return next((kind for kind in KINDS if server.startswith(kind.server)), GENERIC)
 
 
+#: The kind of the embedded store.
+SEAWEEDFS = named("SeaweedFS")
+
+
 def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, BucketConfig], list[str]]:
     """Return the settings of both buckets on this kind of store, and a notice for each that it does not support.
 

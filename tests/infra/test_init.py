@@ -203,14 +203,14 @@ def test_the_outcome_of_a_bucket_is_created_changed_or_unchanged():
 
 
 def test_a_store_that_comes_up_later_is_waited_for(seaweed_environment, monkeypatch, capsys):
-    make, tries = plan.make, iter([UnreachableError("down"), UnreachableError("down"), None])
+    make, tries = plan.for_update, iter([UnreachableError("down"), UnreachableError("down"), None])
 
     def at_the_third_try(config):
         if error := next(tries):
             raise error
         return make(config)
 
-    monkeypatch.setattr(plan, "make", at_the_third_try)
+    monkeypatch.setattr(plan, "for_update", at_the_third_try)
     monkeypatch.setattr(module, "_PAUSE", 0)
     done: dict[str, Outcome] = {}
     initialise(seaweed_environment.config, done.__setitem__, wait=60)

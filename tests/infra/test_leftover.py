@@ -45,7 +45,7 @@ def test_only_buckets_of_this_environment_stay_behind(environment: Environment, 
     other = fresh()
     buckets.ensure(environment.store, BucketConfig(name=other), "another")
     try:
-        assert leftover.find(plan.look(environment.config)) == [renamed]
+        assert leftover.find(plan.for_comparison(environment.config)) == [renamed]
     finally:
         remove_bucket(environment.store.s3, other)
 
@@ -54,7 +54,7 @@ def test_a_bucket_that_another_environment_configures_does_not_stay_behind(envir
     values = environment.values | {"buckets": {"in": {"name": renamed}, "out": {"name": f"{renamed}-2"}}}
     Environment("heir", environment.server, environment.folder, values).save()
     (environment.folder / "Pulumi.wrong.yaml").write_text("config: [")
-    assert leftover.find(plan.look(environment.config)) == []
+    assert leftover.find(plan.for_comparison(environment.config)) == []
 
 
 @pytest.mark.parametrize("code", ["NotImplemented", "AccessDenied"])
@@ -67,7 +67,7 @@ def test_a_store_that_does_not_say_is_not_known(code, no_backoff):
 def test_nothing_is_reported_about_a_store_that_does_not_respond(seaweed_environment: Environment, refusing: str):
     seaweed_environment.values["endpoint"] = refusing
     lines: list[str] = []
-    leftover.tell_of(seaweed_environment.config, lines.append)
+    leftover.report_of(seaweed_environment.config, lines.append)
     assert lines == []
 
 

@@ -16,7 +16,7 @@ def created(environment: Environment) -> list[str]:
 
 
 def test_a_plan_holds_the_store_the_names_and_the_policies_and_creates_nothing(seaweed_environment):
-    made = plan.make(seaweed_environment.config)
+    made = plan.for_update(seaweed_environment.config)
     name = seaweed_environment.name
     assert made.store == seaweed_environment.store
     assert (made.kind.name, made.notices) == ("SeaweedFS", [])
@@ -35,7 +35,7 @@ def test_a_plan_holds_the_store_the_names_and_the_policies_and_creates_nothing(s
 @pytest.mark.parametrize("identity", RIGHTS)
 def test_settings_name_the_buckets_that_the_identity_may_reach(seaweed_environment, identity):
     seaweed_environment.values.update(publicEndpoint="https://media.example.com", addressingStyle="virtual")
-    made = plan.make(seaweed_environment.config)
+    made = plan.for_update(seaweed_environment.config)
     assert made.settings(identity_of(identity)) == Settings(
         endpoint_url=seaweed_environment.store.endpoint,
         public_endpoint_url="https://media.example.com",
@@ -48,7 +48,7 @@ def test_settings_name_the_buckets_that_the_identity_may_reach(seaweed_environme
 
 def refused(environment: Environment, error: type[InfraError] = UsageError) -> str:
     with pytest.raises(error) as caught:
-        plan.make(environment.config)
+        plan.for_update(environment.config)
     assert f"{environment.name}-in" not in created(environment)
     return str(caught.value)
 
@@ -56,7 +56,7 @@ def refused(environment: Environment, error: type[InfraError] = UsageError) -> s
 def test_a_file_that_could_not_be_written_is_refused_before_the_store_is_asked(seaweed_environment, refusing):
     for identity in ("app", "viewer"):
         seaweed_environment.file(identity).write_text("mine")
-    plan.make(seaweed_environment.config)  # as the component does, which writes no env file
+    plan.for_update(seaweed_environment.config)  # as the component does, which writes no env file
     seaweed_environment.values["endpoint"] = refusing
     with pytest.raises(UsageError) as caught:
         seaweed_environment.initialise()
@@ -85,6 +85,6 @@ def test_a_setting_that_minio_lacks_is_refused_before_anything_is_created(minio_
     bucket["corsOrigins"] = ["*"]
     assert refused(minio_environment).startswith("buckets.out.corsOrigins: not supported by MinIO; ")
     del bucket["corsOrigins"]
-    made = plan.make(minio_environment.config)
+    made = plan.for_update(minio_environment.config)
     assert [one.partition(":")[0] for one in made.notices] == ["corsOrigins", "abortMultipartDays"]
     assert made.buckets["out"] == replace(minio_environment.config.bucket_out)

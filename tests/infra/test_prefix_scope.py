@@ -128,9 +128,9 @@ def test_only_seaweedfs_ignores_the_case_of_a_prefix_and_a_notice_says_so(filled
     lax = filled.server.credentials == "iam"
     notice = f"identities.prefixes: {next(kind.prefixes for kind in KINDS if kind.name == 'SeaweedFS')}"
     assert is_denied(web.get_object, Bucket=out, Key=OTHER_CASE) is not lax
-    assert (notice in plan.make(filled.config).notices) is lax
+    assert (notice in plan.for_update(filled.config).notices) is lax
     filled.values["identities"] = ["app"]
-    assert notice not in plan.make(filled.config).notices
+    assert notice not in plan.for_update(filled.config).notices
 
 
 @pytest.mark.flow
@@ -171,7 +171,7 @@ def test_check_shows_each_prefix_and_the_rest_of_the_bucket(scoped, capsys):
 
 def wider(environment: Environment, change: Callable[[Policy], None]) -> set[tuple[str, str]]:
     """Return the failed probes of `web` after a change of its policy on the store."""
-    made = plan.make(environment.config)
+    made = plan.for_update(environment.config)
     web = environment.config.identities[1]
     document = made.policy(web)
     change(document)
@@ -212,7 +212,7 @@ def test_check_passes_for_a_prefix_that_holds_the_keys_of_the_probes(environment
 
 @pytest.mark.flow
 def test_the_store_keeps_the_policy_and_a_second_look_sees_no_change(scoped):
-    made = plan.make(scoped.config)
+    made = plan.for_update(scoped.config)
     for identity in scoped.config.identities:
         props = over_grpc(
             {
@@ -234,10 +234,10 @@ def test_the_store_keeps_the_policy_and_a_second_look_sees_no_change(scoped):
 
 @pytest.mark.flow
 def test_another_prefix_is_a_change_of_the_policy(scoped):
-    made = plan.make(scoped.config)
+    made = plan.for_update(scoped.config)
     kept = scoped.server.manager.read_identity(scoped.store, made.name(scoped.config.identities[1]))
     scoped.values["identities"][1] = WEB | {"prefixes": {"in": ["clips/"], "out": ["frames/"]}}
-    changed = plan.make(scoped.config)
+    changed = plan.for_update(scoped.config)
     assert normalised(kept) != normalised(changed.policy(changed.config.identities[1]))
     scoped.initialise()
     assert is_denied(client(scoped, "web").list_objects_v2, Bucket=bucket(scoped, "out"), Prefix="ö:l/")

@@ -71,7 +71,7 @@ class Program:
 
 def _plan(config: EnvironmentConfig) -> plan.Plan:
     try:
-        return plan.make(config)
+        return plan.for_update(config)
     except UnreachableError as error:
         if not pulumi.runtime.is_dry_run():
             raise

@@ -38,7 +38,7 @@ def updated(seaweed_environment: Environment, root: Path) -> Environment:  # the
 
 
 def last_update(environment: Environment) -> LastUpdate:
-    return LastUpdate(plan.make(environment.config))
+    return LastUpdate(plan.for_update(environment.config))
 
 
 def test_a_second_update_is_not_necessary(updated):
