@@ -13,7 +13,7 @@ from infra.config import stack_files
 from infra.config.load import from_engine
 from infra.config.slots import Slot
 from infra.env import files, key_info
-from infra.env.outputs import IDENTITIES, SLOTS
+from infra.env.outputs import IDENTITIES, KEY_SLOTS
 from infra.errors import InfraError
 from infra.targets.registry import TARGETS
 
@@ -46,7 +46,7 @@ def _define(environment: str) -> None:
         if TARGETS[config.target].is_cloud:
             _remove_with_keys(environment, name, identity)
     pulumi.export(IDENTITIES, {name: identity.outputs for name, identity in storage.members.items()})
-    pulumi.export(SLOTS, {name: _key_output(identity) for name, identity in storage.members.items()})
+    pulumi.export(KEY_SLOTS, {name: _key_output(identity) for name, identity in storage.members.items()})
 
 
 def _export(name: str, variables: Mapping[str, pulumi.Input[str]]) -> None:

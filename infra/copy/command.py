@@ -11,7 +11,7 @@ import click
 from infra.config.identities import ROLES, Role
 from infra.copy import distinct, rclone, report, side
 from infra.copy.mirror import Mirror, Result
-from infra.copy.plan import Plan, make_plan
+from infra.copy.plan import CopyPlan, make_plan
 from infra.copy.progress import shown
 from infra.copy.side import Side
 from infra.environment_argument import ENVIRONMENT
@@ -55,7 +55,7 @@ def copy(source: str, target: str, *, dry_run: bool, yes: bool, overwrite: bool,
     _require_success(plans, results, sides[1])
 
 
-def _planned(source: Side, target: Side, role: Role, *, dry_run: bool, quiet: bool) -> Plan:
+def _planned(source: Side, target: Side, role: Role, *, dry_run: bool, quiet: bool) -> CopyPlan:
     """Plan the copy of one bucket, and print the plan, unless source and target are the same bucket."""
     plan = make_plan(source, target, role)
     doubtful = distinct.may_be_one(source, target, role, plan.equal_times)
@@ -69,7 +69,7 @@ def _planned(source: Side, target: Side, role: Role, *, dry_run: bool, quiet: bo
     return plan
 
 
-def _require_agreement(plans: Iterable[Plan], target: Side, *, overwrite: bool) -> None:
+def _require_agreement(plans: Iterable[CopyPlan], target: Side, *, overwrite: bool) -> None:
     """Refuse to replace objects without ``--overwrite``."""
     clauses = [f"{plan.role}: {report.differing(plan)}" for plan in plans if plan.differing]
     if clauses and not overwrite:
@@ -79,7 +79,7 @@ def _require_agreement(plans: Iterable[Plan], target: Side, *, overwrite: bool) 
         )
 
 
-def _confirm(plans: Sequence[Plan], target: Side, *, yes: bool, overwrite: bool) -> None:
+def _confirm(plans: Sequence[CopyPlan], target: Side, *, yes: bool, overwrite: bool) -> None:
     wanted = [info for plan in plans for info in plan.missing]
     replaced = [info for plan in plans for info in (*plan.differing, *plan.unsure)] if overwrite else []
     if yes or not (wanted or replaced):
@@ -91,7 +91,7 @@ def _confirm(plans: Sequence[Plan], target: Side, *, yes: bool, overwrite: bool)
         raise InfraError("nothing was copied")
 
 
-def _carry_out(mirror: Mirror, plans: Sequence[Plan], results: list[Result], *, overwrite: bool) -> None:
+def _carry_out(mirror: Mirror, plans: Sequence[CopyPlan], results: list[Result], *, overwrite: bool) -> None:
     # Both buckets are compared before an object is written to either.
     failed = [mirror.compare_unsure(plan) for plan in plans]
     _require_agreement(plans, mirror.target, overwrite=overwrite)
@@ -99,7 +99,7 @@ def _carry_out(mirror: Mirror, plans: Sequence[Plan], results: list[Result], *, 
         results.append(mirror.copy(plan, unread, overwrite=overwrite))
 
 
-def _print(plans: Iterable[Plan], results: Sequence[Result], target: Side, *, as_json: bool) -> None:
+def _print(plans: Iterable[CopyPlan], results: Sequence[Result], target: Side, *, as_json: bool) -> None:
     if as_json:
         by_role = {result.plan.role: result for result in results}
         click.echo(json.dumps({plan.role: report.as_dict(plan, by_role.get(plan.role)) for plan in plans}))
@@ -109,7 +109,7 @@ def _print(plans: Iterable[Plan], results: Sequence[Result], target: Side, *, as
             click.echo(line)
 
 
-def _require_success(plans: Iterable[Plan], results: Iterable[Result], target: Side) -> None:
+def _require_success(plans: Iterable[CopyPlan], results: Iterable[Result], target: Side) -> None:
     clauses = [clause for result in results for clause in report.problems(result, target)]
     clauses += [clause for plan in plans for clause in report.left_out(plan)]
     if clauses:

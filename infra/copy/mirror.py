@@ -10,8 +10,8 @@ from infra.copy import rclone, uploads
 from infra.copy.keys import is_marker, listed
 from infra.copy.listing import contact, objects
 from infra.copy.parts import batches
-from infra.copy.plan import Plan, is_same
-from infra.copy.process import Log, Outcome, run
+from infra.copy.plan import CopyPlan, is_same
+from infra.copy.process import Log, RcloneOutcome, run
 from infra.copy.progress import Progress
 from infra.copy.side import Side
 
@@ -25,7 +25,7 @@ _DISTURBED = "was right before the copy, and was changed or deleted at the targe
 class Result:
     """One bucket after the copy."""
 
-    plan: Plan
+    plan: CopyPlan
     copied: int = 0
     copied_bytes: int = 0
     #: The numbers of objects that were verified by their ETags and by their bytes.
@@ -33,7 +33,7 @@ class Result:
     by_bytes: int = 0
     #: The keys that differ or could not be verified, with the reasons.
     failed: dict[str, str] = field(default_factory=dict)
-    #: The keys of `Plan.only_at_target` that the target does not list any more.
+    #: The keys of `CopyPlan.only_at_target` that the target does not list any more.
     gone: list[str] = field(default_factory=list)
     #: The keys that the target lists now, and that the source does not have.
     new: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Mirror:
     program: str
     progress: Progress
 
-    def compare_unsure(self, plan: Plan) -> dict[str, str]:
+    def compare_unsure(self, plan: CopyPlan) -> dict[str, str]:
         """Compare the unsure objects of the plan by their bytes; return the keys that failed, with the reasons."""
         same, differing, failed = self._compared(plan, plan.unsure)
         plan.same_by_bytes += same
@@ -63,7 +63,7 @@ class Mirror:
         plan.unsure = []
         return failed
 
-    def copy(self, plan: Plan, failed: Mapping[str, str], *, overwrite: bool) -> Result:
+    def copy(self, plan: CopyPlan, failed: Mapping[str, str], *, overwrite: bool) -> Result:
         """Copy the missing objects, and with `overwrite` the differing ones, then verify every object.
 
         Raises:
@@ -137,7 +137,7 @@ class Mirror:
         result.new = [key for key, info in after.items() if key not in known and not is_marker(info)]
 
     def _compared(
-        self, plan: Plan, unsure: list[ObjectInfo]
+        self, plan: CopyPlan, unsure: list[ObjectInfo]
     ) -> tuple[list[ObjectInfo], list[ObjectInfo], dict[str, str]]:
         """Return the objects with the same bytes, those with other bytes, and the failed keys with the reasons."""
         if not unsure:
@@ -156,7 +156,7 @@ class Mirror:
             failed[info.key] = f"could not be compared by its bytes: {reason}"
         return same, differing, failed
 
-    def _run(self, plan: Plan, arguments: list[str], part_size: int | None, keys: list[str]) -> Outcome:
+    def _run(self, plan: CopyPlan, arguments: list[str], part_size: int | None, keys: list[str]) -> RcloneOutcome:
         sides = (self.source, self.target)
 
         def check_stores() -> None:

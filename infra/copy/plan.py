@@ -13,7 +13,7 @@ from infra.copy.side import Side
 
 
 @dataclass
-class Plan:
+class CopyPlan:
     """The copy of one bucket. Objects are those of the source, except those in `existing`."""
 
     role: Role
@@ -40,7 +40,7 @@ class Plan:
     equal_times: int = 0
 
 
-def make_plan(source: Side, target: Side, role: Role) -> Plan:
+def make_plan(source: Side, target: Side, role: Role) -> CopyPlan:
     """List both buckets and compare them.
 
     Raises:
@@ -51,13 +51,13 @@ def make_plan(source: Side, target: Side, role: Role) -> Plan:
     # The source first: what is written to both meanwhile, or to one bucket that is both, is then never missing.
     wanted = list(objects(source, role))
     existing = {info.key: info for info in objects(target, role)}
-    plan = compare(Plan(role, source.bucket(role), target.bucket(role), existing), wanted)
+    plan = compare(CopyPlan(role, source.bucket(role), target.bucket(role), existing), wanted)
     if kind.hides_below_objects:
         leave_out_hidden(plan, wanted)
     return plan
 
 
-def compare(plan: Plan, wanted: Iterable[ObjectInfo]) -> Plan:
+def compare(plan: CopyPlan, wanted: Iterable[ObjectInfo]) -> CopyPlan:
     """Add the objects of the source to the plan, by what the target has under their keys."""
     seen = set()
     for info in wanted:
@@ -70,7 +70,7 @@ def compare(plan: Plan, wanted: Iterable[ObjectInfo]) -> Plan:
     return plan
 
 
-def _add(plan: Plan, info: ObjectInfo, other: ObjectInfo | None) -> None:
+def _add(plan: CopyPlan, info: ObjectInfo, other: ObjectInfo | None) -> None:
     if other is not None and is_same(info, other):
         plan.equal_times += distinct.has_equal_time(info, other)
         plan.same.append(info)
@@ -89,7 +89,7 @@ def is_same(info: ObjectInfo, other: ObjectInfo) -> bool:
     return bool(info.etag) and (info.size, info.etag) == (other.size, other.etag)
 
 
-def leave_out_hidden(plan: Plan, wanted: Iterable[ObjectInfo]) -> None:
+def leave_out_hidden(plan: CopyPlan, wanted: Iterable[ObjectInfo]) -> None:
     """Leave out the objects that the target would not list, or would hide others with."""
     all_keys = dict.fromkeys(info.key for info in wanted if not keys.is_marker(info))
     all_keys |= dict.fromkeys(key for key in plan.existing if not key.endswith("/"))

@@ -28,7 +28,7 @@ _IDS = re.compile(r"(RequestID|HostID): [^,]*, ")
 
 
 @dataclass
-class Outcome:
+class RcloneOutcome:
     """The result of a run."""
 
     code: int = 0
@@ -43,7 +43,7 @@ class Log:
     """The log of rclone, line by line."""
 
     def __init__(self, progress: Progress, sides: Iterable[Side], check_stores: Callable[[], object]) -> None:
-        self.outcome = Outcome()
+        self.outcome = RcloneOutcome()
         self._progress = progress
         self._secrets = [secret for side in sides for secret in _secrets(side)]
         self._check_stores = check_stores
@@ -87,7 +87,7 @@ class Log:
         return " ".join(text.split())
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str], keys: Iterable[str], log: Log) -> Outcome:
+def run(arguments: Sequence[str], environ: Mapping[str, str], keys: Iterable[str], log: Log) -> RcloneOutcome:
     """Run rclone on these object keys, and wait for its end.
 
     An interruption, or any other exception, ends rclone first, which aborts its unfinished uploads. If this

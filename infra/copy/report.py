@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from core.storage import ObjectInfo
 from infra.copy.mirror import Result
-from infra.copy.plan import Plan
+from infra.copy.plan import CopyPlan
 from infra.copy.progress import size
 from infra.copy.side import Side
 
@@ -14,7 +14,7 @@ from infra.copy.side import Side
 _FEW, _SOME = 3, 20
 
 
-def planned(plan: Plan, source: Side, target: Side) -> Iterator[str]:
+def planned(plan: CopyPlan, source: Side, target: Side) -> Iterator[str]:
     """Yield the lines about one bucket before the copy."""
     yield f"{plan.role}: {plan.source} of {source.environment} -> {plan.target} of {target.environment}"
     yield f"  to copy: {amount(plan.missing)}"
@@ -59,18 +59,18 @@ def problems(result: Result, target: Side) -> Iterator[str]:
         yield f"{role}: {gone}: gone since the copy began: {few(result.gone)}"
 
 
-def left_out(plan: Plan) -> Iterator[str]:
+def left_out(plan: CopyPlan) -> Iterator[str]:
     """Yield a clause for each reason why objects of the source are not copied."""
     for reason, keys in _by_reason(plan.left_out).items():
         yield f"{plan.role}: {_objects(len(keys))} left out, whose keys {reason}: {few(keys)}"
 
 
-def differing(plan: Plan) -> str:
+def differing(plan: CopyPlan) -> str:
     """Return the number, size and first keys of the objects with other content at the target."""
     return f"{amount(plan.differing)}: {few(info.key for info in plan.differing)}"
 
 
-def as_dict(plan: Plan, result: Result | None) -> dict[str, object]:
+def as_dict(plan: CopyPlan, result: Result | None) -> dict[str, object]:
     """Return what ``--json`` prints of one bucket."""
     values: dict[str, object] = {
         "source": plan.source,

@@ -23,7 +23,7 @@ _ENV_FILE = "storage:EnvFile"
 _PRIVATE = ("secret", "password", "token", "value", "accessid", "accesskey")
 _LONGEST = 400  # characters of a value that are shown
 
-Step = Mapping[str, Any]
+PreviewStep = Mapping[str, Any]
 
 
 def compare(config: EnvironmentConfig) -> list[Difference]:
@@ -35,7 +35,7 @@ def compare(config: EnvironmentConfig) -> list[Difference]:
     return [*of_steps(steps, repair), *env_files.described(comparisons, repair)]
 
 
-def of_steps(steps: list[Step], repair: Repair) -> Iterator[Difference]:
+def of_steps(steps: list[PreviewStep], repair: Repair) -> Iterator[Difference]:
     """Yield what a preview would change, as differences."""
     for step in steps:
         _, kind, name = step["urn"].rsplit("::", 2)
@@ -44,7 +44,7 @@ def of_steps(steps: list[Step], repair: Repair) -> Iterator[Difference]:
         yield from differences_of(f"{kind.rpartition(':')[2]} {name}", _changes(step), repair.deploy)
 
 
-def _changes(step: Step) -> Iterator[Change]:
+def _changes(step: PreviewStep) -> Iterator[Change]:
     match step["op"]:
         case "create" | "import":
             yield Change("resource", PRESENT, MISSING)

@@ -11,7 +11,7 @@ from core.storage import StorageConfigError
 from core.storage.settings import Settings
 from infra.env import key_info
 from infra.env.key_info import KeyInfo
-from infra.env.outputs import IDENTITIES, SLOTS
+from infra.env.outputs import IDENTITIES, KEY_SLOTS
 from infra.errors import InfraError, NotDeployedError, UnreachableError
 from infra.local import engine
 from infra.local.engine import Engine
@@ -72,7 +72,7 @@ def find(pulumi: Engine, environment: str) -> Stack | None:
         raise InfraError(
             f"the outputs of stack {environment} are incomplete ({error}); run `pulumi up -s {environment}` again"
         ) from error
-    slots = deployed.outputs.get(SLOTS) or {}  # none: deployed by an earlier version
+    slots = deployed.outputs.get(KEY_SLOTS) or {}  # none: deployed by an earlier version
     keys = {name: key_info.parse(key["slot"], key.get("made")) for name, key in slots.items() if key}
     return Stack(settings, deployed.updated, keys)
 
@@ -84,5 +84,5 @@ def _by_identity(outputs: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
         return identities
     # Deployed by an earlier version: `app` flat, each other identity in a mapping of its own.
     app = {name: value for name, value in outputs.items() if isinstance(value, str)}
-    others = {name: value for name, value in outputs.items() if isinstance(value, dict) and name != SLOTS}
+    others = {name: value for name, value in outputs.items() if isinstance(value, dict) and name != KEY_SLOTS}
     return ({"app": app} if app else {}) | others

@@ -25,7 +25,7 @@ from infra.config import stack_files
 from infra.errors import InfraError, UnreachableError
 from infra.local import own_state
 from infra.local.environment_lock import for_pulumi
-from infra.local.lock import exclusive
+from infra.local.lock import locked
 
 #: The start of the types of the component resources, which is in the URN of every resource below them.
 _COMPONENT = f"{stack_files.NAMESPACE}:index:"
@@ -240,7 +240,7 @@ def install(report: Callable[[str], None], /) -> Engine | None:
 
     After a failure it is not tried again for a day, so that `make up` stays quick without a network.
     """
-    with exclusive(own_state.create_home() / "install.lock"):
+    with locked(own_state.create_home() / "install.lock"):
         return find() or _install(report)
 
 

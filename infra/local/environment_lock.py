@@ -20,7 +20,7 @@ from infra.config import stack_files
 from infra.config.environment import EMBEDDED, EnvironmentConfig
 from infra.errors import UsageError
 from infra.local.folder import local_folder
-from infra.local.lock import exclusive
+from infra.local.lock import locked
 
 #: Environment variable of a started `pulumi`: the ID of the process that holds the lock for it.
 HOLDER = "MPR_LOCK_HOLDER"
@@ -59,7 +59,7 @@ def environment_lock(config: EnvironmentConfig, command: str, *, stops_store: bo
         if config.endpoint == EMBEDDED:
             lock = local_folder() / "store.lock"
             others = "the commands of other environments that use the embedded store" if stops_store else "`down`"
-            locks.enter_context(exclusive(lock, shared=not stops_store, blocked=lambda: _say_waiting_for(others)))
+            locks.enter_context(locked(lock, shared=not stops_store, blocked=lambda: _say_waiting_for(others)))
         yield
 
 
@@ -93,7 +93,7 @@ def for_pulumi() -> dict[str, str]:
 @contextmanager
 def _named(file: Path, holder: str, blocked: Callable[[], None]) -> Iterator[None]:
     """Lock a file, and keep the name of the command and its process ID in it."""
-    with exclusive(file, blocked=blocked) as opened:
+    with locked(file, blocked=blocked) as opened:
         opened.truncate(0)
         opened.write(f"{holder} {_process(str(os.getpid()))}".encode())
         opened.flush()

@@ -14,9 +14,7 @@ from infra.private_file import make_folders
 
 
 @contextmanager
-def exclusive(
-    path: Path, *, shared: bool = False, blocked: Callable[[], None] = lambda: None
-) -> Iterator[IO[bytes]]:
+def locked(path: Path, *, shared: bool = False, blocked: Callable[[], None] = lambda: None) -> Iterator[IO[bytes]]:
     """Lock the file at `path` and return it; create it and its folder if necessary.
 
     The kernel unlocks it when the process ends.

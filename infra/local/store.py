@@ -15,7 +15,7 @@ from infra.command_name import COMMAND
 from infra.errors import InfraError
 from infra.local import ports, process, server
 from infra.local.folder import Server, StoreFolder
-from infra.local.lock import exclusive
+from infra.local.lock import locked
 from infra.local.running import Console, EmbeddedStore, find, find_console, is_open, responds
 from infra.stores.access_key import AccessKey
 
@@ -61,7 +61,7 @@ def start(root: Path | None = None, *, report: Report = lambda _message: None) -
     folder = StoreFolder(root)
     weed = server.program()
     folder.create()
-    with exclusive(folder.lock):
+    with locked(folder.lock):
         return find(root) or _adopt(folder) or _start(folder, weed, report)
 
 
@@ -81,7 +81,7 @@ def start_console(root: Path | None = None, *, report: Report = lambda _message:
     folder = StoreFolder(root)
     weed = server.program()
     folder.create()
-    with exclusive(folder.lock):
+    with locked(folder.lock):
         if find_console(root) is None:
             _check_space(folder.path, report)  # before a running store is stopped
             recorded = folder.server()
@@ -97,7 +97,7 @@ def stop(root: Path | None = None) -> bool:
     folder = StoreFolder(root)
     if not folder.lock.exists():
         return False
-    with exclusive(folder.lock):
+    with locked(folder.lock):
         return _end(folder.server())
 
 
@@ -106,7 +106,7 @@ def remove(root: Path | None = None) -> None:
     folder = StoreFolder(root)
     if not folder.lock.exists():
         return
-    with exclusive(folder.lock):
+    with locked(folder.lock):
         _end(folder.server())
         shutil.rmtree(folder.path)
 

@@ -19,7 +19,7 @@ from infra.config.load import read
 from infra.config.reader import Reader
 from infra.environment_argument import ENVIRONMENT
 from infra.errors import UsageError
-from infra.new.templates import TEMPLATES, VALUES, Step, Template
+from infra.new.templates import TEMPLATES, VALUES, Instruction, Template
 
 Function = Callable[..., Any]
 
@@ -104,7 +104,7 @@ def _write(file: Path, text: str) -> None:
         raise UsageError(f"cannot write {file}: {error.strerror}; nothing was changed") from error
 
 
-def _next_steps(environment: str, first: Iterable[Step]) -> str:
+def _next_steps(environment: str, first: Iterable[Instruction]) -> str:
     steps = [
         *first,
         (f"{COMMAND} up {environment}", "create the stack and all resources, and check the access"),

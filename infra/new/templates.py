@@ -20,7 +20,7 @@ _APP = "export MPR_APP_ACCESS_KEY_ID=... MPR_APP_SECRET_ACCESS_KEY=..."
 
 
 #: A command, and a comment on it.
-Step = tuple[str, str]
+Instruction = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,9 @@ class Template:
     #: Values that apply unless the user chooses others.
     defaults: Mapping[str, str] = field(default_factory=dict)
     #: What gives the deployment its credentials.
-    credentials: tuple[Step, ...]
+    credentials: tuple[Instruction, ...]
     #: The same for the default endpoint.
-    here: tuple[Step, ...] = ()
+    here: tuple[Instruction, ...] = ()
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ class Template:
             text = text.replace(f"<{name}>", json.dumps(value))  # JSON is YAML: an account of digits stays text
         return text
 
-    def steps(self, values: Mapping[str, str]) -> tuple[Step, ...]:
+    def steps(self, values: Mapping[str, str]) -> tuple[Instruction, ...]:
         """Return what is to do before an environment with these values can be deployed."""
         install = ((f"make .venv/{self.group}", "install the provider"),) if self.group else ()
         if self.here and values.get("endpoint") == EMBEDDED:

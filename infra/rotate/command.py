@@ -17,7 +17,7 @@ from infra.environment_argument import ENVIRONMENT, IDENTITY
 from infra.errors import UsageError
 from infra.local.environment_lock import environment_lock
 from infra.local.folder import local_folder
-from infra.local.lock import exclusive
+from infra.local.lock import locked
 from infra.rotate import guards, rotation
 
 _DURATION = re.compile(r"(\d{1,6})([smhd]?)")
@@ -87,7 +87,7 @@ def _only_rotation(environment: str) -> AbstractContextManager[object]:
     def refuse() -> None:
         raise UsageError(f"another rotation of {environment} is running; run this command again when it has ended")
 
-    return exclusive(local_folder() / f"rotate-{environment}.lock", blocked=refuse)
+    return locked(local_folder() / f"rotate-{environment}.lock", blocked=refuse)
 
 
 def _status(config: EnvironmentConfig, identity: str) -> dict[str, object]:

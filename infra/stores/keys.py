@@ -19,7 +19,7 @@ from infra.stores.codes import means
 from infra.stores.store import Store, explained, s3_client
 
 #: AWS and MinIO's console allow two keys at a time, so that keys rotate with an overlap.
-SLOTS = 2
+MAX_KEYS = 2
 _USABLE_WITHIN = 10.0  # seconds until a store must accept a new access key
 
 
@@ -142,7 +142,7 @@ def apply_key(
 def _creation(identity: str, existing: Collection[str], slot: SlotState) -> KeyChange:
     if slot.disposable:
         return KeyChange("created", tuple(key_id for key_id in existing if key_id != slot.other_key_id))
-    if len(existing) >= SLOTS:
+    if len(existing) >= MAX_KEYS:
         raise UsageError(
             f"{identity} has {len(existing)} keys already ({', '.join(map(mask, existing))}) and none "
             "of them is in the env file; delete one that is not in use, then run this again"

@@ -20,7 +20,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from core.storage.settings import read_env_file
-from infra.env.outputs import IDENTITIES, SLOTS
+from infra.env.outputs import IDENTITIES, KEY_SLOTS
 from infra.errors import InfraError
 from tests.botocore_models import share_models
 from tests.conftest import REPO, Store
@@ -310,7 +310,7 @@ class Stack:
 
     def variables(self) -> dict[str, Any]:
         """The outputs but for those about all identities."""
-        return {name: value for name, value in self.outputs().items() if name not in {IDENTITIES, SLOTS}}
+        return {name: value for name, value in self.outputs().items() if name not in {IDENTITIES, KEY_SLOTS}}
 
     def key_ids(self, identity: str = "app") -> list[str]:
         try:

@@ -29,7 +29,7 @@ from infra.components import Storage
 from infra.config import stack_files
 from infra.config.identities import ROLES
 from infra.env import files
-from infra.env.outputs import IDENTITIES, SLOTS
+from infra.env.outputs import IDENTITIES, KEY_SLOTS
 from infra.stores.keys import identity_manager
 from infra.stores.settings import ATTRIBUTES
 from infra.stores.store import Store as StoreConnection
@@ -170,8 +170,8 @@ class Project:
         deployed = Deployed(monitor)
         outputs = pulumi.runtime.get_root_resource().outputs  # type: ignore[union-attr]
         for name, value in outputs.items():
-            if name in {SLOTS, IDENTITIES}:
-                setattr(deployed, {SLOTS: "slots", IDENTITIES: "identities"}[name], (await resolved(value))[0])
+            if name in {KEY_SLOTS, IDENTITIES}:
+                setattr(deployed, {KEY_SLOTS: "slots", IDENTITIES: "identities"}[name], (await resolved(value))[0])
                 continue
             deployed.exports[name] = await resolved(value)
             if isinstance(value, dict):

@@ -12,7 +12,7 @@ from core.storage import ObjectInfo
 from core.storage.settings import Settings
 from infra.copy import keys, parts, plan
 from infra.copy.distinct import address
-from infra.copy.plan import Plan, compare
+from infra.copy.plan import CopyPlan, compare
 
 MIB = 1024 * 1024
 THEN, NOW = datetime(2025, 4, 15, tzinfo=UTC), datetime(2026, 11, 25, tzinfo=UTC)
@@ -22,8 +22,8 @@ def info(key: str, etag: str = "e", size: int = 1, when: datetime = THEN) -> Obj
     return ObjectInfo(key, size, etag, when)
 
 
-def planned(source: list[ObjectInfo], target: list[ObjectInfo]) -> Plan:
-    return compare(Plan("in", "a", "b", {one.key: one for one in target}), source)
+def planned(source: list[ObjectInfo], target: list[ObjectInfo]) -> CopyPlan:
+    return compare(CopyPlan("in", "a", "b", {one.key: one for one in target}), source)
 
 
 class TestCompare:

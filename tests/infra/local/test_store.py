@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from infra.errors import InfraError, UsageError
 from infra.local import process, server, store
 from infra.local.folder import StoreFolder
-from infra.local.lock import exclusive
+from infra.local.lock import locked
 from infra.local.process import Process
 from infra.local.running import responds
 from infra.stores.access_key import AccessKey
@@ -416,7 +416,7 @@ def test_a_start_that_waited_while_the_store_was_removed_creates_it_again(root):
     folder = StoreFolder(root)
     folder.create()
     with ThreadPoolExecutor(1) as pool:
-        with exclusive(folder.lock):
+        with locked(folder.lock):
             waiting = pool.submit(store.start, root)
             time.sleep(0.2)  # into the wait
             shutil.rmtree(folder.path)
@@ -505,7 +505,7 @@ def test_a_process_that_never_was_has_no_beginning():
 def test_a_process_that_waited_for_the_lock_of_a_removed_store_locks_that_of_the_new_one(tmp_path):
     lock = tmp_path / "lock"
     with ThreadPoolExecutor(1) as pool:
-        with exclusive(lock):
+        with locked(lock):
             waiting = pool.submit(is_guarded, lock)
             time.sleep(0.1)  # into the wait
             lock.unlink()
@@ -513,7 +513,7 @@ def test_a_process_that_waited_for_the_lock_of_a_removed_store_locks_that_of_the
 
 
 def is_guarded(lock: Path) -> bool:
-    with exclusive(lock), lock.open("ab") as other:
+    with locked(lock), lock.open("ab") as other:
         try:
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

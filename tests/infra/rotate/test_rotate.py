@@ -19,7 +19,7 @@ from infra.env import files, key_info
 from infra.errors import InfraError
 from infra.local import engine, up
 from infra.local.folder import local_folder
-from infra.local.lock import exclusive
+from infra.local.lock import locked
 from infra.rotate import guards
 from infra.stores.access_key import AccessKey
 from infra.stores.keys import is_accepted
@@ -240,7 +240,7 @@ class TestOnSeaweed:
 
     def test_a_rotation_is_refused_while_another_one_runs(self, environment, rotate):
         local_folder().mkdir(exist_ok=True)
-        with exclusive(local_folder() / f"rotate-{environment.name}.lock"):
+        with locked(local_folder() / f"rotate-{environment.name}.lock"):
             assert "is running; run this command again" in rotate("app", code=2)
 
     def test_an_unknown_identity_and_externally_managed_keys_are_refused(self, environment, rotate):

@@ -15,7 +15,7 @@ from infra.policies import Policy, normalised
 from infra.stores import keys as module
 from infra.stores.access_key import AccessKey
 from infra.stores.contact import contact
-from infra.stores.keys import SLOTS, IdentityManager, SlotState, ensure_key, is_accepted
+from infra.stores.keys import MAX_KEYS, IdentityManager, SlotState, ensure_key, is_accepted
 from infra.stores.store import Store, s3_client
 from tests.infra.conftest import Server, fresh, policy_of
 
@@ -110,7 +110,7 @@ def test_a_new_key_works_and_is_adopted_by_its_id_and_secret(person):
 
 def test_a_third_key_is_refused_and_stale_keys_are_deleted_only_if_disposable(person):
     person.become("viewer")
-    made = [person.key()[0] for _ in range(SLOTS)]
+    made = [person.key()[0] for _ in range(MAX_KEYS)]
     for known in (None, person.store.admin):  # a key of another user is not managed here
         with pytest.raises(UsageError) as caught:
             person.key(known)

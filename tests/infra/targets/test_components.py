@@ -13,7 +13,7 @@ import pytest
 
 from infra.component_args import StorageArgs
 from infra.components import Storage
-from infra.env.outputs import IDENTITIES, SLOTS
+from infra.env.outputs import IDENTITIES, KEY_SLOTS
 from tests.doubles.mocks import Deployed, deploy
 from tests.doubles.wire import decode, secret_names
 from tests.infra._tree import tree
@@ -130,7 +130,7 @@ def test_the_output_identities_has_the_variables_of_every_env_file_in_one_shape(
     # The names of before stay.
     assert {name: deployed.exports[name][0] for name in cloud.env("app")} == cloud.env("app")
     assert deployed.exports["ingest"][0] == cloud.env("ingest")
-    assert deployed.exports.keys() == {*cloud.env("app"), "ingest", IDENTITIES, SLOTS}
+    assert deployed.exports.keys() == {*cloud.env("app"), "ingest", IDENTITIES, KEY_SLOTS}
 
 
 @EVERY_CLOUD
