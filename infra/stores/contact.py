@@ -35,9 +35,9 @@ def contact(store: Store, bucket: str) -> Kind:
         reason = f"no response within {_TIMEOUT:g} s; is the store running, and mpr-storage:endpoint correct?"
         raise UnreachableError(f"cannot reach the store at {store.endpoint}: {reason}") from error
     except StorageConfigError as error:
-        raise _explained(store, error) from error
+        raise infra_error(store, "first contact", error) from error
     if isinstance(response, Failure) and not means(response.error.code or "", "access denied", "no bucket"):
-        raise _explained(store, response.error) from response.cause
+        raise infra_error(store, "first contact", response.error) from response.cause
     return named(response.headers.get("server", ""))
 
 
@@ -58,12 +58,13 @@ def _listing(bucket: str) -> Request:
     return Request("ListObjectsV2", bucket, query="list-type=2&max-keys=1")
 
 
-def _explained(store: Store, error: StorageError) -> InfraError:
+def infra_error(store: Store, doing: str, error: StorageError) -> InfraError:
+    """Return the error of this package for one of `core.storage`, with the names of the stack's settings."""
     code = error.code or ""
     sentence = error.message.removeprefix(f"{error.operation} on {error.bucket}: ")
     sentence = sentence.replace("S3_ENDPOINT_URL", "mpr-storage:endpoint")
     if isinstance(error, StoreUnreachableError) and not means(code, "starting"):
         return UnreachableError(f"cannot reach the store at {store.endpoint}: {sentence}")
     if isinstance(error, (InvalidResponseError, StorageConfigError)):
-        return UsageError(f"first contact with {store.endpoint}: {sentence}")
-    return refusal(store, "first contact", code, sentence.rpartition(f" (the store said {code}: ")[2].rstrip(")"))
+        return UsageError(f"{doing} at {store.endpoint}: {sentence}")
+    return refusal(store, doing, code, sentence.rpartition(f" (the store said {code}: ")[2].rstrip(")"))

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.errors import InfraError, UsageError
+from infra.errors import InfraError, UnreachableError, UsageError
 from infra.policies import Policy, normalised
 from infra.stores import keys as module
 from infra.stores.access_key import AccessKey
 from infra.stores.contact import contact
 from infra.stores.keys import MAX_KEYS, IdentityManager, SlotState, ensure_key, is_accepted
 from infra.stores.store import Store, s3_client
-from tests.infra.conftest import Server, fresh, policy_of
+from tests.infra.conftest import Server, fresh, http_server, policy_of, responding
 
 
 @dataclass
@@ -213,11 +213,20 @@ def test_a_key_that_works_only_later_is_waited_for(seaweed_store, monkeypatch):
     assert next(responses, None) is None
 
 
-@pytest.mark.usefixtures("no_backoff")
 def test_trying_a_key_without_a_store_is_unreachable(refusing):
     store = Store(refusing, "us-east-1", AccessKey("a", "b"))
-    with pytest.raises(InfraError, match=f"trying an access key: no useful response from {refusing}"):
+    with pytest.raises(UnreachableError, match=f"cannot reach the store at {refusing}"):
         is_accepted(store, store.admin)
+
+
+def test_trying_a_key_at_what_is_not_a_store_is_an_error():
+    with http_server(responding(200, "<html>log in</html>")) as endpoint:
+        store = Store(endpoint, "us-east-1", AccessKey("a", "b"))
+        with pytest.raises(
+            UsageError,
+            match=r"trying an access key at .* is not from an S3 API: mpr-storage:endpoint",
+        ):
+            is_accepted(store, store.admin)
 
 
 def test_a_key_is_switched_off_and_on_again(person: Person):
