@@ -9,7 +9,7 @@ from core.storage._internal import CONNECT_TIMEOUT, READ_TIMEOUT
 if TYPE_CHECKING:
     from botocore.config import Config
 
-#: The attempts of a request. A command that fails says so within a minute.
+#: The attempts of each request: a server that does not respond is reported after about a minute.
 ATTEMPTS = 3
 
 
@@ -29,7 +29,7 @@ def aws_client(service: str, region: str) -> Any:
     """Return a client of AWS with the credentials that boto3 finds.
 
     Raises:
-        BotoCoreError: of botocore, for a profile that does not exist and the like.
+        BotoCoreError: the configuration of AWS is wrong, such as a profile that does not exist.
     """
     import boto3  # noqa: PLC0415  # only AWS needs it
 

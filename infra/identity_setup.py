@@ -169,7 +169,7 @@ class IdentityPreview(IdentitySetup):
     def _apply_key(
         self,
         known: AccessKey | None,
-        wanted: SlotState,  # noqa: ARG002  # as above
+        wanted: SlotState,  # noqa: ARG002  # the base class uses it
         planned: KeyChange,
     ) -> tuple[AccessKey | None, bool]:
         is_new = planned.change == "created"

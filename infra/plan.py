@@ -87,7 +87,7 @@ def without_store(config: EnvironmentConfig) -> Plan:
 
 
 def for_comparison(config: EnvironmentConfig) -> Plan:
-    """Return the plan of a comparison, which needs no externally managed access keys.
+    """Return the plan of a comparison: an identity may lack its externally managed access key.
 
     Raises:
         UsageError: an access key is missing or wrong, or the store does not support a setting.

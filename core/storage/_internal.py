@@ -1,7 +1,7 @@
 """The private names that `infra` imports, from here alone. Any commit that changes their users may change them."""
 
 from core.storage._boto.clients import presign_client
-from core.storage._boto.signature import AccessKey as SigningAccessKey
+from core.storage._boto.signature import AccessKey as SigningKey
 from core.storage._boto.signature import payload_hash, sign
 from core.storage._config.env_file import render as render_env_file
 from core.storage._config.mask import mask
@@ -23,7 +23,7 @@ __all__ = [
     "READ_TIMEOUT",
     "Failure",
     "Request",
-    "SigningAccessKey",
+    "SigningKey",
     "authorities",
     "bucket_name_problem",
     "call",

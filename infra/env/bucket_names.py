@@ -1,4 +1,4 @@
-"""The names of an environment's buckets, without the store and the state of the stack."""
+"""The names of an environment's buckets, from its configuration and its env files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from infra.config.identities import ROLES, Role
 
 def bucket_names(config: EnvironmentConfig, settings: Collection[Settings]) -> dict[Role, str]:
     """Return the buckets by role, as configured, or as in the env files if Pulumi chose the names."""
-    found: dict[Role, str] = {}
+    names: dict[Role, str] = {}
     for role in ROLES:
-        in_files = (one.bucket_in if role == "in" else one.bucket_out for one in settings)
+        in_files = (own.bucket_in if role == "in" else own.bucket_out for own in settings)
         if name := config.bucket(role).name or next(filter(None, in_files), None):
-            found[role] = name
-    return found
+            names[role] = name
+    return names

@@ -144,25 +144,31 @@ class Engine:
     def _read(self, *arguments: str, seconds: float = _READ_SECONDS) -> Any:
         """Run a command and return its JSON output, which may have secrets, so that it is not shown."""
         shown = f"`pulumi {' '.join(arguments[:2])}`"
-        try:
-            result = subprocess.run(
-                [self.command, "--non-interactive", *arguments],
-                cwd=stack_files.ROOT,
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise UnreachableError(
-                f"{shown} did not end within {seconds:g} s: check that Pulumi's backend can be reached"
-            ) from error
-        if result.returncode:
-            message = " ".join((result.stderr or _diagnostics(result.stdout)).split())
-            raise UnreachableError(f"{shown} failed: {message or f'exit code {result.returncode}'}")
-        return json.loads(result.stdout)
+        process = subprocess.Popen(
+            [self.command, "--non-interactive", *arguments],
+            cwd=stack_files.ROOT,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        with process:
+            try:
+                output, errors = process.communicate(timeout=seconds)
+            except BaseException as error:
+                os.killpg(process.pid, signal.SIGKILL)  # with the program and the plugins that it started
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
+                raise UnreachableError(
+                    f"{shown} did not end within {seconds:g} s: check that Pulumi's backend and the cloud can be "
+                    "reached"
+                ) from error
+        if process.returncode:
+            message = " ".join((errors or _diagnostics(output)).split())
+            raise UnreachableError(f"{shown} failed: {message or f'exit code {process.returncode}'}")
+        return json.loads(output)
 
     def _select(self, environment: str) -> None:
         """Create the stack if necessary, and remove the lock of a killed update.
@@ -226,7 +232,7 @@ def find() -> Engine | None:
 
 
 def command() -> str | None:
-    """Return the path of `pulumi`, on PATH or installed under .local/."""
+    """Return the path of `pulumi`, on PATH or installed under .local/, or None if there is none."""
     return shutil.which("pulumi") or shutil.which("pulumi", path=str(own_state.home() / "bin"))
 
 

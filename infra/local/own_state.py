@@ -16,7 +16,6 @@ import click
 import yaml
 
 from infra import private_file
-from infra.command_name import COMMAND
 from infra.config import stack_files, stack_yaml
 from infra.errors import InfraError
 from infra.local import process
@@ -71,16 +70,13 @@ def write_settings(environment: str) -> None:
 
     Pulumi keeps the salt in the stack's file. In the committed one it would be a change in every clone, and not
     match the passphrase of other machines.
-
-    Raises:
-        InfraError: the copy with the salt is missing.
     """
     copy, committed = settings_file(environment), stack_files.path(environment)
-    if not copy.exists():
-        raise InfraError(f"{copy} is missing; `{COMMAND} up {environment}` writes it")
-    salt = yaml.safe_load(copy.read_text(encoding="utf-8")).get("encryptionsalt")
+    kept = yaml.safe_load(copy.read_text(encoding="utf-8")) if copy.exists() else None
+    salt = (kept or {}).get("encryptionsalt")
     shared = stack_yaml.load(committed.read_text(encoding="utf-8"), str(committed))
-    private_file.write(copy, yaml.safe_dump({"encryptionsalt": salt} | shared))
+    own = {"encryptionsalt": salt} if salt else {}  # without a salt, Pulumi writes a new one
+    private_file.write(copy, yaml.safe_dump(own | shared))
 
 
 def restore() -> None:

@@ -42,10 +42,10 @@ class Console:
 
 
 def find(root: Path | None = None) -> EmbeddedStore | None:
-    """Return the running store, or None. Takes milliseconds and starts nothing."""
+    """Return the running store, or None. Starts nothing."""
     folder = StoreFolder(root)
     server, admin = folder.server(), folder.admin()
-    if server and admin and server.process.is_alive() and responds(server.s3_port, admin):
+    if server and admin and server.process.is_alive() and is_own(server.s3_port, admin):
         return EmbeddedStore(ports.url(server.s3_port), admin, server.process.pid)
     return None
 
@@ -71,27 +71,33 @@ def is_open(port: int) -> bool:
         return connection.connect_ex((ports.HOST, port)) == 0
 
 
-def responds(port: int, admin: AccessKey) -> bool:
-    """Return whether the SeaweedFS at this port has this access key, and refuses requests without one.
+def is_own(port: int, admin: AccessKey) -> bool:
+    """Return whether the SeaweedFS at this port is the store with this access key.
 
-    One that accepts them has not loaded its users yet. One that does not have the access key is the store of
-    another clone, which was started at the same time and took the port.
+    Another one is the store of another clone, which was started at the same time and took the port. A store that
+    is too busy to list its buckets is the own one as well.
     """
-    from core.storage._internal import SigningAccessKey, payload_hash, sign  # noqa: PLC0415  # for a live process
+    return _signed_status(port, admin) not in {None, b"403"}
 
+
+def is_ready(port: int, admin: AccessKey) -> bool:
+    """Return whether the store with this access key at this port lists its buckets, and only with an access key.
+
+    One that lists them without an access key has not loaded its users yet.
+    """
+    return _status(port, {}) == b"403" and _signed_status(port, admin) == b"200"
+
+
+def _signed_status(port: int, admin: AccessKey) -> bytes | None:
+    from core.storage._internal import SigningKey, payload_hash, sign  # noqa: PLC0415  # only for a live process
+
+    key = SigningKey(admin.access_key_id, admin.secret_access_key)
     host = {"Host": f"{ports.HOST}:{port}"}
-    if _status(port, host) != b"403":
-        return False
-    key = SigningAccessKey(admin.access_key_id, admin.secret_access_key)
-    signed = sign(key, _REGION, "GET", "/", "", host, payload_hash("http", b""))
-    return _status(port, signed) == b"200"
+    return _status(port, sign(key, _REGION, "GET", "/", "", host, payload_hash("http", b"")))
 
 
 def _status(port: int, headers: Mapping[str, str]) -> bytes | None:
-    """Return the status of SeaweedFS' response to a listing of the buckets; None from anything else.
-
-    The request is sent over a socket, because the import of an HTTP client takes longer than the response.
-    """
+    """Return the status of SeaweedFS' response to a listing of the buckets; None from anything else."""
     lines = ["GET / HTTP/1.0", *(f"{name}: {value}" for name, value in headers.items())]
     try:
         with socket.create_connection((ports.HOST, port), timeout=_TIMEOUT) as connection:

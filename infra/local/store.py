@@ -16,7 +16,7 @@ from infra.errors import InfraError
 from infra.local import ports, process, server
 from infra.local.folder import Server, StoreFolder
 from infra.local.lock import locked
-from infra.local.running import Console, EmbeddedStore, find, find_console, is_open, responds
+from infra.local.running import Console, EmbeddedStore, find, find_console, is_open, is_ready
 from infra.stores.access_key import AccessKey
 
 __all__ = ["Console", "EmbeddedStore", "find", "find_console", "remove", "start", "start_console", "stop"]
@@ -185,7 +185,7 @@ def _is_ready(started: Server, admin: AccessKey) -> bool:
     """Wait until the server responds; return False if its process ended, or the time is over."""
     deadline = time.monotonic() + _START_TIMEOUT
     while started.process.is_alive():
-        if responds(started.s3_port, admin):
+        if is_ready(started.s3_port, admin):
             return True
         if time.monotonic() > deadline:
             return False
@@ -214,7 +214,7 @@ def _failure(folder: StoreFolder, *, was_alive: bool) -> InfraError:
     # The cause is above the stacks of Go's goroutines.
     cause = re.split(r"^goroutine \d", log, maxsplit=1, flags=re.MULTILINE)[0]
     tail = "\n".join(f"  {line}" for line in cause.splitlines()[-_TAIL:]) or "  (nothing)"
-    kind = _PortTakenError if _PORT_TAKEN.search(log) else InfraError
+    kind = _PortTakenError if not was_alive and _PORT_TAKEN.search(log) else InfraError
     return kind(
         f"the store {what}. Its data is kept in {folder.data}. The log {folder.log} ends with:\n{tail}\n"
         f"Solve this problem and run `{COMMAND} store start` again."

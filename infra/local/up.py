@@ -98,7 +98,7 @@ def require_engine(pulumi: Engine | None, config: EnvironmentConfig) -> None:
 def _next_steps(config: EnvironmentConfig, pulumi: Engine | None) -> str:
     file = files.path(config.environment, config.names[0]).relative_to(stack_files.ROOT)
     example = "from core.storage import BUCKET_IN; print(BUCKET_IN)"
-    where = "" if Path.cwd() == stack_files.ROOT else f", in {stack_files.ROOT}"
+    where = "" if Path.cwd() == stack_files.ROOT else f" (in {stack_files.ROOT})"
     lines = [f"ready{where}: S3_ENV_FILE={file} .venv/bin/python -c '{example}'"]
     if pulumi and pulumi.own_state:
         commands = own_state.by_hand(config.environment)

@@ -6,7 +6,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from infra.policies import normalised
-from infra.resources.provider import Props, StoreProvider, difference, differing
+from infra.resources.provider import Props, StoreProvider, difference, differing, has_external_keys
 
 
 class IdentityProvider(StoreProvider):
@@ -26,7 +26,7 @@ class IdentityProvider(StoreProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the identity with its actual policy."""
-        if self.has_external_keys(props):
+        if has_external_keys(props):
             return ReadResult(id_, props, props)  # managed elsewhere: its policy is not known
         policy = self.manager(props).read_identity(self.store(props), props["name"])
         if policy is None:

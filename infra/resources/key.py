@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from infra import timestamps
-from infra.resources.provider import Props, StoreProvider, difference, differing
+from infra.resources.provider import Props, StoreProvider, difference, differing, has_external_keys
 from infra.stores.access_key import AccessKey
 
 _SECRETS = ["accessKeyId", "secretAccessKey"]
@@ -22,7 +22,7 @@ class KeyProvider(StoreProvider):
         """Return the differences: another identity or slot replaces the access key, everything else is updated."""
         # Not `beside`, which is only used when the access key is created.
         changed = differing(olds, news, "endpoint", "region", "disposable", "envFile", "active")
-        if self.has_external_keys(news):
+        if has_external_keys(news):
             external = self.manager(news).create_key(self.store(news), news["identity"])
             if differing(olds, _outputs(external), *_SECRETS):
                 changed.append("keys")
@@ -60,13 +60,13 @@ class KeyProvider(StoreProvider):
             files.remove(stored.file)
 
     def _ensure(self, props: Props, known: AccessKey | None, created: str | None) -> Props:
-        from infra.stores.keys import SlotState, ensure_key  # noqa: PLC0415  # imports botocore
+        from infra.stores.keys import SlotState, ensure_key  # noqa: PLC0415  # imports core.storage
 
         slot = SlotState(
             active=props.get("active", True), other_key_id=props.get("beside"), disposable=props["disposable"]
         )
         key, is_new = ensure_key(self.manager(props), self.store(props), props["identity"], known, slot)
-        if is_new and not self.has_external_keys(props):
+        if is_new and not has_external_keys(props):
             created = timestamps.to_text(datetime.now(UTC))
         return props | _outputs(key) | {"made": created}
 

@@ -42,19 +42,20 @@ class StoreProvider(ResourceProvider):
 
     def store(self, props: Props) -> Store:
         """Return the store of a resource with these properties."""
-        from infra.connection import connect  # noqa: PLC0415  # imports botocore, which a diff does not need
+        from infra.connection import connect  # noqa: PLC0415  # imports core.storage, which a diff does not need
 
         return connect(props["endpoint"], props["region"], self.secrets)
 
-    def has_external_keys(self, props: Props) -> bool:
-        """Return whether the access keys of a resource are managed elsewhere."""
-        return bool(props["credentials"] == EXTERNAL)
-
     def manager(self, props: Props) -> IdentityManager:
         """Return the manager for the kind of credentials of a resource."""
-        from infra.stores.keys import identity_manager  # noqa: PLC0415  # imports botocore, which a diff does not need
+        from infra.stores.keys import identity_manager  # noqa: PLC0415  # imports core.storage, which a diff does not need
 
         return identity_manager(props["credentials"], self.secrets.external())
+
+
+def has_external_keys(props: Props) -> bool:
+    """Return whether the access keys of a resource are managed elsewhere."""
+    return bool(props["credentials"] == EXTERNAL)
 
 
 def _show_sentences() -> None:

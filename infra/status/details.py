@@ -51,7 +51,10 @@ class _Reader:
         self.notices: list[str] = []
 
     def attempt(self, read: Callable[[], _T]) -> _T | None:
-        """Return what `read` returns, or None after an error, and if the environment is not deployed."""
+        """Return the result of `read`; None if it raises.
+
+        An error is added to `problems`, unless it says that the environment is not deployed.
+        """
         try:
             return read()
         except NotDeployedError:
@@ -81,9 +84,10 @@ class _Reader:
 
     def drift(self, compare: Callable[[], list[Difference]]) -> dict[str, Any]:
         """Return the facts about differences."""
+        before = len(self.problems)
         differences = self.attempt(compare)
         if differences is None:
-            return self.unknown_drift()
+            return _unknown_drift(self.problems[before] if len(self.problems) > before else "not deployed")
         number = len(differences)
         reason = f"{number} difference{'s' if number > 1 else ''}" if number else None
         return {"drift": "differs" if number else "none", "drift_reason": reason}

@@ -31,8 +31,8 @@ _WORKERS = 16
 _TIMEOUT = 5.0  # seconds for the response of a store
 NOT_RUNNING = "not running"
 _NO_CONFIGURATION = (
-    "{file} is missing, so no command changes its buckets and access keys, which may still exist: restore the "
-    "file; `{command} --delete` then deletes a disposable environment"
+    "{file} is missing, so no command can change or delete this environment. Its buckets and access keys may "
+    "still exist: restore the file; if the environment is disposable, `{command} --delete` then deletes it"
 )
 
 
@@ -88,9 +88,9 @@ def _read(stacks: Stacks, environment: str) -> EnvironmentFacts:
 
 
 def _without_configuration(stacks: Stacks) -> Iterator[EnvironmentFacts]:
-    """Yield the environments that have a stack or an env file, but no configuration: no command reaches them."""
+    """Yield the environments with a stack or an env file but no configuration, which no other command shows."""
     updates = stacks.updates or {}
-    for name in sorted({*updates, *files.without_configuration()} - {*stack_files.names()}):
+    for name in sorted({*updates, *files.environments()} - {*stack_files.names()}):
         problem = _NO_CONFIGURATION.format(file=stack_files.path(name), command=f"{COMMAND} down {name}")
         yield EnvironmentFacts(
             environment=name,

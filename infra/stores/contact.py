@@ -66,5 +66,5 @@ def infra_error(store: Store, doing: str, error: StorageError) -> InfraError:
     if isinstance(error, StoreUnreachableError) and not means(code, "starting"):
         return UnreachableError(f"cannot reach the store at {store.endpoint}: {sentence}")
     if isinstance(error, (InvalidResponseError, StorageConfigError)):
-        return UsageError(f"{doing} at {store.endpoint}: {sentence}")
+        return UsageError(f"{doing} ({store.endpoint}): {sentence}")
     return refusal(store, doing, code, sentence.rpartition(f" (the store said {code}: ")[2].rstrip(")"))

@@ -107,8 +107,8 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
 
 
 def deletion_by_hand(identity: str) -> str:
-    """Return the command with which a user deletes an access key of the user."""
-    return f"`aws iam delete-access-key --user-name {identity}`"
+    """Return the command that deletes an access key of this IAM user."""
+    return f"`aws iam delete-access-key --user-name {identity} --access-key-id <access key ID>`"
 
 
 def _exists(store: Store, identity: str) -> bool:

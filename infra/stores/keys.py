@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal, Protocol, cast
 
-from core.storage import InvalidResponseError, StorageConfigError, StorageError, StoreUnreachableError
+from core.storage import (
+    InvalidResponseError,
+    StorageConfigError,
+    StorageError,
+    StoreUnreachableError,
+    WrongRegionError,
+)
 from core.storage._internal import Request, call, mask
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy, normalised
@@ -24,6 +30,8 @@ from infra.stores.store import Store
 MAX_KEYS = 2
 #: The name of a bucket that probably does not exist.
 _ANY_BUCKET = "mpr-storage-access-key"
+#: The errors that do not say whether an access key is accepted.
+_NO_RESPONSE = (StoreUnreachableError, InvalidResponseError, StorageConfigError, WrongRegionError)
 _USABLE_WITHIN = 10.0  # seconds until a store must accept a new access key
 
 
@@ -176,7 +184,7 @@ def is_accepted(store: Store, keys: AccessKey) -> bool:
     """
     try:
         call(Request("ListObjectsV2", _ANY_BUCKET, query="list-type=2&max-keys=1"), store.settings(keys))
-    except (StoreUnreachableError, InvalidResponseError, StorageConfigError) as error:
+    except _NO_RESPONSE as error:
         raise infra_error(store, "trying an access key", error) from error
     except StorageError as error:
         return not means(error.code or "", "wrong access key")

@@ -8,6 +8,7 @@ and secret.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -112,8 +113,8 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
 
 
 def deletion_by_hand(identity: str) -> str:  # noqa: ARG001  # of the protocol
-    """Return the command with which a user deletes a service account."""
-    return "`mc admin accesskey rm`"
+    """Return the command that deletes a service account."""
+    return "`mc admin accesskey rm <alias> <access key ID>`"
 
 
 def _policy(store: Store, identity: str) -> Policy:
@@ -149,7 +150,7 @@ def _explained(store: Store, doing: str, *suppressed: Meaning) -> Iterator[None]
         code, message = _parsed(error)
         if not means(code, *suppressed):
             raise refusal(store, doing, code, message) from error
-    except HTTPError as error:
+    except (HTTPError, ssl.SSLError) as error:
         raise UnreachableError(f"{doing}: no useful response from {store.endpoint} ({error})") from error
 
 

@@ -34,7 +34,7 @@ class StaticCredentials:
         """Do nothing: the identity is managed elsewhere."""
 
     def access_keys(self, store: Store, identity: str) -> dict[str, bool]:
-        """Return the ID of the configured access key, as active: whether it is so is not known."""
+        """Return the ID of the configured access key, as active: its actual status cannot be read."""
         return {self.of(identity).access_key_id: True}
 
     def create_key(self, store: Store, identity: str) -> AccessKey:
@@ -48,7 +48,7 @@ class StaticCredentials:
         """Do nothing: the access key is managed elsewhere."""
 
     def deletion_by_hand(self, identity: str) -> str:
-        """Return where it is deleted: no command here does it."""
+        """Return what to do: the access key is managed elsewhere."""
         return "delete it where it is managed"
 
     def of(self, identity: str) -> AccessKey:

@@ -71,20 +71,20 @@ class Store:
         """A client of MinIO's own admin API."""
         return _minio(self)
 
-    def settings(self, keys: AccessKey) -> Settings:
+    def settings(self, access_key: AccessKey) -> Settings:
         """Return the settings of a client with this access key."""
         return Settings(
             endpoint_url=self.endpoint,
             region=self.region,
-            access_key_id=keys.access_key_id,
-            secret_access_key=keys.secret_access_key,
-            session_token=keys.session_token,
+            access_key_id=access_key.access_key_id,
+            secret_access_key=access_key.secret_access_key,
+            session_token=access_key.session_token,
         )
 
 
-def s3_client(store: Store, keys: AccessKey) -> S3Client:
+def s3_client(store: Store, access_key: AccessKey) -> S3Client:
     """Return the S3 client of this store for any access key."""
-    return get_s3_client(store.settings(keys))
+    return get_s3_client(store.settings(access_key))
 
 
 @lru_cache
@@ -123,7 +123,13 @@ def _minio(store: Store) -> MinioAdmin:
         # By default MinIO's client waits 5 minutes, and ignores AWS_CA_BUNDLE.
         http_client=PoolManager(
             timeout=Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
-            retries=Retry(total=ATTEMPTS - 1, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+            # Not of PUT: a repeated request to create an access key would create another one.
+            retries=Retry(
+                total=ATTEMPTS - 1,
+                backoff_factor=0.2,
+                status_forcelist=[500, 502, 503, 504],
+                allowed_methods=["GET", "DELETE"],
+            ),
             ssl_context=tls_context(authorities()) if url.scheme == "https" else None,
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.stores.access_key import EXTERNAL
 from infra.targets.registry import TARGETS
 from infra.targets.spec import TargetSpec
 
@@ -40,7 +41,7 @@ SETTINGS = (
 
 #: Kinds of credentials without access keys that the deployment could rotate.
 UNROTATED = {
-    "static": "the access keys are externally managed: rotate them there, configure the new ones and deploy",
+    EXTERNAL: "the access keys are externally managed: rotate them there, configure the new ones and deploy",
     "role": "a role has no access keys: AWS renews its temporary credentials",
 }
 

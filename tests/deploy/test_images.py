@@ -134,5 +134,5 @@ def test_it_needs_nothing_that_the_image_does_not_have(image: Image, minio):
     assert done.returncode == 0, done.stderr
     used = set(done.stdout.rpartition("used:")[2].split())
     installed = {re.split("==", one)[0] for one in blocks("init.txt")}
-    assert {"botocore", "minio", "rich"} <= used  # what ran is really seen
+    assert {"botocore", "minio", "rich"} <= used  # the program reports its imports
     assert used - installed <= {"pip", "setuptools", "pytest-cov", "coverage"}, used - installed

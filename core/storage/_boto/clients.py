@@ -42,11 +42,11 @@ def get_s3_client(settings: Settings | None = None) -> S3Client:
     The same settings get the same client, so a call for each request costs next to nothing. The client is
     thread-safe, and a process made by `fork` gets its own. It signs with version 4, uses the checksums and the
     addressing style that its endpoint supports, waits 5 s for a connection and 20 s for a byte, and makes up to
-    5 attempts. A redirect that does not come from S3 is a ``ClientError`` with the status as its code. With access
-    keys in the settings, nothing in ``~/.aws`` changes the client; without them, boto3's
-    own credential chain applies. Access keys from the file in ``S3_ENV_FILE`` are read again within a second
-    after it changed, also by an existing client. If the settings name a bucket owner, AWS refuses every request
-    to a bucket of another account.
+    5 attempts. At an endpoint of the settings, a redirect that does not come from S3 is a ``ClientError`` with the
+    status as its code. With access keys in the settings, nothing in ``~/.aws`` changes the client; without them,
+    boto3's own credential chain applies. Access keys from the file in ``S3_ENV_FILE`` are read again within a
+    second after it changed, also by an existing client. If the settings name a bucket owner, AWS refuses every
+    request to a bucket of another account.
 
     For `client.upload_file` and the like, pass ``TransferConfig(preferred_transfer_client="classic")``: the
     default may choose a transfer client that ignores the endpoint (boto3#4839). Do not close the client.
@@ -107,11 +107,14 @@ def _session_and_client(settings: Settings, *, presign: bool) -> tuple[Session, 
 @contextmanager
 def _refusals_explained() -> Iterator[None]:
     """Raise what botocore refuses in its own variables and files as StorageConfigError."""
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # imports botocore
+    from botocore import exceptions as known  # noqa: PLC0415  # imports botocore
 
+    of_chain = (known.CredentialRetrievalError, known.MetadataRetrievalError)
     try:
         yield
-    except (BotoCoreError, ValueError) as error:
+    except (known.ConnectionError, known.HTTPClientError, *of_chain):
+        raise  # the source of the credentials did not respond: the next call may succeed
+    except (known.BotoCoreError, ValueError) as error:
         message = f"botocore refuses a variable that starts with AWS_, or a file in ~/.aws: {error}"
         raise StorageConfigError(message) from error
 
@@ -158,14 +161,16 @@ def _add_owner(owner: str, params: dict[str, Any], model: Any, **_: object) -> d
 def _refuse_redirect(response: tuple[Any, Any] | None, operation: Any, **_: object) -> None:
     """Raise a redirect as an error, unless the region of a bucket comes with it, as from AWS.
 
-    botocore would ask for the region of the bucket, which is redirected too, until Python's recursion ends.
+    Otherwise botocore sends HeadBucket to find the region. That is redirected as well, until Python raises
+    RecursionError.
     """
     from botocore.exceptions import ClientError  # noqa: PLC0415  # imports botocore
 
     if response is None:
         return  # there is an exception instead
     http, parsed = response
-    if http.status_code in _FOLLOWED and "x-amz-bucket-region" not in http.headers:
+    has_region = "x-amz-bucket-region" in http.headers or parsed.get("Error", {}).get("Region")
+    if http.status_code in _FOLLOWED and not has_region:
         raise ClientError(parsed, operation.name)
 
 

@@ -23,9 +23,13 @@ class AccessKey(NamedTuple):
     secret_access_key: str
     session_token: str | None = None
 
+    def __repr__(self) -> str:
+        """Return the access key ID alone: a traceback may show local variables."""
+        return f"AccessKey({self.access_key_id!r})"
+
 
 def sign(
-    keys: AccessKey, region: str, method: str, path: str, query: str, headers: dict[str, str], payload: str
+    access_key: AccessKey, region: str, method: str, path: str, query: str, headers: dict[str, str], payload: str
 ) -> dict[str, str]:
     """Return `headers` with those of the signature added. All of `headers`, which must hold Host, are signed.
 
@@ -34,18 +38,19 @@ def sign(
     """
     timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time()))
     signed = headers | {"x-amz-date": timestamp, "x-amz-content-sha256": payload}
-    if keys.session_token:
-        signed["x-amz-security-token"] = keys.session_token
+    if access_key.session_token:
+        signed["x-amz-security-token"] = access_key.session_token
     lines = sorted((name.lower(), " ".join(value.split())) for name, value in signed.items())
     names = ";".join(name for name, _ in lines)
     canonical = "".join(f"{name}:{value}\n" for name, value in lines)
     request = f"{method}\n{path}\n{'&'.join(sorted(query.split('&')))}\n{canonical}\n{names}\n{payload}"
     scope = f"{timestamp[:8]}/{region}/s3/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{sha256(request.encode()).hexdigest()}"
-    key = _signing_key(keys.secret_access_key, timestamp[:8], region)
+    key = _signing_key(access_key.secret_access_key, timestamp[:8], region)
     signature = hmac.digest(key, text.encode(), "sha256").hex()
+    credential = f"{access_key.access_key_id}/{scope}"
     signed["Authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+        f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
     )
     return signed
 

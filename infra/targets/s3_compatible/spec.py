@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.stores.access_key import EXTERNAL
 from infra.targets.spec import TargetSpec
 
 _LOCATION = "a store has one location; remove it"
@@ -10,7 +11,7 @@ _ON_THE_STORE = "set it up on the store itself"
 
 SPEC = TargetSpec(
     name="s3-compatible",
-    credentials=("iam", "minio", "static"),
+    credentials=("iam", "minio", EXTERNAL),
     region="us-east-1",
     required=("endpoint", "buckets.name"),
     refused={

@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,13 +21,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.errors import InfraError, UsageError
-from infra.local import process, server, store
+from infra.local import ports, process, server, store
 from infra.local.folder import StoreFolder
 from infra.local.lock import locked
 from infra.local.process import Process
-from infra.local.running import responds
+from infra.local.running import is_own, is_ready
 from infra.stores.access_key import AccessKey
-from tests.servers import REPO
+from tests.ports import free_ports
 from tests.waiting import wait_until
 
 ADMIN = AccessKey("ADMINKEY", "hush")
@@ -451,22 +450,40 @@ def seaweed(status: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("responses", "is_store"),
+    ("responses", "ready"),
     [
         ([seaweed("403 Forbidden"), seaweed("200 OK")], True),
         ([seaweed("403 Forbidden"), seaweed("403 Forbidden")], False),  # the store of another clone
+        ([seaweed("403 Forbidden"), seaweed("500 Internal Server Error")], False),
         ([seaweed("200 OK")], False),  # it accepts requests without credentials: its users are not loaded
         ([b"HTTP/1.0 403 Forbidden\r\nServer: other\r\n\r\n"], False),
         ([b""], False),
     ],
 )
-def test_only_a_seaweedfs_with_this_access_key_that_refuses_anonymous_requests_is_the_store(responses, is_store):
+def test_a_store_is_ready_when_it_refuses_anonymous_requests_and_accepts_its_access_key(responses, ready):
     with closing(listen(0)) as other, ThreadPoolExecutor(1) as pool:
         served = pool.submit(serve, other, responses)
-        assert responds(other.getsockname()[1], ADMIN) is is_store
+        assert is_ready(other.getsockname()[1], ADMIN) is ready
         anonymous, *signed = served.result(5)
     assert b"Authorization" not in anonymous
     assert all(b"Authorization: AWS4-HMAC-SHA256 Credential=ADMINKEY/" in request for request in signed)
+
+
+@pytest.mark.parametrize(
+    ("response", "own"),
+    [
+        (seaweed("200 OK"), True),
+        (seaweed("500 Internal Server Error"), True),  # busy
+        (seaweed("403 Forbidden"), False),  # the store of another clone
+        (b"HTTP/1.0 200 OK\r\nServer: other\r\n\r\n", False),
+        (b"", False),
+    ],
+)
+def test_a_running_store_is_the_own_one_if_it_has_the_access_key(response, own):
+    with closing(listen(0)) as other, ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve, other, [response])
+        assert is_own(other.getsockname()[1], ADMIN) is own
+        served.result(5)
 
 
 def serve(listener: socket.socket, responses: list[bytes]) -> list[bytes]:
@@ -481,18 +498,27 @@ def serve(listener: socket.socket, responses: list[bytes]) -> list[bytes]:
 def test_a_closed_port_is_not_the_store():
     with closing(listen(0)) as listener:
         port = listener.getsockname()[1]
-    assert not responds(port, ADMIN)
+    assert not is_own(port, ADMIN)
+    assert not is_ready(port, ADMIN)
 
 
-def test_stores_that_are_started_at_once_get_ports_of_their_own(tmp_path):
-    code = "import sys; from pathlib import Path; from infra.local import store; store.start(Path(sys.argv[1]))"
+def test_stores_that_are_started_at_once_get_ports_of_their_own(tmp_path, python):
     roots = [tmp_path / name for name in ("first", "second", "third")]
+    code = """
+from pathlib import Path
+from infra.local import ports, store
+ports.PREFERRED_S3, ports._RANGE = {preferred}, {range}
+store.start(Path({root!r}))
+"""
+    values = {"preferred": free_ports(1)[0], "range": repr(ports._RANGE)}
     try:
-        started = [subprocess.Popen([sys.executable, "-c", code, str(root)], cwd=REPO) for root in roots]
-        assert [process.wait(60) for process in started] == [0, 0, 0]
+        started = [python(code.format(root=str(root), **values)) for root in roots]
+        assert [process.wait(60) for process in started] == [0, 0, 0], [one.stderr.read() for one in started]
         endpoints = {found.endpoint for found in map(store.find, roots) if found}
         assert len(endpoints) == len(roots)
     finally:
+        for process in started:
+            process.kill()
         for root in roots:
             store.remove(root)
 

@@ -34,7 +34,7 @@ def test_up_ends_with_proven_storage_and_a_second_one_changes_nothing(machine, c
 def test_from_another_folder_it_says_where_the_commands_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = _next_steps(load_environment("local"), None)
-    assert shown.startswith(f"ready, in {stack_files.ROOT}: S3_ENV_FILE=environments/local.env .venv/bin/python")
+    assert shown.startswith(f"ready (in {stack_files.ROOT}): S3_ENV_FILE=environments/local.env .venv/bin/python")
 
 
 def test_a_lost_env_file_is_made_again(machine):

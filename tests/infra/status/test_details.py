@@ -247,11 +247,11 @@ def test_in_a_cloud_the_stack_and_the_env_files_say_what_there_is(on_seaweed: En
 
 
 def test_an_error_of_the_library_is_a_problem_and_not_the_end():
-    look = details._Reader(None)  # type: ignore[arg-type]  # not read here
+    reader = details._Reader(None)  # type: ignore[arg-type]  # not read here
     from core.storage import StorageError  # noqa: PLC0415  # this test alone
 
     def fail() -> None:
         raise StorageError("words")
 
-    assert look.attempt(fail) is None
-    assert [str(problem) for problem in look.problems] == ["words"]
+    assert reader.attempt(fail) is None
+    assert [str(problem) for problem in reader.problems] == ["words"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -150,12 +151,13 @@ def test_an_environment_without_its_configuration_is_named(environments: Path, m
     for name in ("local", "renamed"):
         write(name, "http://127.0.0.1:1")
     (environments / "media.env").write_text("S3_BUCKET_IN=mine\n")  # written by hand
+    shutil.copy(environments / "local.env", environments / "backup.env")
     monkeypatch.setattr(engine, "find", lambda: Stacks("pulumi", {}, own_state=True))
     found = lines(capsys)
     assert list(found) == ["local", "prod", "renamed"]
     assert found["prod"].startswith("2026-11-24T04:00:00Z by Pulumi; problem ")
     assert re.search(
-        r"^problem .*Pulumi.renamed.yaml is missing, .* restore the file; `.* down renamed --delete` then deletes",
+        r"^problem .*Pulumi.renamed.yaml is missing, .*: restore the file; .* `.* down renamed --delete` then",
         found["renamed"],
     )
 

@@ -132,7 +132,7 @@ def test_a_store_that_starts_or_is_too_busy_is_unreachable_for_now(code, said):
     ("status", "body"), [(200, "<html><title>Console</title></html>"), (404, "<html/>"), (200, "")]
 )
 def test_a_server_that_is_no_store_is_reported(status, body):
-    said = rf"first contact at http://.* status {status}.*not from an S3 API: mpr-storage:endpoint"
+    said = rf"first contact \(http://.* status {status}.*not from an S3 API: mpr-storage:endpoint"
     with http_server(responding(status, body, {"Content-Type": "text/html"})) as endpoint:
         with pytest.raises(UsageError, match=said) as caught:
             contact(at(endpoint), "media")

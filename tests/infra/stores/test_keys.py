@@ -224,7 +224,7 @@ def test_trying_a_key_at_what_is_not_a_store_is_an_error():
         store = Store(endpoint, "us-east-1", AccessKey("a", "b"))
         with pytest.raises(
             UsageError,
-            match=r"trying an access key at .* is not from an S3 API: mpr-storage:endpoint",
+            match=r"trying an access key \(http.* is not from an S3 API: mpr-storage:endpoint",
         ):
             is_accepted(store, store.admin)
 
