@@ -61,8 +61,9 @@ def test_a_setting_from_another_file_than_that_of_the_environment_is_refused(sta
 def test_a_file_that_pulumi_changed_means_the_same(stack: Stack):
     stack.do("config", "set", "mpr-storage:disposable", "true")
     stack.do("config", "set", "--path", "mpr-storage:buckets.out.versioning", "true")
-    command = stack.command("config", "set", "--secret", "--path", "mpr-storage:keys.app.secretAccessKey")
-    assert stack.project.run(command, {}, typed="hush").ok
+    for part in ("accessKeyId", "secretAccessKey"):
+        command = stack.command("config", "set", "--secret", "--path", f"mpr-storage:keys.app.{part}")
+        assert stack.project.run(command, {}, typed="hush").ok
     assert "secure:" in stack.file.read_text()
     stack.do("preview")
     assert infra(stack, "init").ok
