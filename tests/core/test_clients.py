@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
-from core.storage import Settings, StorageConfigError, get_s3_client, list_objects
+from core.storage import Settings, StorageConfigError, StorageError, get_s3_client, list_objects
 from core.storage._boto import clients
 from core.storage._boto.session import parse_timestamp
 from tests.core._fake_s3 import Page
@@ -369,6 +369,15 @@ def test_a_variable_that_botocore_refuses_is_an_error_of_the_configuration(monke
     monkeypatch.setenv(variable, "odd")
     with pytest.raises(StorageConfigError, match=r"botocore refuses a variable that starts with AWS_.*odd"):
         get_s3_client(settings)
+
+
+def test_credentials_that_cannot_be_fetched_now_are_no_wrong_configuration(fake, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/x")
+    with pytest.raises(StorageError, match="Error when retrieving credentials") as caught:
+        list(list_objects("bucket"))
+    assert not isinstance(caught.value, StorageConfigError)
 
 
 def test_rotated_keys_are_taken_from_a_rewritten_file(bucket, store, monkeypatch, tmp_path):

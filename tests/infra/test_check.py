@@ -457,6 +457,12 @@ def test_a_response_to_a_presigned_url_that_neither_allows_nor_denies_is_named(r
         assert attempt(probe("presign"), scope(endpoint)) == result
 
 
+def test_a_presigned_url_over_http_needs_no_authority(monkeypatch):
+    monkeypatch.setenv("AWS_CA_BUNDLE", "missing.pem")
+    with http_server(responding(200, "probe")) as endpoint:
+        assert attempt(probe("presign"), scope(endpoint)) is True
+
+
 def test_a_presigned_url_is_requested_with_the_authority_that_the_environment_names(tmp_path, monkeypatch):
     with serving(tmp_path, "media-in") as store:
         monkeypatch.setenv("AWS_CA_BUNDLE", str(store.authority))

@@ -6,7 +6,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -16,7 +16,7 @@ from infra.config import stack_files
 from infra.drift import cloud
 from infra.env import files
 from infra.env.key_info import KeyInfo
-from infra.errors import UnreachableError
+from infra.errors import InfraError, UnreachableError
 from infra.local import engine
 from infra.status import details
 from tests.infra.conftest import Environment, admin_variables, remove_bucket
@@ -244,6 +244,16 @@ def test_in_a_cloud_the_stack_and_the_env_files_say_what_there_is(on_seaweed: En
     assert code == 3
     assert "deployed     unknown\n" in out
     assert f"{settings.bucket_in} (in): unknown, 1 object (3 bytes" in out
+
+
+def test_the_reason_of_an_unknown_drift_is_that_of_the_comparison():
+    reader = details._Reader(None)  # type: ignore[arg-type]  # not read here
+    reader.problems.append(InfraError("an env file is not valid"))
+
+    def fail() -> NoReturn:
+        raise UnreachableError("no credentials")
+
+    assert reader.drift(fail) == {"drift": "unknown", "drift_reason": "no credentials"}
 
 
 def test_an_error_of_the_library_is_a_problem_and_not_the_end():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,18 @@ def test_a_server_without_a_useful_response_is_unreachable(babbling, monkeypatch
         UnreachableError, match=f"listing the access keys of x: no useful response from {babbling}"
     ):
         module.access_keys(Store(babbling, "us-east-1", AccessKey("a", "b")), "x")
+
+
+def test_the_creation_of_a_key_is_not_repeated():
+    puts = []
+
+    def response(request: Any) -> None:
+        if request.command == "PUT":
+            puts.append(request.path)
+            responding(503, "")(request)
+        else:
+            responding(200, "{}")(request)
+
+    with http_server(response) as endpoint, pytest.raises(InfraError):
+        module.create_key(Store(endpoint, "us-east-1", AccessKey("a", "b")), "x")
+    assert len(puts) == 1
