@@ -29,7 +29,7 @@ class Deletion:
     notice: str | None = None
 
 
-def look(
+def plan_for(
     config: EnvironmentConfig, plan: Plan | None, pulumi: Engine | None, *, keep_buckets: bool = False
 ) -> Deletion:
     """Count the contents of the environment's buckets.

@@ -121,7 +121,7 @@ def _delete(config: EnvironmentConfig, *, keep_buckets: bool, yes: bool) -> int:
 
 def _ask_and_delete(config: EnvironmentConfig, pulumi: Engine | None, *, keep_buckets: bool, yes: bool) -> int:
     on_store = None if TARGETS[config.target].is_cloud else plan.for_comparison(config)
-    planned = deletion.look(config, on_store, pulumi, keep_buckets=keep_buckets)
+    planned = deletion.plan_for(config, on_store, pulumi, keep_buckets=keep_buckets)
     _require_unshared(config, planned.deleted)
     names = [*config.names, *(files.former(config) if on_store else ())]
     for sentence in deletion.sentences(config, planned, names, keep_buckets=keep_buckets):

@@ -144,11 +144,11 @@ def apply_key(
         return known, False
     for access_key_id in planned.deleted:
         manager.delete_key(store, identity, access_key_id)
-    keys = manager.create_key(store, identity)
-    _wait_until_accepted(store, keys)
+    access_key = manager.create_key(store, identity)
+    _wait_until_accepted(store, access_key)
     if not slot.active:
-        manager.set_active(store, identity, keys.access_key_id, active=False)
-    return keys, True
+        manager.set_active(store, identity, access_key.access_key_id, active=False)
+    return access_key, True
 
 
 def _creation(identity: str, existing: Collection[str], slot: SlotState) -> KeyChange:
@@ -172,7 +172,7 @@ def preview_identity(
     return None if normalised(actual) == normalised(policy) else ("changed", "policy")
 
 
-def is_accepted(store: Store, keys: AccessKey) -> bool:
+def is_accepted(store: Store, access_key: AccessKey) -> bool:
     """Return whether the store accepts this access key, which may lack the permission for the request.
 
     The request lists a bucket that need not exist: a store checks the access key first. A client of botocore for
@@ -183,7 +183,7 @@ def is_accepted(store: Store, keys: AccessKey) -> bool:
         UsageError: the response is not from an S3 API, or the request could not be sent.
     """
     try:
-        call(Request("ListObjectsV2", _ANY_BUCKET, query="list-type=2&max-keys=1"), store.settings(keys))
+        call(Request("ListObjectsV2", _ANY_BUCKET, query="list-type=2&max-keys=1"), store.settings(access_key))
     except _NO_RESPONSE as error:
         raise infra_error(store, "trying an access key", error) from error
     except StorageError as error:
@@ -191,12 +191,12 @@ def is_accepted(store: Store, keys: AccessKey) -> bool:
     return True
 
 
-def _wait_until_accepted(store: Store, keys: AccessKey) -> None:
+def _wait_until_accepted(store: Store, access_key: AccessKey) -> None:
     deadline = time.monotonic() + _USABLE_WITHIN
-    while not is_accepted(store, keys):
+    while not is_accepted(store, access_key):
         if time.monotonic() > deadline:
             raise InfraError(
-                f"the key {keys.masked} is not accepted by {store.endpoint} after {_USABLE_WITHIN:g} s; check "
-                "whether it exists, then run this again"
+                f"the key {access_key.masked} is not accepted by {store.endpoint} after {_USABLE_WITHIN:g} s; "
+                "check whether it exists, then run this again"
             )
         time.sleep(0.05)

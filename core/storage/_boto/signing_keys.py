@@ -14,8 +14,8 @@ from core.storage.settings import Settings
 _credentials: dict[Settings, Any] = {}
 
 
-async def keys_of(settings: Settings) -> AccessKey | None:
-    """Return the current access keys, or None if there are none.
+async def access_key_of(settings: Settings) -> AccessKey | None:
+    """Return the current access key, or None if there is none.
 
     botocore looks for them, and renews them, in a worker thread: that may take seconds.
 

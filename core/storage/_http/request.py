@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from core.storage import _engine, _telemetry
 from core.storage._boto.signature import AccessKey, payload_hash, sign
-from core.storage._boto.signing_keys import keys_of
+from core.storage._boto.signing_keys import access_key_of
 from core.storage._config.current import current_settings
 from core.storage._errors import StorageConfigError
 from core.storage._http import pool, retry
@@ -156,12 +156,12 @@ async def _responded(settings: Settings, request: Request) -> Response:
     """Return the response to a request, whatever its status."""
     with translated(*request.attempt):
         address = address_of(settings, request.bucket)
-        keys = await keys_of(settings)
-    if keys is None:
+        access_key = await access_key_of(settings)
+    if access_key is None:
         raise request.attempt.error(StorageConfigError, NO_CREDENTIALS)
     route = pool.route_to(address.host)
     method = _METHODS[request.operation]
-    head = _head(settings, keys, address, route, method, request)
+    head = _head(settings, access_key, address, route, method, request)
     changes = method not in {"GET", "HEAD"}
     for _ in range(_STALE):
         connection = await pool.take(route)
@@ -180,7 +180,7 @@ async def _responded(settings: Settings, request: Request) -> Response:
 
 
 def _head(
-    settings: Settings, keys: AccessKey, address: Address, route: pool.Route, method: str, request: Request
+    settings: Settings, access_key: AccessKey, address: Address, route: pool.Route, method: str, request: Request
 ) -> bytes:
     """Return the request line and the signed headers."""
     path = address.path(request.key)
@@ -188,7 +188,7 @@ def _head(
     if settings.bucket_owner:
         signed["x-amz-expected-bucket-owner"] = settings.bucket_owner
     payload = payload_hash(address.host.scheme, request.body, request.body_sha256)
-    headers = sign(keys, settings.region, method, path, request.query, signed, payload)
+    headers = sign(access_key, settings.region, method, path, request.query, signed, payload)
     is_content = request.operation in _OF_CONTENT
     headers["Accept-Encoding"] = settings.dialect.accept_encoding if is_content else "identity"
     headers |= request.plain

@@ -413,7 +413,7 @@ def test_in_a_cloud_the_buckets_of_the_env_files_are_counted(seaweed_environment
     seaweed_environment.initialise()
     name = seaweed_environment.name
     seaweed_environment.store.s3.put_object(Bucket=f"{name}-in", Key="a", Body=b"123")
-    planned = deletion.look(seaweed_environment.config, None, None)
+    planned = deletion.plan_for(seaweed_environment.config, None, None)
     assert set(planned.deleted) == {f"{name}-in", f"{name}-out"}
     held = planned.deleted[f"{name}-in"]
     assert held
@@ -426,7 +426,7 @@ def test_in_a_cloud_adopted_buckets_and_those_to_keep_stay(seaweed_environment, 
     seaweed_environment.initialise()
     buckets = [f"{seaweed_environment.name}-{role}" for role in ("in", "out")]
     config = replace(seaweed_environment.config, adopt=by == "configuration")
-    planned = deletion.look(config, None, in_cloud(buckets if by == "state" else []), keep_buckets=keep)
+    planned = deletion.plan_for(config, None, in_cloud(buckets if by == "state" else []), keep_buckets=keep)
     assert planned.deleted == {}
     reason = "stays with" if keep else "existed before this environment and holds"
     assert [f"bucket {name} {reason} no objects" in planned.kept[name] for name in buckets] == [True, True]
