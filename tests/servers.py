@@ -173,14 +173,8 @@ def minio(folder: Path, *, authority: Path | None = None) -> Iterator[Store]:
     scheme = "https" if authority else "http"
     store = Store(f"{scheme}://127.0.0.1:{port}", "minioroot", "minioroot-secret")
     trusted = ssl.create_default_context(cafile=authority) if authority else None
-    flags = [
-        "--certs-dir",
-        str(folder / "certs"),
-        "--address",
-        f"127.0.0.1:{port}",
-        "--console-address",
-        f"127.0.0.1:{console}",
-    ]
+    flags = ["--address", f"127.0.0.1:{port}", "--console-address", f"127.0.0.1:{console}"]
+    flags += ["--certs-dir", str(folder / "certs")]
     variables = {
         "HOME": str(folder),
         "MINIO_ROOT_USER": store.access_key_id,
@@ -189,7 +183,6 @@ def minio(folder: Path, *, authority: Path | None = None) -> Iterator[Store]:
         # For buckets that are encrypted with SSE-KMS.
         "MINIO_KMS_SECRET_KEY": f"tests:{base64.b64encode(bytes(32)).decode()}",
     }
-    flags += ["--certs-dir", str(folder / "certs")]
     command = [program, "server", "--quiet", *flags, str(folder / "disk")]
     with running(command, variables, folder, f"{store.endpoint}/minio/health/ready", trusted):
         # MinIO reports ready before it has loaded its users: signed requests get 503 XMinioServerNotInitialized.
