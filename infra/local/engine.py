@@ -158,7 +158,8 @@ class Engine:
             try:
                 output, errors = process.communicate(timeout=seconds)
             except BaseException as error:
-                os.killpg(process.pid, signal.SIGKILL)  # with the program and the plugins that it started
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # with the program and the plugins that it started
                 if not isinstance(error, subprocess.TimeoutExpired):
                     raise
                 raise UnreachableError(

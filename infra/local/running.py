@@ -74,17 +74,15 @@ def is_open(port: int) -> bool:
 def is_own(port: int, admin: AccessKey) -> bool:
     """Return whether the SeaweedFS at this port is the store with this access key.
 
-    Another one is the store of another clone, which was started at the same time and took the port. A store that
-    is too busy to list its buckets is the own one as well.
+    Another one is the store of another clone, which was started at the same time and took the port. One that
+    accepts requests without an access key has not loaded its users yet, so it could be any. A store that is too
+    busy to list its buckets is the own one as well.
     """
-    return _signed_status(port, admin) not in {None, b"403"}
+    return _status(port, {}) == b"403" and _signed_status(port, admin) not in {None, b"403"}
 
 
 def is_ready(port: int, admin: AccessKey) -> bool:
-    """Return whether the store with this access key at this port lists its buckets, and only with an access key.
-
-    One that lists them without an access key has not loaded its users yet.
-    """
+    """Return whether the SeaweedFS at this port is the store with this access key, and lists its buckets."""
     return _status(port, {}) == b"403" and _signed_status(port, admin) == b"200"
 
 

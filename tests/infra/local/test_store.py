@@ -470,18 +470,19 @@ def test_a_store_is_ready_when_it_refuses_anonymous_requests_and_accepts_its_acc
 
 
 @pytest.mark.parametrize(
-    ("response", "own"),
+    ("responses", "own"),
     [
-        (seaweed("200 OK"), True),
-        (seaweed("500 Internal Server Error"), True),  # busy
-        (seaweed("403 Forbidden"), False),  # the store of another clone
-        (b"HTTP/1.0 200 OK\r\nServer: other\r\n\r\n", False),
-        (b"", False),
+        ([seaweed("403 Forbidden"), seaweed("200 OK")], True),
+        ([seaweed("403 Forbidden"), seaweed("500 Internal Server Error")], True),  # busy
+        ([seaweed("403 Forbidden"), seaweed("403 Forbidden")], False),  # the store of another clone
+        ([seaweed("200 OK")], False),  # its users are not loaded, so it could be that of another clone
+        ([seaweed("403 Forbidden"), b"HTTP/1.0 200 OK\r\nServer: other\r\n\r\n"], False),
+        ([b""], False),
     ],
 )
-def test_a_running_store_is_the_own_one_if_it_has_the_access_key(response, own):
+def test_a_running_store_is_the_own_one_if_it_has_the_access_key(responses, own):
     with closing(listen(0)) as other, ThreadPoolExecutor(1) as pool:
-        served = pool.submit(serve, other, [response])
+        served = pool.submit(serve, other, responses)
         assert is_own(other.getsockname()[1], ADMIN) is own
         served.result(5)
 
