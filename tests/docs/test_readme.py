@@ -41,6 +41,7 @@ def local_environment(seaweed_store: Store, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(engine, "find", lambda: None)
     monkeypatch.setattr(engine, "install", lambda _: None)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)  # `make up` runs in the project's folder
     yield
     remove_environment(
         Environment("local", Server(seaweed_store, "iam"), tmp_path, dict(stack_yaml.read("local").values))
