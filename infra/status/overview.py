@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from core.storage import StorageError, StoreUnreachableError
-from core.storage._internal import Failure, Request, mask, once, run
+from core.storage._internal import Failure, mask, once, run
 from core.storage.settings import Settings
 from infra.command_name import COMMAND
 from infra.config import stack_files
@@ -25,6 +25,7 @@ from infra.status import facts
 from infra.status.details import written_at
 from infra.status.facts import BucketFacts, EnvironmentFacts, IdentityFacts
 from infra.stores.codes import means
+from infra.stores.contact import listing
 from infra.targets.registry import TARGETS
 
 _WORKERS = 16
@@ -145,9 +146,8 @@ def _probe(config: EnvironmentConfig, settings: list[Settings]) -> InfraError | 
     if with_key is None:
         return None
     bucket = with_key.bucket_in or with_key.bucket_out or ""
-    request = Request("ListObjectsV2", bucket, query="list-type=2&max-keys=1")
     try:
-        response = run(asyncio.wait_for(once(request, with_key), _TIMEOUT))
+        response = run(asyncio.wait_for(once(listing(bucket), with_key), _TIMEOUT))
     except TimeoutError:
         return UnreachableError(f"not reachable: no response within {_TIMEOUT:g} s")
     except StorageError as error:

@@ -30,7 +30,7 @@ def contact(store: Store, bucket: str) -> Kind:
         UsageError: the response is not from an S3 API, the access key is wrong, or the clocks or regions differ.
     """
     try:
-        response = run(asyncio.wait_for(once(_listing(bucket), store.settings(store.admin)), _TIMEOUT))
+        response = run(asyncio.wait_for(once(listing(bucket), store.settings(store.admin)), _TIMEOUT))
     except TimeoutError as error:
         reason = f"no response within {_TIMEOUT:g} s; is the store running, and mpr-storage:endpoint correct?"
         raise UnreachableError(f"cannot reach the store at {store.endpoint}: {reason}") from error
@@ -49,12 +49,13 @@ def require_s3(settings: Settings, bucket: str) -> None:
     Raises:
         StorageError: the response is a redirect, or is not from an S3 API.
     """
-    response = run(once(_listing(bucket), settings))
+    response = run(once(listing(bucket), settings))
     if isinstance(response, Failure) and isinstance(response.error, InvalidResponseError | StorageConfigError):
         raise response.error from response.cause
 
 
-def _listing(bucket: str) -> Request:
+def listing(bucket: str) -> Request:
+    """Return a short request, to which a store responds only after it has checked the access key."""
     return Request("ListObjectsV2", bucket, query="list-type=2&max-keys=1")
 
 

@@ -18,12 +18,12 @@ from core.storage import (
     StoreUnreachableError,
     WrongRegionError,
 )
-from core.storage._internal import Request, call, mask
+from core.storage._internal import call, mask
 from infra.errors import InfraError, UsageError
 from infra.policies import Policy, normalised
 from infra.stores.access_key import EXTERNAL, AccessKey
 from infra.stores.codes import means
-from infra.stores.contact import infra_error
+from infra.stores.contact import infra_error, listing
 from infra.stores.store import Store
 
 #: AWS and MinIO's console allow two keys at a time, so that keys rotate with an overlap.
@@ -183,7 +183,7 @@ def is_accepted(store: Store, access_key: AccessKey) -> bool:
         UsageError: the response is not from an S3 API, or the request could not be sent.
     """
     try:
-        call(Request("ListObjectsV2", _ANY_BUCKET, query="list-type=2&max-keys=1"), store.settings(access_key))
+        call(listing(_ANY_BUCKET), store.settings(access_key))
     except _NO_RESPONSE as error:
         raise infra_error(store, "trying an access key", error) from error
     except StorageError as error:
