@@ -248,7 +248,7 @@ def test_a_refusal_leaves_nothing_that_a_later_test_finds_in_its_log(
 
     with pytest.raises(Exception, match="validating S3 Bucket"):
         mocks.deploy(main, [DOUBLE], config={"aws:region": "eu-west-1"})
-    gc.collect()  # asyncio logs an exception that nobody retrieved when its future is deleted
+    gc.collect()  # asyncio logs an exception that was not retrieved when its future is deleted
     assert not caplog.records
 
 
