@@ -11,8 +11,8 @@ from infra.stores.store import Store
 _NOT_RUNNING = f"the embedded store is not running; start it with `{COMMAND} store start` (or `make up`)"
 _NO_ADMIN = (
     "no admin keys for {endpoint}: set MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY in the "
-    "environment, or the secrets mpr-storage:adminAccessKeyId and mpr-storage:adminSecretAccessKey "
-    "(`pulumi config set --secret`)"
+    "environment, or for `pulumi` alone, which can decrypt them, the secrets mpr-storage:adminAccessKeyId and "
+    "mpr-storage:adminSecretAccessKey"
 )
 
 

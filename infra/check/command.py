@@ -32,8 +32,9 @@ from infra.errors import InfraError
 def check(environment: str, *, as_json: bool, html: Path | None) -> None:
     """Check that each identity has exactly its permissions.
 
-    Tries with the env file of each identity what it must be able to do and what it must not, below a prefix that
-    is deleted afterwards. Exits 1 if the store allows or denies anything else.
+    Tries with the env file of each identity what it must be able to do and what it must not, below a prefix whose
+    objects are deleted afterwards. In a cloud, a bucket with versions keeps theirs until its lifecycle rule
+    deletes them. Exits 1 if the store allows or denies anything else.
     """
     config = load_environment(environment)
     if html:

@@ -73,7 +73,7 @@ def _without_slash(url: str) -> str:
 
 
 _BUCKET = Section(
-    description="One of the two buckets. What is left out stays as it is on the store.",
+    description="The settings of one of the two buckets.",
     build=lambda values: BucketConfig(**attributes(values)),
     keys={
         "name": Text(

@@ -1,9 +1,9 @@
 """The access keys of a stack's configuration: the administrator's, and externally managed ones.
 
-They come from the environment, or else from secret stack configuration. They are read where they are needed, and
-no resource of the program has them as a property. Keys from the environment are therefore in no state file. Keys
-from the configuration are, encrypted: Pulumi keeps it as inputs of the default provider
-(docs/explanation/security.md).
+They come from the environment, or else from secret stack configuration, which only `pulumi` can decrypt:
+commands have the environment alone. They are read where they are needed, and no resource of the program has them
+as a property. Keys from the environment are therefore in no state file. Keys from the configuration are, encrypted,
+because Pulumi keeps it as inputs of the default provider (docs/explanation/security.md).
 """
 
 from __future__ import annotations
@@ -74,5 +74,8 @@ def _keys(owner: str, configured_id: object, configured_secret: object) -> Acces
     if key_id and secret:
         return AccessKey(key_id, secret)
     if key_id or secret:
-        raise UsageError(f"{names[0]} and {names[1]} must be set together (or both in the stack configuration)")
+        raise UsageError(
+            f"{names[0]} and {names[1]} must be set together, in the environment, or for `pulumi` alone, which can "
+            "decrypt them, in the stack configuration"
+        )
     return None

@@ -15,7 +15,7 @@ from infra.copy.plan import CopyPlan, make_plan
 from infra.copy.progress import shown
 from infra.copy.side import Side
 from infra.environment_argument import ENVIRONMENT
-from infra.errors import InfraError
+from infra.errors import InfraError, UsageError
 
 
 @click.command()
@@ -88,7 +88,7 @@ def _confirm(plans: Sequence[CopyPlan], target: Side, *, yes: bool, overwrite: b
     if replaced:
         question += f", and replace there what differs of {report.amount(replaced)}"
     if not click.confirm(f"{question}?"):
-        raise InfraError("nothing was copied")
+        raise UsageError("nothing was copied")
 
 
 def _carry_out(mirror: Mirror, plans: Sequence[CopyPlan], results: list[Result], *, overwrite: bool) -> None:

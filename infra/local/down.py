@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -24,6 +24,7 @@ from infra.local.environment_lock import environment_lock
 from infra.local.up import require_engine
 from infra.plan import Plan
 from infra.stores import buckets
+from infra.stores.contents import Contents
 from infra.stores.keys import identity_manager
 from infra.targets.registry import TARGETS
 
@@ -123,6 +124,7 @@ def _ask_and_delete(config: EnvironmentConfig, pulumi: Engine | None, *, keep_bu
     on_store = None if TARGETS[config.target].is_cloud else plan.for_comparison(config)
     planned = deletion.plan_for(config, on_store, pulumi, keep_buckets=keep_buckets)
     _require_unshared(config, planned.deleted)
+    _require_empty(config, planned.deleted)
     names = [*config.names, *(files.former(config) if on_store else ())]
     for sentence in deletion.sentences(config, planned, names, keep_buckets=keep_buckets):
         click.echo(sentence)
@@ -180,6 +182,22 @@ def _require_unshared(config: EnvironmentConfig, deleted: Iterable[str]) -> None
                 f"environment {environment} uses bucket {bucket} too, so nothing was deleted: to keep the "
                 f"buckets, run `{COMMAND} down --delete --keep-buckets {config.environment}`"
             )
+
+
+def _require_empty(config: EnvironmentConfig, deleted: Mapping[str, Contents | None]) -> None:
+    """Refuse to begin a deletion that fails, on a target that deletes only empty buckets.
+
+    Raises:
+        UsageError: a bucket holds objects.
+    """
+    if TARGETS[config.target].deletes_objects:
+        return
+    held = [f"{bucket} ({counted})" for bucket, counted in deleted.items() if counted and counted.objects]
+    if held:
+        raise UsageError(
+            f"target {config.target} deletes only empty buckets, so nothing was deleted: delete the objects in "
+            f"{', '.join(held)}, then run this again"
+        )
 
 
 def _remove_env_files(main: Path) -> None:

@@ -59,7 +59,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
         _update(pulumi, config, planned, report)
     else:
         report(
-            f"Pulumi could not be installed (no network); deploying with `{COMMAND} init` instead, "
+            f"Pulumi could not be installed; deploying with `{COMMAND} init` instead, "
             "which a later `pulumi up` adopts"
         )
         initialise(config, lambda subject, outcome: report(f"{subject}: {outcome.text}"))

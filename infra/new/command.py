@@ -29,7 +29,9 @@ _SHARED = 0o666  # less the umask: the file is committed
 def _value_options(function: Function) -> Function:
     """Add an option for each setting that a template may leave to the user."""
     for name in reversed(VALUES):
-        function = click.option(f"--{name}", metavar="TEXT", help=CONFIGURATION.keys[name].description)(function)
+        targets = ", ".join(template.name for template in TEMPLATES.values() if name in template.values)
+        described = f"{CONFIGURATION.keys[name].description} With --target {targets}."
+        function = click.option(f"--{name}", metavar="TEXT", help=described)(function)
     return function
 
 

@@ -142,7 +142,7 @@ def _deployed(found: EnvironmentFacts) -> str:
 def _bucket(bucket: BucketFacts) -> str:
     role = f" ({bucket.role})" if bucket.role else ""
     start = f"{bucket.name}{role}: {bucket.origin}"
-    if bucket.note and bucket.origin == "left behind":
+    if bucket.note and bucket.origin == "stays behind":
         return f"{bucket.name}{role} {bucket.note}"
     contents = [str(bucket.contents)] if bucket.contents else []
     return ", ".join([start, *contents, *([bucket.note] if bucket.note else [])])

@@ -232,7 +232,7 @@ def _left_bucket(planned: Plan, name: str) -> BucketFacts | None:
     if held is None:
         return None
     note = leftover.sentence(planned.config.environment, held)
-    return BucketFacts(name=name, role=None, origin="left behind", contents=held, note=note)
+    return BucketFacts(name=name, role=None, origin="stays behind", contents=held, note=note)
 
 
 def _configured(config: EnvironmentConfig) -> list[BucketFacts]:
@@ -251,5 +251,7 @@ def _not_configured(adopted: Adopted, buckets: list[BucketFacts]) -> list[Bucket
     known = {bucket.name for bucket in buckets}
     note = "the state of the stack has it, and no env file or configuration names it"
     return [
-        BucketFacts(name=name, role=None, origin="left behind", note=note) for name in adopted if name not in known
+        BucketFacts(name=name, role=None, origin="stays behind", note=note)
+        for name in adopted
+        if name not in known
     ]

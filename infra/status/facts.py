@@ -18,8 +18,8 @@ from infra.stores.contents import Contents
 
 #: What created an environment; `unknown`: that cannot be read.
 DeployedBy = Literal["Pulumi", "init", "not deployed", "unknown"]
-#: `left behind`: the environment created it, and its configuration no longer names it.
-Origin = Literal["created", "adopted", "left behind", "missing", "unknown"]
+#: `stays behind`: the environment created it, and its configuration no longer names it.
+Origin = Literal["created", "adopted", "stays behind", "missing", "unknown"]
 #: `not compared`: this project wrote it, and what is deployed cannot be read.
 FileState = Literal[
     "agrees",

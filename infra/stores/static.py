@@ -61,6 +61,7 @@ class StaticCredentials:
         if name not in self.external:
             raise UsageError(
                 f"no access key for identity {name}: set MPR_{name.upper()}_ACCESS_KEY_ID and "
-                f"MPR_{name.upper()}_SECRET_ACCESS_KEY, or the secret mpr-storage:keys"
+                f"MPR_{name.upper()}_SECRET_ACCESS_KEY in the environment, or for `pulumi` alone, which can "
+                "decrypt it, the secret mpr-storage:keys"
             )
         return self.external[name]

@@ -65,6 +65,8 @@ class TargetSpec:
 
     bucket_names: tuple[NameRule, ...] = ()
     tags: TagRule | None = None
+    #: Whether deleting a disposable bucket deletes its objects.
+    deletes_objects: bool = True
     #: Characters that the name of an identity may have; None: any number.
     identity_length: int | None = None
     #: Whether names of identities must be lower case.

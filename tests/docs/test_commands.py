@@ -24,10 +24,10 @@ def test_the_output_of_status_is_what_the_page_shows(seaweed_store, capsys, monk
     monkeypatch.chdir(stack_files.ROOT)
     assert cli.run(["init", "local"]) == 0
     seaweed_store.s3.put_object(Bucket="mpr-local-in", Key="a", Body=b"video")
-    shown = [block for block in blocks(PAGE, "console") if "infra status" in block]
+    shown = [block for block in blocks(PAGE, "console") if "./mpr status" in block]
     assert [commands(block) for block in shown] == [
-        ["python -m infra status local"],
-        ["python -m infra status"],
+        ["./mpr status local"],
+        ["./mpr status"],
     ]
     written = datetime.fromisoformat("2026-11-28T17:04:33Z").timestamp()
     os.utime(files.path("local", "app"), (written, written))

@@ -82,7 +82,7 @@ async def send(request: Request, settings: Settings) -> Response:
     """Return the successful response to a request, before its body is read; the caller closes it.
 
     Retryable errors (lost connections, silence, throttling, errors of the server) lead to up to 5 attempts, with
-    growing random pauses. They take 2 minutes and 8 seconds at most, plus 20 s for each response head that
+    growing random pauses. They take 2 minutes and 58 seconds at most, plus 20 s for each response head that
     arrives slowly, plus the time of the bodies.
 
     Raises:

@@ -33,8 +33,8 @@ def download_file(
 
     Atomic: the bytes go to a hidden temporary file in the folder of `path`, which is renamed when it is complete,
     verified and on the disk; after any failure, KeyboardInterrupt included, `path` is unchanged. What a killed
-    process left is removed an hour later, by the next download into the same folder. Verified: the size always,
-    the hash if the store has one (`ObjectInfo.verified_by` says which); after a wrong hash the object is
+    process left is removed an hour later, by the first download of a process into its folder. Verified: the size
+    always, the hash if the store has one (`ObjectInfo.verified_by` says which); after a wrong hash the object is
     downloaded once more before that is an error. Retried: a download whose connection breaks is resumed at that
     byte, with backoff, until 5 in a row broke before they delivered 1 MiB. Safe from many threads and processes.
 

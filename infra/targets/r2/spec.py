@@ -9,7 +9,6 @@ from infra.targets.shared import (
     DELETED,
     DEPLOYER,
     NAME_TAKEN,
-    NOT_EMPTY,
     QUOTA,
     REFUSED_BY_CLOUDS,
     WHOLE_BUCKETS,
@@ -27,6 +26,7 @@ _REFUSED = (
 )
 _R2_OFF = "R2 is not enabled in the account: enable it in Cloudflare's dashboard, then run the same command"
 _NO_ACCOUNT = "Cloudflare has no such account: correct `mpr-storage:account`"
+_NOT_EMPTY = "R2 deletes only empty buckets: delete the objects, then run the same command again"
 _NO_BUCKET = (
     "the bucket does not exist in this jurisdiction. If `mpr-storage:jurisdiction` was changed, set the former "
     "value: a bucket cannot move. If the bucket was deleted, `pulumi up --refresh` creates it again, empty"
@@ -70,6 +70,7 @@ SPEC = TargetSpec(
     bucket_names=(NameRule(r".*\.", "must hold no dot: R2 takes a-z, 0-9 and hyphens. Use hyphens"),),
     # https://developers.cloudflare.com/api/resources/accounts/subresources/tokens/methods/create/
     identity_length=120,
+    deletes_objects=False,  # https://developers.cloudflare.com/r2/buckets/delete-buckets/
     # The provider only reads whether a token is disabled.
     deactivates_keys=False,
     settles_within=30,
@@ -79,7 +80,7 @@ SPEC = TargetSpec(
         Explanation(r"10004|already exists, and you own it", ADOPT_BUCKET),
         Explanation(r"10073|already exists", NAME_TAKEN),
         Explanation(r"\b10006\b|bucket does not exist", _NO_BUCKET),
-        Explanation(r"10008|not empty", NOT_EMPTY),
+        Explanation(r"10008|not empty", _NOT_EMPTY),
         Explanation(r"\b10042\b|enable R2", _R2_OFF),
         Explanation(r"\b7003\b|Could not route", _NO_ACCOUNT),
         Explanation(r"\b(10000|9109|9106|1000)\b|Authentication error|Invalid API Token|401", _REFUSED),

@@ -227,7 +227,7 @@ class TestAsking:
         fill(pair.source)
         terminal("n")
         done = pair.copy()
-        assert (done.code, done.err) == (1, "error: nothing was copied\n")
+        assert (done.code, done.err) == (2, "error: nothing was copied\n")
         assert f"copy 3 objects, 10 bytes to {pair.target.name}?" in done.out
         assert pair.target.all() == {}
 

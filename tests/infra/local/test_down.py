@@ -16,7 +16,9 @@ import pytest
 
 from infra import cli
 from infra.config import stack_files
-from infra.local import deletion, engine, store
+from infra.config.load import parse
+from infra.errors import UsageError
+from infra.local import deletion, down, engine, store
 from infra.stores.access_key import AccessKey
 from infra.stores.contents import Contents
 from infra.stores.store import Store
@@ -432,6 +434,15 @@ def test_in_a_cloud_adopted_buckets_and_those_to_keep_stay(seaweed_environment, 
     assert [f"bucket {name} {reason} no objects" in planned.kept[name] for name in buckets] == [True, True]
     said = list(deletion.sentences(config, planned, config.names, keep_buckets=keep))
     assert said[-2:] == list(planned.kept.values())
+
+
+def test_where_only_empty_buckets_can_be_deleted_nothing_is_deleted_before_they_are_empty():
+    r2 = parse("prod", {"target": "r2", "account": "0" * 32, "disposable": True}, "here")
+    with pytest.raises(UsageError, match=r"r2 deletes only empty buckets, .*the objects in media \(2 objects\),"):
+        down._require_empty(r2, {"media": Contents(2), "frames": Contents(), "other": None})
+    down._require_empty(r2, {"media": Contents(), "frames": None})
+    aws = parse("prod", {"target": "aws", "region": "eu-west-1", "disposable": True}, "here")
+    down._require_empty(aws, {"media": Contents(2)})
 
 
 def test_what_could_not_be_counted_is_said(seaweed_environment):

@@ -105,7 +105,7 @@ def test_a_bucket_that_existed_before_is_adopted_and_a_renamed_one_is_left_behin
     assert found == {
         existing: ("in", "adopted"),
         f"{initialised.name}-out": ("out", "created"),
-        old: (None, "left behind"),
+        old: (None, "stays behind"),
     }
     _, out, _ = status(initialised, capsys)
     assert f"{old} stays behind: environment {initialised.name} created it and no longer names it" in out
@@ -226,7 +226,7 @@ def test_in_a_cloud_the_stack_and_the_env_files_say_what_there_is(on_seaweed: En
     assert [(bucket["name"], bucket["origin"], bucket["objects"]) for bucket in result["buckets"]] == [
         (settings.bucket_in, "created", 1),
         (settings.bucket_out, "adopted", 0),
-        ("before", "left behind", None),
+        ("before", "stays behind", None),
     ]
     assert (result["deployed_by"], result["deployed_at"]) == ("Pulumi", "2026-11-24T04:00:00Z")
     assert (result["identities"][0]["slot"], result["identities"][0]["created"]) == ("b", "2026-11-24T03:00:00Z")

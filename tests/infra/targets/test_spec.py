@@ -100,7 +100,11 @@ def aws(service: str, call: str, status: int, rest: str) -> str:
             "set the former value",
         ),
         ("r2", 'DELETE tokens/1: 404 Not Found {"errors":[{"code":1003}]}', "pulumi up --refresh"),
-        ("r2", '409 Conflict {"code":10008,"message":"The bucket you tried to delete is not empty"}', "not empty"),
+        (
+            "r2",
+            '409 Conflict {"code":10008,"message":"The bucket you tried to delete is not empty"}',
+            "delete the objects",
+        ),
     ],
 )
 def test_a_known_error_of_the_provider_is_followed_by_what_to_do(target, error, said):
