@@ -7,7 +7,9 @@ could not be reached, 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -57,6 +59,8 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its exit code."""
+    if sys.stdin is None:  # a shell closed it with `<&-`
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # until the process ends
     sys.exit(run(arguments))
 
 

@@ -8,6 +8,7 @@ Another Pulumi program in Python uses them as `infra.program` does::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import pulumi
@@ -20,14 +21,12 @@ from infra.config.environment import ConfigError, EnvironmentConfig
 from infra.config.identities import ROLES, Role
 from infra.config.identities import Identity as IdentityConfig
 from infra.config.load import parse
-from infra.env.outputs import ADOPTED, BUCKET_COMPONENT
+from infra.env.outputs import ADOPTED, BUCKET_COMPONENT, COMPONENT_TYPE
 from infra.errors import UsageError
 from infra.targets import state
 from infra.targets.options import Options, error_hook
 from infra.targets.program import Access, BucketResources, TargetProgram, load_program
 from infra.targets.registry import TARGETS
-
-_TYPE = "mpr-storage:index:"
 
 
 class Bucket(pulumi.ComponentResource):
@@ -55,7 +54,7 @@ class Identity(pulumi.ComponentResource):
         buckets: Mapping[Role, Bucket],
         options: Options,
     ) -> None:
-        super().__init__(f"{_TYPE}Identity", name, None, pulumi.ResourceOptions(parent=options.parent))
+        super().__init__(f"{COMPONENT_TYPE}Identity", name, None, pulumi.ResourceOptions(parent=options.parent))
         parts = {role: buckets[role].parts for role in identity.rights}
         self.access: Access = program.identity(identity, parts, options.below(self))
         self.slots = options.config.slots_of(identity.name)
@@ -88,7 +87,7 @@ class Storage(pulumi.ComponentResource):
             InfraError: the settings are wrong, or the deployment cannot succeed; nothing was created.
         """
         config = args if isinstance(args, EnvironmentConfig) else _parse(name, args)
-        super().__init__(f"{_TYPE}Storage", name, None, opts)
+        super().__init__(f"{COMPONENT_TYPE}Storage", name, None, opts)
         last = state.read() if TARGETS[config.target].is_cloud else state.State()
         _refuse_deletion(config, last)
         adopted = {role: config.adopt or config.bucket(role).name in last.adopted for role in ROLES}
@@ -125,8 +124,9 @@ def _refuse_deletion(config: EnvironmentConfig, last: state.State) -> None:
     for role in ROLES if config.disposable else ():
         component, name = naming.bucket(config.environment, role), config.bucket(role).name
         former = last.bucket_name(component)
-        # Without a configured name, the provider appends random characters to that of the component.
-        is_kept = former is None or (former == name if name else former.startswith(component))
+        # Without a configured name, the provider appends random hexadecimal digits to that of the component.
+        expected = re.escape(name) if name else f"{re.escape(component)}(-[0-9a-f-]+)?"
+        is_kept = former is None or re.fullmatch(expected, former)
         if not is_kept and former not in last.adopted:
             raise UsageError(
                 f"buckets.{role}.name: with another name, the bucket {former} would be deleted with its objects, "

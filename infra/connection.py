@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from infra.command_name import COMMAND
 from infra.config.environment import EMBEDDED
 from infra.config.secrets import Secrets
@@ -16,13 +18,16 @@ _NO_ADMIN = (
 )
 
 
-def connect(endpoint: str, region: str, secrets: Secrets) -> Store:
+def connect(
+    endpoint: str, region: str, secrets: Secrets, addressing_style: Literal["path", "virtual"] | None = None
+) -> Store:
     """Return the store at `endpoint`, or the embedded one.
 
     Args:
         endpoint: as configured: a URL, or ``embedded``.
         region: the region to sign for.
         secrets: the access keys of the stack's configuration.
+        addressing_style: as configured.
 
     Raises:
         UnreachableError: the embedded store is not running.
@@ -37,4 +42,4 @@ def connect(endpoint: str, region: str, secrets: Secrets) -> Store:
     admin = secrets.admin() or next(iter(secrets.external().values()), None)
     if admin is None:
         raise UsageError(_NO_ADMIN.format(endpoint=endpoint))
-    return Store(endpoint, region, admin)
+    return Store(endpoint, region, admin, addressing_style)

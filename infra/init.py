@@ -105,7 +105,7 @@ def initialise(config: EnvironmentConfig, report: Report, *, wait: int = 0, dry_
     Raises:
         InfraError: something failed; what was created before that stays, and a second call continues.
     """
-    files.require_writable(files.path(config.environment, name) for name in config.names)
+    files.require_writable(files.to_write(config))
     planned = _plan(config, wait)
     for notice in planned.notices:
         report("notice", Outcome(notice))

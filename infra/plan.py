@@ -93,7 +93,7 @@ def for_comparison(config: EnvironmentConfig) -> Plan:
         UsageError: an access key is missing or wrong, or the store does not support a setting.
         UnreachableError: the store does not respond.
     """
-    store = connect(config.endpoint or "", config.region, config.secrets)
+    store = connect(config.endpoint or "", config.region, config.secrets, config.addressing_style)
     kind = contact(store, config.bucket_in.name or "")
     buckets, notices = bucket_settings(config, kind)
     if kind.prefixes and any(identity.prefixes for identity in config.identities):

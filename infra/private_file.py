@@ -25,6 +25,11 @@ def write(path: Path, text: str) -> None:
         temporary.replace(path)
 
 
+def is_replaceable(path: Path) -> bool:
+    """Return whether `write` replaces no more than a file: not a link, a device or a pipe, such as /dev/stdout."""
+    return not path.is_symlink() and (path.is_file() or not path.exists())
+
+
 def write_once(path: Path, text: str) -> Path:
     """Write the file unless it exists; return its path. Of two processes at once, the first one's text stays.
 

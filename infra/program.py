@@ -37,7 +37,7 @@ def main(lock: Callable[[str], None] = lambda _environment: None) -> None:
 
 def _define(environment: str) -> None:
     config = from_engine(environment, pulumi.runtime.config.CONFIG.get())
-    files.require_writable(files.path(environment, identity) for identity in config.names)
+    files.require_writable(files.to_write(config))
     storage = Storage(environment, config)
     for name, identity in storage.members.items():
         _export(name, identity.outputs)

@@ -31,10 +31,10 @@ def require_writable(path: Path) -> None:
     """Refuse a path at which no file can be written.
 
     Raises:
-        UsageError: its folder does not exist, or it is a folder.
+        UsageError: its folder does not exist, or it is a folder, a link or a device.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"--html {path}: name a file in a folder that exists")
+    if not private_file.is_replaceable(path) or not path.parent.is_dir():
+        raise UsageError(f"--html {path}: name a regular file in a folder that exists")
 
 
 def write(path: Path, environment: str, identities: Sequence[str], findings: Sequence[Finding]) -> None:

@@ -10,19 +10,24 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from botocore.exceptions import ClientError
 
 from core.storage import get_s3_client
 from core.storage._internal import READ_TIMEOUT, authorities, presign_client, tls_context
+from infra.aws_clients import aws_client
+from infra.errors import UnreachableError
 from infra.stores.access_key import AccessKey
 from infra.stores.codes import code_of, means
 from infra.stores.store import Store
 
 if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
     from core.storage.settings import Settings
@@ -156,6 +161,9 @@ def _presign(scope: Scope) -> None:
             raise Denied from error
         if error.code != _NOT_FOUND:  # the identity may read, and an earlier probe could not write
             raise Unclear(f"status {error.code}") from error
+    except (OSError, HTTPException) as error:
+        address = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        raise UnreachableError(f"a presigned URL got no useful response from {address} ({error})") from error
 
 
 def _create_bucket(scope: Scope) -> None:
@@ -177,10 +185,16 @@ def _change_bucket_policy(scope: Scope) -> None:
 
 def _change_own_policy(scope: Scope) -> None:
     """Change a policy over the IAM API of the store, if it has one."""
-    settings = scope.settings
-    keys = AccessKey(settings.access_key_id or "", settings.secret_access_key or "", settings.session_token)
-    iam = Store(settings.endpoint_url or "", settings.region, keys).iam
+    iam = _iam(scope.settings)
     _malformed(lambda: iam.put_user_policy(UserName="mpr-probe", PolicyName="mpr-probe", PolicyDocument="{}"))
+
+
+def _iam(settings: Settings) -> IAMClient:
+    if settings.access_key_id is None:  # a role that this process has: botocore finds its credentials
+        client: IAMClient = aws_client("iam", settings.region)
+        return client
+    keys = AccessKey(settings.access_key_id, settings.secret_access_key or "", settings.session_token)
+    return Store(settings.endpoint_url or "", settings.region, keys).iam
 
 
 def _malformed(request: Callable[[], object]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.error import URLError
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's
 
@@ -162,7 +161,7 @@ def _admin_store(config: EnvironmentConfig) -> Store | None:
     if config.endpoint is None:
         return None  # a cloud, where the deployment's own credentials are of another kind
     try:
-        store = connect(config.endpoint, config.region, config.secrets)
+        store = connect(config.endpoint, config.region, config.secrets, config.addressing_style)
     except UsageError:
         return None
     return None if store.admin in config.secrets.external().values() else store
@@ -176,7 +175,9 @@ def _explained(identity: str, settings: Settings) -> Iterator[None]:
         code = code_of(error)
         sentence = next((row for meaning, row in _ERRORS.items() if means(code, meaning)), "{identity}: {code}")
         raise InfraError(sentence.format(identity=identity, code=code)) from error
-    except (ConnectionError, HTTPClientError, URLError) as error:
+    except UnreachableError as error:
+        raise UnreachableError(f"{identity}: {error}") from error
+    except (ConnectionError, HTTPClientError) as error:
         raise UnreachableError(
             f"{identity}: no useful response from {settings.endpoint_url or 'AWS'} ({error})"
         ) from error

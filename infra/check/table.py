@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
 from infra.check.runner import Finding
@@ -56,11 +57,11 @@ def table(environment: str, identities: Sequence[str], findings: Iterable[Findin
         if row.begins:
             result.add_section()
         cells = [_cell(row.findings[name]) if name in row.findings else "" for name in identities]
-        result.add_row(row.where if row.begins else "", row.probe, *cells)
+        result.add_row(escape(row.where) if row.begins else "", row.probe, *cells)
     return result
 
 
 def _cell(finding: Finding) -> str:
     if finding.failed:
-        return f"[bold white on red] {finding.result} [/] must be {must_be(finding)}"
+        return f"[bold white on red] {escape(finding.result)} [/] must be {must_be(finding)}"
     return f"[green]{finding.result}[/]" if finding.allowed else f"[dim]{finding.result}[/]"

@@ -19,6 +19,9 @@ EMBEDDED = "embedded"
 MAX_KEY_AGE_DAYS = 90
 #: What the ID of the lifecycle rule for an `Expiry` starts with, before its prefix.
 EXPIRY_RULE = "mpr-expire-"
+#: The IDs of the lifecycle rules for `noncurrent_days` and `abort_multipart_days`.
+NONCURRENT_RULE = "mpr-noncurrent"
+ABORT_RULE = "mpr-abort-multipart"
 #: Days after which the parts of an unfinished upload are deleted, unless the configuration says otherwise.
 ABORT_MULTIPART_DAYS = 7
 
@@ -41,7 +44,7 @@ class Expiry:
 
 @dataclass(frozen=True, kw_only=True)
 class BucketConfig:
-    """What an environment wants of one bucket. What is not set is left as the store has it."""
+    """What an environment wants of one bucket. Without `versioning`, that of the bucket stays as it is."""
 
     name: str | None = None
     #: Keep replaced and deleted objects as noncurrent versions.

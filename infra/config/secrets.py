@@ -2,8 +2,8 @@
 
 They come from the environment, or else from secret stack configuration, which only `pulumi` can decrypt:
 commands have the environment alone. They are read where they are needed, and no resource of the program has them
-as a property. Keys from the environment are therefore in no state file. Keys from the configuration are, encrypted,
-because Pulumi keeps it as inputs of the default provider (docs/explanation/security.md).
+as a property. Keys from the environment are therefore in no state file. Keys from the configuration are in it,
+encrypted, because Pulumi keeps it as inputs of the default provider (docs/explanation/security.md).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _keys(owner: str, configured_id: object, configured_secret: object) -> Acces
         return AccessKey(key_id, secret)
     if key_id or secret:
         raise UsageError(
-            f"{names[0]} and {names[1]} must be set together, in the environment, or for `pulumi` alone, which can "
-            "decrypt them, in the stack configuration"
+            f"{names[0]} and {names[1]} must be set together, in the environment, or for `pulumi` alone, which "
+            "can decrypt them, in the stack configuration"
         )
     return None

@@ -59,8 +59,15 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         return super().construct_mapping(node, deep=deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Puts a text in quotes where `_Loader` would read another type."""
+
+    yaml_implicit_resolvers: dict[str, list[object]] = {}  # noqa: RUF012  # PyYAML's own name
+
+
 for _name, (_pattern, _first) in _SCALARS.items():
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^({_pattern})$"), _first)
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^({_pattern})$"), _first)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
@@ -94,6 +101,12 @@ def load(text: str | BinaryIO, source: str) -> dict[object, object]:
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a number that is none
         raise ConfigError(source, [f"cannot be read: {' '.join(str(error).split())}"]) from error
     return content if isinstance(content, dict) else {}
+
+
+def dump(content: Mapping[object, object]) -> str:
+    """Return the text from which `load` and Pulumi read this content."""
+    text: str = yaml.dump(content, Dumper=_Dumper)
+    return text
 
 
 def _settings(content: Mapping[object, object], source: str) -> Reader:

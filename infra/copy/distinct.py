@@ -54,7 +54,7 @@ def address(settings: Settings) -> tuple[str, int]:
     for end in (_AWS, f"{_AWS}.cn"):
         if host.endswith(f".{end}"):
             return (end, _PORTS["https"])
-    return ("loopback" if _is_loopback(host) else host, url.port or _PORTS[url.scheme])
+    return ("localhost" if _is_loopback(host) else host, url.port or _PORTS[url.scheme])
 
 
 def may_be_one(source: Side, target: Side, role: Role, equal_times: int) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.storage import ObjectInfo
-from core.storage._internal import Request, call, iterate, pages
+from core.storage._internal import call, iterate, pages
 from infra.config.identities import Role
 from infra.copy.side import Side
+from infra.stores.contact import listing
 from infra.stores.kinds import Kind, named
 
 
@@ -17,9 +18,8 @@ def contact(side: Side, role: Role) -> Kind:
     Raises:
         StorageError: the store did not respond, or did not allow it.
     """
-    request = Request("ListObjectsV2", side.bucket(role), query="list-type=2&max-keys=1")
     with side.named_in_errors():
-        return named(call(request, side.settings).headers.get("server", ""))
+        return named(call(listing(side.bucket(role)), side.settings).headers.get("server", ""))
 
 
 def objects(side: Side, role: Role) -> Iterator[ObjectInfo]:

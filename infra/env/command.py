@@ -74,7 +74,8 @@ def env(  # noqa: PLR0913  # one for each option
         _check(config, as_json=as_json)
     elif write:
         with environment_lock(config, "env --write"):
-            _write(config, as_json=as_json)
+            # Again: a rotation may have changed it meanwhile.
+            _write(load_environment(environment), as_json=as_json)
     else:
         _convert(
             name or "",
@@ -133,7 +134,7 @@ def _settings(config: EnvironmentConfig, identity: str) -> IdentitySettings:
         raise type(error)(f"{files.short(file)} is missing, and {error}{suggestion}") from error
     if identity not in settings:
         raise InfraError(
-            f"identity {identity} is not deployed yet; `pulumi up -s {config.environment}` deploys it"
+            f"identity {identity} is not deployed yet; `{COMMAND} up {config.environment}` deploys it"
         )
     return IdentitySettings(config.environment, identity, settings[identity])
 
@@ -183,8 +184,7 @@ def _require_no_terminal(identity: IdentitySettings) -> None:
 
 
 def _save(output: Path, text: str) -> None:
-    # A link, a device or a pipe would be replaced by a file: `--output /dev/stdout` too.
-    if output.is_symlink() or (output.exists() and not output.is_file()):
+    if not private_file.is_replaceable(output):
         raise UsageError(f"{output} is not a regular file: give a regular file, or remove --output and use a pipe")
     if output.resolve().parent == stack_files.ENVIRONMENTS.resolve():
         raise UsageError(

@@ -18,7 +18,7 @@ from infra.env.stack import Stack
 #: access key is in no file.
 _BY_PULUMI = {
     "write": "`{command} env {environment} --write` writes it",
-    "deploy": "`pulumi up -s {environment}` deploys it",
+    "deploy": "`{command} up {environment}` deploys it",
 }
 _BY_INIT = {
     "write": _BY_PULUMI["write"],

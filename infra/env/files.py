@@ -235,6 +235,14 @@ def would_change(file: Path, text: str) -> bool:
     return not file.exists() or file.read_bytes() != text.encode()
 
 
+def to_write(config: EnvironmentConfig) -> Iterator[Path]:
+    """Yield the paths of the env files that a deployment writes."""
+    for identity in config.names:
+        slots = config.slots_of(identity)
+        texts = dict.fromkeys((slot_key.slot for slot_key in slots.access_keys()), "")
+        yield from by_file(path(config.environment, identity), slots, texts)
+
+
 def require_writable(files: Iterable[Path]) -> None:
     """Refuse before anything is created, if one of the files could not be written later.
 

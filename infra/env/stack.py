@@ -9,6 +9,7 @@ from typing import Any
 
 from core.storage import StorageConfigError
 from core.storage.settings import Settings
+from infra.command_name import COMMAND
 from infra.env import key_info
 from infra.env.key_info import KeyInfo
 from infra.env.outputs import IDENTITIES, KEY_SLOTS
@@ -16,7 +17,7 @@ from infra.errors import InfraError, NotDeployedError, UnreachableError
 from infra.local import engine
 from infra.local.engine import Engine
 
-_NOT_DEPLOYED = "{0} is not deployed; `pulumi up -s {0}` deploys it"
+_NOT_DEPLOYED = f"{{0}} is not deployed; `{COMMAND} up {{0}}` deploys it"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def find(pulumi: Engine, environment: str) -> Stack | None:
         settings = {name: Settings.from_env(env) for name, env in _by_identity(deployed.outputs).items()}
     except StorageConfigError as error:
         raise InfraError(
-            f"the outputs of stack {environment} are incomplete ({error}); run `pulumi up -s {environment}` again"
+            f"the outputs of stack {environment} are incomplete ({error}); run `{COMMAND} up {environment}` again"
         ) from error
     slots = deployed.outputs.get(KEY_SLOTS) or {}  # none: deployed by an earlier version
     keys = {name: key_info.parse(key["slot"], key.get("made")) for name, key in slots.items() if key}

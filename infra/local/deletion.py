@@ -68,10 +68,14 @@ def _on_store(config: EnvironmentConfig, plan: Plan, pulumi: Engine | None) -> D
 
 
 def _in_cloud(config: EnvironmentConfig, pulumi: Engine | None) -> Deletion:
-    """Adopted buckets are kept: as the configuration says, or as the state says once it no longer does."""
-    counted = {bucket: number for (_, bucket), number in env_contents.count(config).items()}
+    """Plan for the buckets in the state, which are those that `pulumi destroy` deletes, and in the env files.
+
+    Adopted buckets are kept, as the state says; the configuration says it of a bucket that is not in the state.
+    """
     in_state = _in_state(pulumi, config.environment)
-    adopted = {name for name in counted if config.adopt or in_state.get(name)}
+    counted: dict[str, Contents | None] = dict.fromkeys(in_state)
+    counted |= {bucket: number for (_, bucket), number in env_contents.count(config).items()}
+    adopted = {name for name in counted if in_state.get(name, config.adopt)}
     kept = {
         name: f"bucket {name} existed before this environment{_held(counted[name], ' and holds')}: it stays"
         for name in counted

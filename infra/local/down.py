@@ -26,6 +26,7 @@ from infra.plan import Plan
 from infra.stores import buckets
 from infra.stores.contents import Contents
 from infra.stores.keys import identity_manager
+from infra.stores.store import explained
 from infra.targets.registry import TARGETS
 
 
@@ -217,7 +218,8 @@ def _is_confirmed() -> bool:
 def _remove_store(config: EnvironmentConfig, *, is_used: bool) -> None:
     """Remove the embedded store if it has no other bucket. Otherwise stop it, unless it is in use."""
     admin = connect(EMBEDDED, config.region, config.secrets)
-    others = [bucket["Name"] for bucket in admin.s3.list_buckets()["Buckets"]]
+    with explained(admin, "listing the other buckets"):
+        others = [bucket["Name"] for bucket in admin.s3.list_buckets()["Buckets"]]
     if others and is_used:
         click.echo(f"the store continues to run, with {', '.join(others)}; `{COMMAND} down` stops it")
     elif others:

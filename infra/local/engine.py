@@ -22,13 +22,12 @@ from typing import Any
 
 from infra import private_file
 from infra.config import stack_files
+from infra.env.outputs import COMPONENT_TYPE
 from infra.errors import InfraError, UnreachableError
 from infra.local import own_state
 from infra.local.environment_lock import for_pulumi
 from infra.local.lock import locked
 
-#: The start of the types of the component resources, which is in the URN of every resource below them.
-_COMPONENT = f"{stack_files.NAMESPACE}:index:"
 _READ_SECONDS = 60  # of a command that reads the state; a backend takes a few seconds
 _PREVIEW_SECONDS = 900  # of one that also reads every resource in the cloud
 _INSTALL_SECONDS = 60
@@ -78,13 +77,13 @@ class Engine:
         if self._find(environment) is None:
             return
         urns = [resource["urn"] for resource in self.resources(environment) if resource.get("custom")]
-        if urns and not any(_COMPONENT in urn for urn in urns):
+        if urns and not any(COMPONENT_TYPE in urn for urn in urns):
             raise InfraError(
                 f"stack {environment} was deployed by an earlier version, without components, so nothing was "
                 "deleted: deploy it once, then run this again"
             )
         self._select(environment)
-        if named := [f"--target={urn}" for urn in urns if f"{_COMPONENT}Identity$" in urn]:
+        if named := [f"--target={urn}" for urn in urns if f"{COMPONENT_TYPE}Identity$" in urn]:
             quiet = ("--yes", "--skip-preview", "--suppress-outputs")
             self._run("destroy", *quiet, *named, *self._stack(environment))
         self._run("stack", "rm", "--yes", "--force", "--preserve-config", "--stack", environment)
@@ -274,7 +273,9 @@ def _install(report: Callable[[str], None]) -> Engine | None:
 
 def _engine(command: str) -> Engine:
     # The first python on PATH runs the program, so it must be the one with this project's requirements.
-    path = os.pathsep.join([str(Path(sys.executable).parent), str(Path(command).parent), os.environ["PATH"]])
+    path = os.pathsep.join(
+        [str(Path(sys.executable).parent), str(Path(command).parent), os.environ.get("PATH", os.defpath)]
+    )
     environ = os.environ | {"PATH": path, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     if _has_backend():
         return Engine(command, environ, own_state=False)

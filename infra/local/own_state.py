@@ -76,7 +76,7 @@ def write_settings(environment: str) -> None:
     salt = (kept or {}).get("encryptionsalt")
     shared = stack_yaml.load(committed.read_text(encoding="utf-8"), str(committed))
     own = {"encryptionsalt": salt} if salt else {}  # without a salt, Pulumi writes a new one
-    private_file.write(copy, yaml.safe_dump(own | shared))
+    private_file.write(copy, stack_yaml.dump(own | shared))
 
 
 def restore() -> None:
@@ -113,6 +113,6 @@ def is_locked_by_killed_update(environment: str) -> bool:
             if process.start_time(process_id) is not None:
                 raise InfraError(
                     f"`pulumi` (process {process_id}) changes {environment} now: run this again when it has "
-                    f"ended. If that process is another program, run `pulumi cancel {environment}` first"
+                    f"ended. If that process is another program, remove {lock} first"
                 )
     return bool(locks)

@@ -49,7 +49,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
     Raises:
         InfraError: the deployment failed.
     """
-    files.require_writable(files.path(config.environment, name) for name in config.names)
+    files.require_writable(files.to_write(config))
     planned = None if TARGETS[config.target].is_cloud else plan.for_update(config)
     pulumi = engine.find()
     if pulumi is None:
@@ -90,7 +90,7 @@ def require_engine(pulumi: Engine | None, config: EnvironmentConfig) -> None:
     """
     if pulumi is None and TARGETS[config.target].is_cloud:
         raise UsageError(
-            f"target {config.target} needs Pulumi, which could not be installed here: see "
+            f"target {config.target} needs Pulumi, which is not installed here: see "
             "https://www.pulumi.com/docs/install/"
         )
 

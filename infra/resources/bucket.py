@@ -34,7 +34,10 @@ class BucketProvider(StoreProvider):
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Return the differences. A new name is an update as well: a replacement would delete the old bucket."""
         return difference(
-            differing(olds, news, "name", *settings.ATTRIBUTES, "endpoint", "region", "disposable"), []
+            differing(
+                olds, news, "name", *settings.ATTRIBUTES, "endpoint", "region", "addressingStyle", "disposable"
+            ),
+            [],
         )
 
     def create(self, props: Props) -> CreateResult:
@@ -48,6 +51,8 @@ class BucketProvider(StoreProvider):
         bucket = buckets.read(self.store(props), props["name"])
         if bucket is None:
             return ReadResult(None, {})
+        if bucket.versioning is None:  # the administrator's key may not read the settings
+            return ReadResult(id_, props, {name: value for name, value in props.items() if name != _CREATED})
         others = {name: value for name, value in props.items() if name not in settings.ATTRIBUTES}
         actual = others | settings.to_props(bucket)
         if "versioning" not in props:

@@ -14,7 +14,7 @@ class IdentityProvider(StoreProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Return the differences: a new name or kind of credentials replaces the identity, a policy is updated."""
-        changed = differing(olds, news, "endpoint", "region")
+        changed = differing(olds, news, "endpoint", "region", "addressingStyle")
         if normalised(olds["policy"]) != normalised(news["policy"]):
             changed.append("policy")
         return difference(changed, differing(olds, news, "name", "credentials"))

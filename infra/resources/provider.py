@@ -28,7 +28,7 @@ Props = dict[str, Any]
 
 
 class StoreProvider(ResourceProvider):
-    """A provider of resources on a store, which have the properties `endpoint` and `region`."""
+    """A provider of resources on a store, whose properties say how to connect to it."""
 
     # Only the name of the class is pickled, which is no secret and never changes.
     serialize_as_secret_always = False
@@ -44,7 +44,7 @@ class StoreProvider(ResourceProvider):
         """Return the store of a resource with these properties."""
         from infra.connection import connect  # noqa: PLC0415  # imports core.storage, which a diff does not need
 
-        return connect(props["endpoint"], props["region"], self.secrets)
+        return connect(props["endpoint"], props["region"], self.secrets, props.get("addressingStyle"))
 
     def manager(self, props: Props) -> IdentityManager:
         """Return the manager for the kind of credentials of a resource."""

@@ -1,4 +1,4 @@
-"""Write the slots of identities to the stack's file, with everything else in it unchanged."""
+"""Write the slots of identities to the stack's file, with every other setting and comment in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEY = f"{NAMESPACE}:slots"
 
 
 def write_slots(environment: str, changed: Mapping[str, Slots]) -> None:
-    """Write the slots of these identities atomically, and keep comments and the order of the rest.
+    """Write the slots of these identities atomically. Comments, quotes and the order stay; indentation may change.
 
     Raises:
         UsageError: the file cannot be written.

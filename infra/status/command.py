@@ -51,11 +51,11 @@ def _exit_code(problems: Sequence[InfraError]) -> int:
 
 def _show_all(*, as_json: bool) -> None:
     environments, problem = overview.read()
+    if problem:
+        click.echo(f"the stacks cannot be read: {problem}", err=True)
     if as_json:
         click.echo(json.dumps({"environments": [found.as_dict() for found in environments]}))
         return
-    if problem:
-        click.echo(f"the stacks cannot be read: {problem}", err=True)
     rows = [_row(found) for found in environments]
     if not rows:
         click.echo(f"there are no environments: create one with `{COMMAND} new <environment> --target <target>`")

@@ -165,8 +165,7 @@ class _CloudReader(_Reader):
         return self.facts(stack, buckets=tuple(buckets), **deployed_by, **drift)
 
     def _adopted(self, pulumi: Engine) -> Adopted:
-        in_state = adopted_by_bucket(pulumi, self.config.environment)
-        return {name: self.config.adopt or adopted for name, adopted in in_state.items()}
+        return adopted_by_bucket(pulumi, self.config.environment)
 
 
 def _unknown_drift(reason: object) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Create, read and delete a bucket of a store.
 
-`ensure` creates or adopts a bucket and changes only the settings that differ, so a second call changes nothing. A
-setting that the configuration does not have is left as it is.
+`ensure` creates or adopts a bucket and changes only the settings that differ, so a second call changes nothing.
+Without `versioning` in the configuration, that of the bucket is left as it is, and so are rules of other programs.
 """
 
 from __future__ import annotations

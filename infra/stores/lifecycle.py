@@ -10,14 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from infra.config.environment import EXPIRY_RULE, BucketConfig, Expiry
+from infra.config.environment import ABORT_RULE, EXPIRY_RULE, NONCURRENT_RULE, BucketConfig, Expiry
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, LifecycleRuleUnionTypeDef
 
 _OWN = "mpr-"
-_NONCURRENT = "mpr-noncurrent"
-_ABORT = "mpr-abort-multipart"
 #: The days of an own rule that was changed by hand: never a wanted number, so that the rule is written again.
 CHANGED = 0
 
@@ -31,10 +29,10 @@ def rules(wanted: BucketConfig, existing: Iterable[LifecycleRuleOutputTypeDef]) 
     ]
     if wanted.noncurrent_days:
         action = {"NoncurrentDays": wanted.noncurrent_days}
-        result.append(_rule(_NONCURRENT, "", NoncurrentVersionExpiration=action))
+        result.append(_rule(NONCURRENT_RULE, "", NoncurrentVersionExpiration=action))
     if wanted.abort_multipart_days:
         abort = {"DaysAfterInitiation": wanted.abort_multipart_days}
-        result.append(_rule(_ABORT, "", AbortIncompleteMultipartUpload=abort))
+        result.append(_rule(ABORT_RULE, "", AbortIncompleteMultipartUpload=abort))
     return result
 
 
@@ -49,8 +47,8 @@ def settings(existing: Iterable[LifecycleRuleOutputTypeDef], base: BucketConfig)
     return replace(
         base,
         expire=tuple(sorted(expire, key=lambda expiry: expiry.prefix)),
-        noncurrent_days=_value(own, _NONCURRENT, "NoncurrentVersionExpiration", "NoncurrentDays"),
-        abort_multipart_days=_value(own, _ABORT, "AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
+        noncurrent_days=_value(own, NONCURRENT_RULE, "NoncurrentVersionExpiration", "NoncurrentDays"),
+        abort_multipart_days=_value(own, ABORT_RULE, "AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
     )
 
 

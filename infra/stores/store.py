@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
@@ -55,6 +55,8 @@ class Store:
     endpoint: str
     region: str
     admin: AccessKey
+    #: As configured; None: what fits the endpoint.
+    addressing_style: Literal["path", "virtual"] | None = None
 
     @property
     def s3(self) -> S3Client:
@@ -76,6 +78,7 @@ class Store:
         return Settings(
             endpoint_url=self.endpoint,
             region=self.region,
+            addressing_style=self.addressing_style,
             access_key_id=access_key.access_key_id,
             secret_access_key=access_key.secret_access_key,
             session_token=access_key.session_token,
@@ -139,6 +142,7 @@ def _minio(store: Store) -> MinioAdmin:
 def explained(store: Store, doing: str) -> Iterator[None]:
     """Raise botocore's errors as an `InfraError` that says what failed, as `doing`, and what to do next."""
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004, PLC0415
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
         yield
@@ -147,6 +151,16 @@ def explained(store: Store, doing: str) -> Iterator[None]:
         raise refusal(store, doing, code_of(error), message) from error
     except (ConnectionError, HTTPClientError) as error:
         raise UnreachableError(f"{doing}: no useful response from {store.endpoint} ({error})") from error
+    except ResponseParserError as error:
+        raise foreign_response(store, doing) from error
+
+
+def foreign_response(store: Store, doing: str) -> UsageError:
+    """Return the error for a response that is not from the API of the store."""
+    return UsageError(
+        f"{doing}: the response is not from an API of the store at {store.endpoint}, but from a proxy, a console "
+        "or a login page: check mpr-storage:endpoint and mpr-storage:credentials"
+    )
 
 
 def refusal(store: Store, doing: str, code: str, message: str) -> InfraError:

@@ -457,6 +457,35 @@ def test_a_response_to_a_presigned_url_that_neither_allows_nor_denies_is_named(r
         assert attempt(probe("presign"), scope(endpoint)) == result
 
 
+def cut(request: Any) -> None:
+    request.close_connection = True  # without a response
+
+
+def test_a_presigned_url_without_a_response_is_unreachable_at_its_own_address():
+    for response in (cut, lambda request: request.wfile.write(b"HTTP/9.9 what\r\n\r\n")):
+        with http_server(response) as endpoint:
+            settings = replace(settings_at("http://127.0.0.1:9"), public_endpoint_url=endpoint)
+            public = replace(scope(endpoint), settings=settings)
+            with pytest.raises(UnreachableError, match=f"a presigned URL got no useful response from {endpoint}"):
+                attempt(probe("presign"), public)
+
+
+def test_a_role_that_the_process_has_tries_its_own_permissions_with_the_credentials_of_botocore(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEPROCESS")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    arn = "arn:aws:iam::123456789012:role/mpr-prod-app"
+    role = Settings(region="eu-west-1", bucket_in="media-in", role_arn=arn)
+
+    def response(request: Any) -> None:
+        seen.append(request.headers["Authorization"])
+        responding(404, "<ErrorResponse><Error><Code>NoSuchEntity</Code></Error></ErrorResponse>")(request)
+
+    with http_server(response) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", endpoint)
+        assert attempt(probe("change own rights"), Scope(role, "media-in", frozenset())) is True
+    assert "Credential=AKIAOFTHEPROCESS/" in seen[0]
+
+
 def test_a_presigned_url_over_http_needs_no_authority(monkeypatch):
     monkeypatch.setenv("AWS_CA_BUNDLE", "missing.pem")
     with http_server(responding(200, "probe")) as endpoint:
@@ -534,6 +563,10 @@ def test_the_table_has_a_section_for_each_place():
     assert [line.split("│")[1].strip() for line in lines if "│" in line] == ["in", "", "store"]
 
 
+def test_a_prefix_with_brackets_is_shown_as_it_is():
+    assert any("out x[/y]/" in line for line in shown(finding(where="out x[/y]/")))
+
+
 def test_a_failed_check_says_what_must_be():
     (row,) = (line for line in shown(finding(expected=False)) if "put" in line)
     assert "allowed  must be denied" in row
@@ -555,14 +588,15 @@ def test_the_page_has_every_finding_and_escapes_what_the_store_sent():
     assert "1 of 3 access checks failed. Checked 2026-01-02 03:04 UTC." in text
 
 
-@pytest.mark.parametrize("name", ["", "missing/page.html"])
+@pytest.mark.parametrize("name", ["", "missing/page.html", "link.html"])
 def test_a_page_that_cannot_be_written_is_refused_before_the_first_probe(
     pair, monkeypatch, capsys, tmp_path, name
 ):
     monkeypatch.setattr(probes, "attempt", lambda *_: pytest.fail("a probe was sent"))
     pair.save()
+    (tmp_path / "link.html").symlink_to(tmp_path / "elsewhere.html")
     assert cli.run(["check", pair.name, "--html", str(tmp_path / name)]) == 2
-    assert "name a file in a folder that exists" in capsys.readouterr().err
+    assert "name a regular file in a folder that exists" in capsys.readouterr().err
 
 
 def test_the_command_writes_the_page_also_when_a_check_fails(pair, capsys, tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from infra.config.environment import ConfigError
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores.access_key import AccessKey
 from infra.stores.store import Store
+from tests.conftest import REPO
 from tests.infra.conftest import ALL, Server, admin_variables, environment_on, remove_environment
 
 
@@ -155,6 +157,13 @@ def configured(project, seaweed_store):
     made.save()
     yield made
     remove_environment(made)
+
+
+def test_a_closed_stdin_is_no_terminal():
+    """A shell closes it with `<&-`; Python then has none."""
+    command = f"{shlex.quote(sys.executable)} -m infra down --delete local <&-"
+    done = subprocess.run(["sh", "-c", command], cwd=REPO, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "there is no terminal to ask on" in done.stderr) == (2, True), done.stderr
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:

@@ -109,7 +109,7 @@ def test_an_identity_gets_the_externally_managed_keys_under_its_name(monkeypatch
     monkeypatch.setenv("MPR_WEB_SECRET_ACCESS_KEY", "env-secret")
     made = StaticCredentials(Secrets({}).external())
     assert made.of("mpr-prod-web") == made.of("web") == AccessKey("ENV", "env-secret")
-    with pytest.raises(UsageError, match="MPR_TV_ACCESS_KEY_ID and MPR_TV_SECRET_ACCESS_KEY, or the secret"):
+    with pytest.raises(UsageError, match="MPR_TV_ACCESS_KEY_ID and MPR_TV_SECRET_ACCESS_KEY in the environment"):
         made.of("mpr-prod-tv")
 
 
@@ -158,6 +158,12 @@ def test_the_embedded_store_that_is_down_is_unreachable(monkeypatch):
     with pytest.raises(UnreachableError, match=r"the embedded store is not running; start it with") as caught:
         connect("embedded", "r1", Secrets({}))
     assert caught.value.exit_code == 3
+
+
+def test_the_addressing_style_of_the_configuration_applies_to_the_administrator():
+    virtual = connect(URL, "r1", Secrets(CONFIGURED), "virtual")
+    assert virtual.settings(virtual.admin).addressing_style == "virtual"
+    assert connect(URL, "r1", Secrets(CONFIGURED)).settings(virtual.admin).addressing_style is None
 
 
 def test_a_secret_shows_in_no_repr():

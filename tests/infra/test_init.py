@@ -125,6 +125,14 @@ def test_an_edited_file_is_refused_and_nothing_is_changed(seaweed_environment):
     assert out.versioning is False
 
 
+def test_during_a_rotation_the_env_file_of_the_slot_is_examined_before_anything_is_changed(seaweed_environment):
+    seaweed_environment.values.update(identities=["app"], slots={"app": {"current": "a", "step": "start"}})
+    files.slot_file(seaweed_environment.file("app"), "b").write_text("MINE=1\n")
+    with pytest.raises(UsageError, match=r"\.b\.env was not written by mpr-storage"):
+        seaweed_environment.initialise()
+    assert buckets.read(seaweed_environment.store, f"{seaweed_environment.name}-in") is None
+
+
 def test_externally_managed_keys_are_written_to_the_env_file(seaweed_environment):
     seaweed_environment.values["identities"] = ["viewer"]
     seaweed_environment.initialise()

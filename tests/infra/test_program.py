@@ -549,6 +549,16 @@ def test_an_env_file_that_is_not_ours_is_refused_before_anything_is_created(
     assert bucket_names(s3) == before
 
 
+def test_during_a_rotation_the_env_file_of_the_slot_is_examined_before_anything_is_created(
+    project: Project, values: Values, s3: S3Client
+):
+    before = bucket_names(s3)
+    files.slot_file(project.env_file(), "b").write_text("MINE=1\n")
+    with pytest.raises(pulumi.RunError, match=r"\.b\.env was not written by mpr-storage"):
+        project.deploy(values | {"slots": {"app": {"current": "a", "step": "start"}}})
+    assert bucket_names(s3) == before
+
+
 def test_a_static_key_that_was_not_given_is_named(project: Project, values: Values):
     with pytest.raises(Exception, match=r"no access key for identity app: set MPR_APP_ACCESS_KEY_ID"):
         project.deploy(values | {"credentials": "static"})

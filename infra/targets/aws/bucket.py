@@ -12,7 +12,7 @@ import pulumi
 from pulumi_aws import s3
 
 from infra.config import naming
-from infra.config.environment import EXPIRY_RULE, BucketConfig
+from infra.config.environment import ABORT_RULE, EXPIRY_RULE, NONCURRENT_RULE, BucketConfig
 from infra.config.identities import Role
 from infra.policies import Policy
 from infra.targets import defaults
@@ -106,10 +106,10 @@ def _rules(wanted: BucketConfig) -> Iterator[Any]:
         yield _rule(EXPIRY_RULE + expiry.prefix, expiry.prefix, expiration={"days": expiry.days})
     if wanted.noncurrent_days:
         action = {"noncurrent_days": wanted.noncurrent_days}
-        yield _rule("mpr-noncurrent", "", noncurrent_version_expiration=action)
+        yield _rule(NONCURRENT_RULE, "", noncurrent_version_expiration=action)
     if wanted.abort_multipart_days:
         action = {"days_after_initiation": wanted.abort_multipart_days}
-        yield _rule("mpr-abort-multipart", "", abort_incomplete_multipart_upload=action)
+        yield _rule(ABORT_RULE, "", abort_incomplete_multipart_upload=action)
 
 
 def _rule(name: str, prefix: str, **action: dict[str, int]) -> Any:

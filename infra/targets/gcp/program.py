@@ -36,7 +36,7 @@ _DAY = 24 * 3600
 _KEPT = ("labels", "storageClass", "location")
 #: Where the provider finds credentials (https://cloud.google.com/docs/authentication/application-default-credentials).
 _VARIABLES = ("GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN")
-_LOGIN = Path("gcloud", "application_default_credentials.json")
+_LOGIN = "application_default_credentials.json"
 _ON_GOOGLE = Path("/sys/class/dmi/id/product_name")
 
 
@@ -139,7 +139,7 @@ def _require_credentials() -> None:
     there = (
         any(os.environ.get(name) for name in _VARIABLES)
         or any(configured.get(key) for key in ("credentials", "accessToken"))
-        or (home / _LOGIN.name).exists()
+        or (home / _LOGIN).exists()
         or (_ON_GOOGLE.exists() and _ON_GOOGLE.read_text(encoding="ascii", errors="replace").startswith("Google"))
     )
     if not there:

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_cloudflare as cloudflare
 
 from infra.config import naming
-from infra.config.environment import EXPIRY_RULE, BucketConfig, EnvironmentConfig
+from infra.config.environment import ABORT_RULE, EXPIRY_RULE, BucketConfig, EnvironmentConfig
 from infra.config.identities import READ, READ_WRITE, Identity, Role
 from infra.errors import UsageError
 from infra.targets import defaults
@@ -149,7 +149,7 @@ def _rules(wanted: BucketConfig) -> Iterator[Any]:
         yield _rule(EXPIRY_RULE + expiry.prefix, expiry.prefix, "delete_objects_transition", expiry.days)
     if wanted.abort_multipart_days:
         days = wanted.abort_multipart_days
-        yield _rule("mpr-abort-multipart", "", "abort_multipart_uploads_transition", days)
+        yield _rule(ABORT_RULE, "", "abort_multipart_uploads_transition", days)
 
 
 def _rule(name: str, prefix: str, transition: str, days: int) -> Any:

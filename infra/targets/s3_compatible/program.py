@@ -31,6 +31,8 @@ class Program:
         for notice in self._plan.notices:
             pulumi.log.warn(notice)
         self._common = {"endpoint": config.endpoint, "region": config.region}
+        if config.addressing_style:
+            self._common["addressingStyle"] = config.addressing_style
 
     def bucket(self, role: Role, options: Options) -> BucketResources:
         """Create the bucket, or adopt the existing one."""

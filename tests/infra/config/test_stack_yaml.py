@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from infra.config import stack_yaml
 from infra.config.environment import ConfigError
@@ -43,6 +45,19 @@ def test_the_error_for_an_unknown_environment_lists_those_that_exist(tmp_path):
         stack_yaml.read("studio", tmp_path)
     with pytest.raises(ConfigError, match=r"there are: none"):
         stack_yaml.read("lokal", tmp_path / "missing")
+
+
+ODD = ["0189", "1e5", "0o17", "yes", "2026-01-02", "~", "true", "<<", "0x1f", ".5", "a: b", "# c", "", "null"]
+
+
+@given(
+    st.dictionaries(
+        st.text() | st.sampled_from(ODD), st.sampled_from(ODD) | st.text() | st.booleans() | st.integers()
+    )
+)
+def test_what_is_written_is_read_with_the_same_types(content):
+    printable = {key: one for key, one in content.items() if f"{key}{one}".isprintable()}
+    assert stack_yaml.load(stack_yaml.dump(printable), "here") == printable
 
 
 @pytest.mark.parametrize(

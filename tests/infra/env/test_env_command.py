@@ -8,7 +8,8 @@ import pty
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,14 +126,14 @@ def test_without_an_env_file_and_pulumi_the_error_names_both(call: Call, pulumi:
 def test_without_an_env_file_and_a_stack_the_error_names_both(call: Call, pulumi: Pulumi):
     code, out, err = call("--format", "json")
     assert (code, out) == (1, "")
-    assert "prod.env is missing, and prod is not deployed; `pulumi up -s prod` deploys it" in err
+    assert "prod.env is missing, and prod is not deployed; `python -m infra up prod` deploys it" in err
 
 
 def test_an_identity_that_is_configured_and_not_deployed(call: Call, pulumi: Pulumi):
     pulumi.deploy("prod", STORE.to_env())
     code, _, err = call("--format", "json", "--identity", "viewer")
     assert code == 1
-    assert "identity viewer is not deployed yet; `pulumi up -s prod` deploys it" in err
+    assert "identity viewer is not deployed yet; `python -m infra up prod` deploys it" in err
 
 
 def test_an_env_file_with_a_syntax_error_is_reported_with_the_line(call: Call):
@@ -404,6 +405,25 @@ def test_write_overwrites_no_edit_and_then_writes_nothing(call: Call, pulumi: Pu
     assert "prod.viewer.env was edited by hand" in err
     assert edited.read_text().endswith("MORE=1\n")
     assert not files.path("prod", "app").exists()
+
+
+def test_write_reads_the_configuration_again_after_it_waited(
+    call: Call, pulumi: Pulumi, environments: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pulumi.deploy("prod", STORE.to_env())
+    seen = []
+
+    @contextmanager
+    def lock(*_: object) -> Iterator[None]:
+        seen.append((environments / "Pulumi.prod.yaml").read_text())
+        (environments / "Pulumi.prod.yaml").write_text("config: {}")  # as another command may leave it
+        yield
+
+    monkeypatch.setattr("infra.env.command.environment_lock", lock)
+    code, _, err = call("--write")
+    assert code == 2
+    assert "target" in err
+    assert seen
 
 
 def test_write_refuses_what_no_env_file_can_hold(call: Call, pulumi: Pulumi):

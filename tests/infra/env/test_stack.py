@@ -74,7 +74,7 @@ def test_without_pulumi_the_error_says_where_to_get_it(pulumi: Pulumi):
 def test_where_pulumi_has_no_state_nothing_is_deployed_and_nothing_created(pulumi: Pulumi):
     folder = stack_files.ROOT / ".local"
     shutil.rmtree(folder)
-    with pytest.raises(NotDeployedError, match="prod is not deployed; `pulumi up -s prod` deploys it"):
+    with pytest.raises(NotDeployedError, match="prod is not deployed; `python -m infra up prod` deploys it"):
         stack.read("prod")
     assert not folder.exists()
 
@@ -92,7 +92,7 @@ def test_a_stack_that_was_never_deployed_is_an_error_that_says_how(pulumi: Pulum
     pulumi.deploy("other", STORE.to_env())
     if deploy is not None:
         pulumi.deploy("prod", deploy)
-    with pytest.raises(InfraError, match="prod is not deployed; `pulumi up -s prod` deploys it") as caught:
+    with pytest.raises(InfraError, match="prod is not deployed; `python -m infra up prod` deploys it") as caught:
         stack.read("prod")
     assert caught.value.exit_code == 1
 
@@ -116,7 +116,7 @@ def test_incomplete_outputs_are_an_error_without_a_value(pulumi: Pulumi):
     del outputs["AWS_ACCESS_KEY_ID"]
     pulumi.deploy("prod", outputs)
     with pytest.raises(
-        InfraError, match=r"incomplete .*AWS_ACCESS_KEY_ID.*run `pulumi up -s prod` again"
+        InfraError, match=r"incomplete .*AWS_ACCESS_KEY_ID.*run `python -m infra up prod` again"
     ) as caught:
         stack.read("prod")
     assert outputs["AWS_SECRET_ACCESS_KEY"] not in str(caught.value)

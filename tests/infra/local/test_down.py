@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -381,12 +381,12 @@ def in_state(machine, monkeypatch) -> Callable[[dict[str, bool | None]], None]:
 
 
 @pytest.fixture
-def in_cloud() -> Callable[[list[str]], Deployed]:
-    """Return an engine whose state says that these buckets of a cloud were adopted."""
+def in_cloud() -> Callable[[Mapping[str, bool]], Deployed]:
+    """Return an engine whose state has these buckets of a cloud, each with whether it was adopted."""
 
-    def hold(adopted: list[str]) -> Deployed:
+    def hold(buckets: Mapping[str, bool]) -> Deployed:
         found = Deployed("pulumi", {}, own_state=True)
-        outputs = [{"name": name, "adopted": True} for name in adopted]
+        outputs = [{"name": name, "adopted": adopted} for name, adopted in buckets.items()]
         state = [{"type": "mpr-storage:index:Bucket", "outputs": output} for output in outputs]
         object.__setattr__(found, "state", [*state, {"type": "pulumi:pulumi:Stack"}])
         return found
@@ -428,12 +428,28 @@ def test_in_a_cloud_adopted_buckets_and_those_to_keep_stay(seaweed_environment, 
     seaweed_environment.initialise()
     buckets = [f"{seaweed_environment.name}-{role}" for role in ("in", "out")]
     config = replace(seaweed_environment.config, adopt=by == "configuration")
-    planned = deletion.plan_for(config, None, in_cloud(buckets if by == "state" else []), keep_buckets=keep)
+    planned = deletion.plan_for(
+        config, None, in_cloud(dict.fromkeys(buckets, True) if by == "state" else {}), keep_buckets=keep
+    )
     assert planned.deleted == {}
     reason = "stays with" if keep else "existed before this environment and holds"
     assert [f"bucket {name} {reason} no objects" in planned.kept[name] for name in buckets] == [True, True]
     said = list(deletion.sentences(config, planned, config.names, keep_buckets=keep))
     assert said[-2:] == list(planned.kept.values())
+
+
+def test_in_a_cloud_a_bucket_that_only_the_state_names_is_announced(seaweed_environment, in_cloud):
+    config = replace(seaweed_environment.config, target="aws")
+    planned = deletion.plan_for(config, None, in_cloud({"media-out": False}))
+    assert (planned.deleted, planned.kept) == ({"media-out": None}, {})
+    said = list(deletion.sentences(config, planned, config.names))
+    assert "  bucket media-out: its objects could not be counted" in said
+
+
+def test_in_a_cloud_adopt_says_nothing_of_a_bucket_that_the_state_has_as_created(seaweed_environment, in_cloud):
+    config = replace(seaweed_environment.config, target="aws", adopt=True)
+    planned = deletion.plan_for(config, None, in_cloud({"media-in": True, "media-out": False}))
+    assert (list(planned.deleted), list(planned.kept)) == (["media-out"], ["media-in"])
 
 
 def test_where_only_empty_buckets_can_be_deleted_nothing_is_deleted_before_they_are_empty():

@@ -127,6 +127,16 @@ def test_read_of_an_unchanged_bucket_returns_its_inputs(provider: BucketProvider
     assert result.inputs == props
 
 
+@pytest.mark.parametrize("versioning", [{}, {"versioning": True}])
+def test_read_with_a_key_that_may_not_read_settings_changes_nothing_in_the_state(
+    provider: BucketProvider, name: str, where: Props, monkeypatch, versioning
+):
+    props = {"name": name, "environment": "studio", "disposable": True, **where, **versioning}
+    monkeypatch.setattr("infra.stores.buckets.read", lambda *_: BucketConfig(name=name))
+    result = provider.read(name, props | {"created": False})
+    assert (result.outs, result.inputs) == (props | {"created": False}, props)
+
+
 def test_read_of_an_untouched_bucket_without_settings_is_no_drift(
     provider: BucketProvider, name: str, where: Props
 ):

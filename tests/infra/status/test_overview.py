@@ -143,6 +143,8 @@ def test_stacks_are_read_once_and_a_backend_that_is_away_is_no_end(environments:
     out, err = capsys.readouterr()
     assert "prod: aws; unknown; " in out
     assert err == "the stacks cannot be read: `pulumi stack ls` failed: no such host\n"
+    assert cli.run(["status", "--json"]) == 0
+    assert capsys.readouterr().err == err
 
 
 def test_an_environment_without_its_configuration_is_named(environments: Path, monkeypatch, capsys):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from infra.errors import InfraError
+from infra.errors import InfraError, UsageError
 from infra.stores import iam
 from infra.stores.access_key import AccessKey
 from infra.stores.store import Store
@@ -53,6 +53,24 @@ def test_a_policy_is_read_whether_botocore_decoded_it_or_not(monkeypatch, decode
     store = Store("http://fake.invalid", "x", AccessKey("a", "b"))
     monkeypatch.setattr(Store, "iam", Client())
     assert iam.read_identity(store, "x") == POLICY
+
+
+@pytest.mark.parametrize("body", ["<html><title>log in</title></html>", "", "<p>no XML"])
+@pytest.mark.parametrize(
+    "request_it",
+    [
+        iam.read_identity,
+        iam.access_keys,
+        iam.create_key,
+        iam.further_permissions,
+        lambda store, name: iam.ensure_identity(store, name, POLICY),
+    ],
+)
+def test_a_page_instead_of_a_response_of_the_iam_api_is_no_response(body, request_it):
+    with http_server(responding(200, body, {"Content-Type": "text/html"})) as endpoint:
+        store = Store(endpoint, "us-east-1", AccessKey("admin", "secret"))
+        with pytest.raises(UsageError, match=f"not from an API of the store at {endpoint}"):
+            request_it(store, "mpr-x-app")
 
 
 def test_a_store_without_the_iam_api_is_reported():

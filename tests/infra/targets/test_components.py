@@ -12,8 +12,11 @@ import pulumi_gcp
 import pytest
 
 from infra.component_args import StorageArgs
-from infra.components import Storage
+from infra.components import Storage, _refuse_deletion
+from infra.config.load import parse
 from infra.env.outputs import IDENTITIES, KEY_SLOTS
+from infra.errors import UsageError
+from infra.targets.state import State
 from tests.doubles.mocks import Deployed, deploy
 from tests.doubles.wire import decode, secret_names
 from tests.infra._tree import tree
@@ -152,6 +155,33 @@ def test_component_resources_register_their_outputs(cloud: Cloud):
         "outBucket": names["out"],
         "identities": {"app": cloud.env("app"), "viewer": cloud.env("viewer")},
     }
+
+
+# --- a new name of a bucket -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("former", "name", "is_kept"),
+    [
+        ("media", "media", True),
+        ("media", "video", False),
+        ("mpr-prod-in-1a2b3c4", None, True),
+        ("mpr-prod-in", None, True),  # on R2
+        ("mpr-prod-in-media", None, False),
+        ("media", None, False),
+    ],
+)
+def test_in_a_disposable_environment_a_name_with_which_a_bucket_is_replaced_is_refused(former, name, is_kept):
+    buckets = {"in": {"name": name}} if name else {}
+    values = {"target": "aws", "region": "eu-west-1", "disposable": True, "buckets": buckets}
+    config = parse("prod", values, "here")
+    urn = "urn:pulumi:prod::p::mpr-storage:index:Storage$mpr-storage:index:Bucket::mpr-prod-in"
+    last = State({urn: {"type": "mpr-storage:index:Bucket", "outputs": {"name": former}}})
+    if is_kept:
+        _refuse_deletion(config, last)
+        return
+    with pytest.raises(UsageError, match=f"buckets.in.name: .* the bucket {former} would be deleted"):
+        _refuse_deletion(config, last)
 
 
 # --- in another program -----------------------------------------------------------------------------------
