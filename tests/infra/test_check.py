@@ -475,6 +475,7 @@ def test_a_role_that_the_process_has_tries_its_own_permissions_with_the_credenti
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     arn = "arn:aws:iam::123456789012:role/mpr-prod-app"
     role = Settings(region="eu-west-1", bucket_in="media-in", role_arn=arn)
+    seen: list[str] = []
 
     def response(request: Any) -> None:
         seen.append(request.headers["Authorization"])
