@@ -22,6 +22,10 @@ EXPIRY_RULE = "mpr-expire-"
 #: The IDs of the lifecycle rules for `noncurrent_days` and `abort_multipart_days`.
 NONCURRENT_RULE = "mpr-noncurrent"
 ABORT_RULE = "mpr-abort-multipart"
+#: What browsers need to show frames and to upload to the bucket, also in parts.
+CORS_METHODS = ("GET", "HEAD", "PUT")
+#: Seconds for which browsers keep the response.
+CORS_SECONDS = 3600
 #: Days after which the parts of an unfinished upload are deleted, unless the configuration says otherwise.
 ABORT_MULTIPART_DAYS = 7
 

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from pathlib import Path
 
 from infra.config import stack_files, stack_yaml
 from infra.config.definitions import CONFIGURATION, SECRETS, attributes, setting_name
@@ -30,13 +29,13 @@ _ELSEWHERE = (
 )
 
 
-def load_environment(environment: str, folder: Path | None = None) -> EnvironmentConfig:
+def load_environment(environment: str) -> EnvironmentConfig:
     """Return the configuration of an environment, read from its file without the Pulumi engine.
 
     Raises:
         ConfigError: there is no such environment, or its file is wrong.
     """
-    return read(environment, stack_yaml.read(environment, folder), str(stack_files.path(environment, folder)))
+    return read(environment, stack_yaml.read(environment), str(stack_files.path(environment)))
 
 
 def from_engine(environment: str, values: Mapping[str, str]) -> EnvironmentConfig:

@@ -13,9 +13,13 @@ ENVIRONMENTS = ROOT / "environments"
 NAMESPACE = "mpr-storage"
 
 
-def path(environment: str, folder: Path | None = None) -> Path:
-    """Return the path of an environment's file, relative to the current folder if it is below that."""
-    file = (folder or ENVIRONMENTS) / f"Pulumi.{environment}.yaml"
+def path(environment: str) -> Path:
+    """Return the path of an environment's file, relative to the working directory if it is below that."""
+    return short(ENVIRONMENTS / f"Pulumi.{environment}.yaml")
+
+
+def short(file: Path) -> Path:
+    """Return the path relative to the working directory if it is below that, for messages."""
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
@@ -25,7 +29,6 @@ def environment_in(file_name: str) -> str | None:
     return match and match[1]
 
 
-def names(folder: Path | None = None) -> list[str]:
+def names() -> list[str]:
     """Return the names of all environments, in order."""
-    files = (folder or ENVIRONMENTS).glob("Pulumi.*.yaml")
-    return sorted(filter(None, (environment_in(file.name) for file in files)))
+    return sorted(filter(None, (environment_in(file.name) for file in ENVIRONMENTS.glob("Pulumi.*.yaml"))))

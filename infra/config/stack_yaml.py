@@ -71,13 +71,13 @@ for _name, (_pattern, _first) in _SCALARS.items():
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
-def read(environment: str, folder: Path | None = None) -> Reader:
+def read(environment: str) -> Reader:
     """Return the settings in an environment's file by their bare names, and what is wrong with other keys.
 
     Raises:
         ConfigError: there is no such environment, or its file holds no configuration.
     """
-    file = stack_files.path(environment, folder)
+    file = stack_files.path(environment)
     return _settings(_content(file, environment), str(file))
 
 
@@ -125,7 +125,7 @@ def _content(file: Path, environment: str) -> dict[object, object]:
         with file.open("rb") as stream:
             return load(stream, str(file))
     except FileNotFoundError:
-        raise ConfigError(str(file), [_unknown(environment, stack_files.names(file.parent))]) from None
+        raise ConfigError(str(file), [_unknown(environment, stack_files.names())]) from None
     except OSError as error:
         raise ConfigError(str(file), [f"cannot be read: {' '.join(str(error).split())}"]) from error
 

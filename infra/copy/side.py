@@ -10,6 +10,7 @@ from core.storage import StorageError
 from core.storage.settings import Settings
 from infra.config.identities import ROLES, Role
 from infra.config.load import load_environment
+from infra.config.stack_files import short
 from infra.env import files
 from infra.errors import UsageError
 
@@ -56,11 +57,11 @@ def read(environment: str) -> Side:
     for role in ROLES:
         if (settings.bucket_in if role == "in" else settings.bucket_out) is None:
             raise UsageError(
-                f"{files.short(file)} names no {role} bucket; deploy {environment} again, which writes the file"
+                f"{short(file)} names no {role} bucket; deploy {environment} again, which writes the file"
             )
     if settings.secret_access_key is None:
         raise UsageError(
-            f"environment {environment} has no keys in {files.short(file)}, and a copy takes those of {_APP} on "
+            f"environment {environment} has no keys in {short(file)}, and a copy takes those of {_APP} on "
             "both sides; deploy it with `credentials` that create keys"
         )
     endpoint = settings.endpoint_url and settings.endpoint_url.rstrip("/")

@@ -8,6 +8,7 @@ from pathlib import Path
 from core.storage.settings import Settings
 from infra.config.identities import Identity
 from infra.config.slots import Slots
+from infra.config.stack_files import short
 from infra.drift.deployment import Deployment
 from infra.drift.difference import Change, Difference, Repair, differences_of
 from infra.env import compare as env
@@ -35,7 +36,7 @@ def compare(
     main, slots = files.path(plan.config.environment, identity.name), plan.config.slots_of(identity.name)
     secondary = files.slot_file(main, slots.other)
     for file, changes in ((main, [*_primary(plan, main, slots)]), (secondary, [*_secondary(secondary, slots)])):
-        yield from differences_of(f"env file {files.short(file)}", changes, deployment.repair.deploy)
+        yield from differences_of(f"env file {short(file)}", changes, deployment.repair.deploy)
         if changes:
             break  # the same deployment repairs both
 

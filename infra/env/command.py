@@ -16,6 +16,7 @@ from infra.command_name import COMMAND
 from infra.config import stack_files
 from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
+from infra.config.stack_files import short
 from infra.env import compare, deployed, files, formats, stack
 from infra.env.identity_settings import IdentitySettings
 from infra.environment_argument import ENVIRONMENT, IDENTITY
@@ -131,7 +132,8 @@ def _settings(config: EnvironmentConfig, identity: str) -> IdentitySettings:
         settings = stack.read(config.environment).settings
     except InfraError as error:
         suggestion = "" if TARGETS[config.target].is_cloud else f"; {_INIT_WRITES.format(config.environment)}"
-        raise type(error)(f"{files.short(file)} is missing, and {error}{suggestion}") from error
+        error.args = (f"{short(file)} is missing, and {error}{suggestion}",)
+        raise
     if identity not in settings:
         raise InfraError(
             f"identity {identity} is not deployed yet; `{COMMAND} up {config.environment}` deploys it"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from core.storage import StorageConfigError
 from core.storage.settings import Settings, read_env_file
 from infra.command_name import COMMAND
+from infra.config.stack_files import short
 from infra.env import files
 from infra.env.stack import Stack
 
@@ -121,7 +122,7 @@ def compare_file(environment: str, identity: str, stack: Stack) -> FileCompariso
     """Compare the env file of one identity."""
     file, deployed = files.path(environment, identity), stack.settings.get(identity)
     reasons, variables = _differences(file, deployed, stack.updated)
-    result = FileComparison(environment, identity, files.short(file), tuple(reasons), tuple(variables))
+    result = FileComparison(environment, identity, short(file), tuple(reasons), tuple(variables))
     if not stack.by_init:
         return result
     has_key = deployed is not None and deployed.access_key_id is not None

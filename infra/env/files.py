@@ -19,6 +19,7 @@ from infra.command_name import COMMAND
 from infra.config import stack_files
 from infra.config.environment import EnvironmentConfig
 from infra.config.slots import SLOTS, Slot, Slots
+from infra.config.stack_files import short
 from infra.env import key_info
 from infra.env.key_info import KeyInfo
 from infra.errors import UsageError
@@ -46,20 +47,15 @@ class StoredKey(NamedTuple):
     info: KeyInfo
 
 
-def path(environment: str, identity: str, folder: Path | None = None) -> Path:
+def path(environment: str, identity: str) -> Path:
     """Return ``<environment>.env`` for the identity `app`, and ``<environment>.<identity>.env`` for any other."""
     name = f"{environment}.env" if identity == "app" else f"{environment}.{identity}.env"
-    return (folder or stack_files.ENVIRONMENTS) / name
+    return stack_files.ENVIRONMENTS / name
 
 
 def slot_file(main: Path, slot: Slot) -> Path:
     """Return the path of the env file that holds the secondary access key, which is in this slot."""
     return main.with_suffix(f".{slot}{main.suffix}")
-
-
-def short(file: Path) -> Path:
-    """Return the path relative to the working directory, for messages."""
-    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def load(file: Path, environment: str) -> Settings:

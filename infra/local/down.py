@@ -13,6 +13,7 @@ from infra.command_name import COMMAND
 from infra.config import naming, stack_files
 from infra.config.environment import EMBEDDED, EnvironmentConfig
 from infra.config.load import load_environment
+from infra.config.stack_files import short
 from infra.connection import connect
 from infra.env import files
 from infra.environment_argument import ENVIRONMENT
@@ -92,7 +93,7 @@ def _require_consent(config: EnvironmentConfig, *, keep_buckets: bool, yes: bool
             f"{name} is not disposable, so nothing was deleted. To delete its identities, access keys and env "
             f"files and keep the buckets, run `{COMMAND} down --delete --keep-buckets {name}`. If all "
             "objects in them may be deleted, set `mpr-storage:disposable: true` in "
-            f"{files.short(stack_files.path(name))}, deploy once, and run this again"
+            f"{stack_files.path(name)}, deploy once, and run this again"
         )
     if not yes and not sys.stdin.isatty():
         options = "--delete --keep-buckets --yes" if keep_buckets else "--delete --yes"
@@ -204,7 +205,7 @@ def _require_empty(config: EnvironmentConfig, deleted: Mapping[str, Contents | N
 def _remove_env_files(main: Path) -> None:
     for file in files.all_of(main):
         if not files.remove(file) and file.exists():
-            click.echo(f"{files.short(file)} is not as mpr-storage wrote it, and stays")
+            click.echo(f"{short(file)} is not as mpr-storage wrote it, and stays")
 
 
 def _is_confirmed() -> bool:

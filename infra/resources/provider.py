@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from infra.stores.keys import IdentityManager
     from infra.stores.store import Store
 
+#: Those of `infra.config.definitions`, whose import takes time in each provider process; a test compares them.
 _SECRETS = ("adminAccessKeyId", "adminSecretAccessKey", "keys")
 
 Props = dict[str, Any]

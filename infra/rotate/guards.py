@@ -61,7 +61,8 @@ def check_secondary_keys(config: EnvironmentConfig, names: list[str], *, new: bo
     try:
         findings = list(run(config, env_files))
     except InfraError as error:
-        raise type(error)(f"{key} could not be checked ({error}){consequence}") from error
+        error.args = (f"{key} could not be checked ({error}){consequence}",)
+        raise
     if failed := [finding for finding in findings if finding.failed]:
         raise InfraError(f"{key} failed the access check ({described(failed)}){consequence}")
 

@@ -115,7 +115,7 @@ def _deploy(config: EnvironmentConfig, say: Say) -> None:
     try:
         deploy(config, say)
     except InfraError as error:
-        raise type(error)(
-            f"{error}\nThe step is in {stack_files.path(config.environment)} and not deployed: run the "
-            "same command again to continue, or undo it with --abort"
-        ) from error
+        next_step = "run the same command again to continue, or undo it with --abort"
+        file = stack_files.path(config.environment)
+        error.args = (f"{error}\nThe step is in {file} and not deployed: {next_step}",)
+        raise

@@ -10,6 +10,7 @@ from typing import Literal
 
 from infra import timestamps
 from infra.config.identities import Role
+from infra.config.stack_files import short
 from infra.env import files
 from infra.env.compare import FileComparison
 from infra.env.key_info import KeyInfo
@@ -131,7 +132,7 @@ def of_comparison(comparison: FileComparison) -> FileFacts:
 def on_disk(environment: str, identity: str) -> FileFacts:
     """Return the state of an env file that is compared with nothing."""
     file = files.path(environment, identity)
-    return FileFacts(file=files.short(file), identity=identity, state=_OF_STATE[files.state(file)])
+    return FileFacts(file=short(file), identity=identity, state=_OF_STATE[files.state(file)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from infra.config.environment import BucketConfig
+from infra.config.environment import CORS_METHODS, CORS_SECONDS, BucketConfig
 from infra.errors import InfraError, UsageError
 from infra.stores import lifecycle, origin
 from infra.stores.codes import Suppress, means
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CORS_ID = "mpr-storage"
-#: What browsers need to show frames and to upload to the bucket, also in parts.
 _CORS_RULE: dict[str, Any] = {
     "ID": _CORS_ID,
-    "AllowedMethods": ["GET", "HEAD", "PUT"],
+    "AllowedMethods": list(CORS_METHODS),
     "AllowedHeaders": ["*"],
     "ExposeHeaders": ["ETag"],
-    "MaxAgeSeconds": 3600,
+    "MaxAgeSeconds": CORS_SECONDS,
 }
 
 

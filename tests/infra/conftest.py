@@ -133,6 +133,14 @@ def use_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(stack_files, "ENVIRONMENTS", folder)
 
 
+@contextmanager
+def in_folder(folder: Path) -> Iterator[None]:
+    """Do as `use_folder`, for a part of a test."""
+    with pytest.MonkeyPatch.context() as patched:
+        use_folder(patched, folder)
+        yield
+
+
 @pytest.fixture
 def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty environments/ folder that this process uses instead of the checkout's."""
@@ -160,7 +168,7 @@ class Environment:
         return parse(self.name, self.values, "test")
 
     def file(self, identity: str) -> Path:
-        return files.path(self.name, identity, self.folder)
+        return self.folder / files.path(self.name, identity).name
 
     def save(self) -> None:
         """Write ``Pulumi.<environment>.yaml``; JSON is YAML."""

@@ -19,6 +19,7 @@ from infra.config.slots import Slots
 from infra.env import files
 from infra.errors import UsageError
 from infra.stores.access_key import AccessKey
+from tests.infra.conftest import in_folder
 
 SETTINGS = Settings(
     endpoint_url="http://127.0.0.1:8333",
@@ -55,8 +56,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_each_identity_has_a_file(tmp_path):
-    assert files.path("prod", "app", tmp_path) == tmp_path / "prod.env"
-    assert files.path("prod", "viewer", tmp_path) == tmp_path / "prod.viewer.env"
+    with in_folder(tmp_path):
+        assert files.path("prod", "app") == tmp_path / "prod.env"
+        assert files.path("prod", "viewer") == tmp_path / "prod.viewer.env"
 
 
 def test_the_header_says_what_it_is_and_that_it_is_generated():

@@ -12,7 +12,14 @@ import pulumi
 from pulumi_aws import s3
 
 from infra.config import naming
-from infra.config.environment import ABORT_RULE, EXPIRY_RULE, NONCURRENT_RULE, BucketConfig
+from infra.config.environment import (
+    ABORT_RULE,
+    CORS_METHODS,
+    CORS_SECONDS,
+    EXPIRY_RULE,
+    NONCURRENT_RULE,
+    BucketConfig,
+)
 from infra.config.identities import Role
 from infra.policies import Policy
 from infra.targets import defaults
@@ -20,9 +27,12 @@ from infra.targets.aws.partition import partition_of
 from infra.targets.options import Options
 from infra.targets.program import BucketResources
 
-#: What browsers need to show frames and to upload straight to the bucket, multipart included.
-_CORS: Any = {"allowed_methods": ["GET", "HEAD", "PUT"], "allowed_headers": ["*"], "expose_headers": ["ETag"]}
-_CORS_SECONDS = 3600
+_CORS: Any = {
+    "allowed_methods": list(CORS_METHODS),
+    "allowed_headers": ["*"],
+    "expose_headers": ["ETag"],
+    "max_age_seconds": CORS_SECONDS,
+}
 #: An object encrypted with SSE-C is unreadable without the customer's key. AWS refuses SSE-C in new buckets since
 #: 2026; the setting is explicit, because the provider otherwise reports a change.
 _NO_CUSTOMER_KEYS = {"blocked_encryption_types": ["SSE-C"]}
@@ -85,7 +95,7 @@ def _optional(
         f"{title}-lifecycle", bucket=common["bucket"], rules=list(_rules(wanted)), opts=after
     )
     if wanted.cors_origins:
-        rule: Any = {**_CORS, "allowed_origins": list(wanted.cors_origins), "max_age_seconds": _CORS_SECONDS}
+        rule: Any = {**_CORS, "allowed_origins": list(wanted.cors_origins)}
         # Not kept: it guards nothing, and goes when no origin is configured any more.
         yield s3.BucketCorsConfiguration(
             f"{title}-cors", bucket=common["bucket"], cors_rules=[rule], opts=options.plain(title)

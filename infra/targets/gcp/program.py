@@ -12,7 +12,7 @@ import pulumi_gcp as gcp
 from pulumi_gcp import serviceaccount, storage
 
 from infra.config import naming
-from infra.config.environment import BucketConfig, EnvironmentConfig
+from infra.config.environment import CORS_METHODS, CORS_SECONDS, BucketConfig, EnvironmentConfig
 from infra.config.identities import READ, READ_WRITE, Identity, Role
 from infra.errors import UsageError
 from infra.targets import defaults
@@ -26,10 +26,10 @@ _ENDPOINT = "https://storage.googleapis.com"
 #: (https://cloud.google.com/storage/docs/access-control/iam-roles).
 _ROLES = {READ: "roles/storage.objectViewer", READ_WRITE: "roles/storage.objectUser"}
 _CORS: Any = {
-    "methods": ["GET", "HEAD", "PUT"],
+    "methods": list(CORS_METHODS),
     # What a browser may send and may read: GCS has one list for both.
     "response_headers": ["Content-Type", "Content-MD5", "Range", "ETag"],
-    "max_age_seconds": 3600,
+    "max_age_seconds": CORS_SECONDS,
 }
 _DAY = 24 * 3600
 #: What a bucket that is taken over keeps as it was.

@@ -12,7 +12,14 @@ import pulumi
 import pulumi_cloudflare as cloudflare
 
 from infra.config import naming
-from infra.config.environment import ABORT_RULE, EXPIRY_RULE, BucketConfig, EnvironmentConfig
+from infra.config.environment import (
+    ABORT_RULE,
+    CORS_METHODS,
+    CORS_SECONDS,
+    EXPIRY_RULE,
+    BucketConfig,
+    EnvironmentConfig,
+)
 from infra.config.identities import READ, READ_WRITE, Identity, Role
 from infra.errors import UsageError
 from infra.targets import defaults
@@ -23,8 +30,7 @@ from infra.targets.shared import ADOPT_BUCKET
 #: Permission groups "Workers R2 Storage Bucket Item Read" and "... Write", the same in every account
 #: (https://developers.cloudflare.com/r2/api/tokens/). Write brings read with it.
 _GROUPS = {READ: "6a018a9f2fc74eb6b293b0c548f38b39", READ_WRITE: "2efd5506f9c8494dacb1fa10a3e7d5b6"}
-_CORS: Any = {"methods": ["GET", "HEAD", "PUT"], "headers": ["content-type", "content-md5", "range"]}
-_CORS_SECONDS = 3600
+_CORS: Any = {"methods": list(CORS_METHODS), "headers": ["content-type", "content-md5", "range"]}
 _DAY = 24 * 3600
 _BUCKET = "cloudflare:index/r2Bucket:R2Bucket"
 #: What a bucket that is taken over keeps as it was.
@@ -75,7 +81,7 @@ class Program:
             rule: Any = {
                 "allowed": {**_CORS, "origins": list(wanted.cors_origins)},
                 "expose_headers": ["ETag"],
-                "max_age_seconds": _CORS_SECONDS,
+                "max_age_seconds": CORS_SECONDS,
             }
             # Not kept: it guards nothing, and goes when no origin is configured any more.
             resources.append(

@@ -20,6 +20,7 @@ from infra.config.trust import Trust
 from infra.errors import UsageError
 from infra.stores.access_key import AccessKey
 from infra.targets.registry import TARGETS
+from tests.infra.conftest import in_folder
 
 MINIMAL: dict[str, Any] = {
     "target": "s3-compatible",
@@ -391,10 +392,9 @@ def write_config(folder: Path, values: dict[str, Any], name: str = "same") -> No
 def test_the_engine_and_the_file_give_the_same_configuration(tmp_path_factory, values):
     folder: Path = tmp_path_factory.getbasetemp()
     write_config(folder, values)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stack_files, "ENVIRONMENTS", folder)
+    with in_folder(folder):
         found = from_engine("same", engine_values(values))
-    assert found == load_environment("same", folder) == parse("same", values, "here")
+        assert found == load_environment("same") == parse("same", values, "here")
 
 
 CLOUDS: list[dict[str, Any]] = [
@@ -538,14 +538,16 @@ def write(folder: Path, text: str, name: str = "test") -> Path:
 
 def test_the_path_of_the_stack_file_is_relative_to_the_working_directory_above_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert stack_files.path("test", tmp_path / "environments") == Path("environments/Pulumi.test.yaml")
-    assert stack_files.path("test", Path("/elsewhere")) == Path("/elsewhere/Pulumi.test.yaml")
+    with in_folder(tmp_path / "environments"):
+        assert stack_files.path("test") == Path("environments/Pulumi.test.yaml")
+    with in_folder(Path("/elsewhere")):
+        assert stack_files.path("test") == Path("/elsewhere/Pulumi.test.yaml")
 
 
 def test_load_names_the_file_in_its_errors(tmp_path):
     file = write(tmp_path, "config:\n  mpr-storage:target: s3\n")
-    with pytest.raises(ConfigError, match=re.escape(str(file))):
-        load_environment("test", tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(str(file))), in_folder(tmp_path):
+        load_environment("test")
 
 
 @given(st.text(max_size=10), st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5))

@@ -25,6 +25,7 @@ from infra.targets.capabilities import SETTINGS
 from infra.targets.registry import TARGETS
 from tests.conftest import REPO
 from tests.docs._blocks import blocks
+from tests.infra.conftest import in_folder
 
 SCHEMA = jsonschema.Draft7Validator(schema())
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md")), *sorted(REPO.glob("examples/*/README.md"))]
@@ -51,10 +52,11 @@ def is_valid(content: object) -> bool:
 
 def is_read(content: object, folder: Path) -> bool:
     (folder / "Pulumi.test.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    try:
-        load_environment("test", folder)
-    except ConfigError:
-        return False
+    with in_folder(folder):
+        try:
+            load_environment("test")
+        except ConfigError:
+            return False
     return True
 
 

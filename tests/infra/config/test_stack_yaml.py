@@ -12,6 +12,7 @@ from infra.config import stack_yaml
 from infra.config.environment import ConfigError
 from infra.config.load import load_environment
 from infra.config.reader import Reader
+from tests.infra.conftest import in_folder
 
 R2 = "mpr-storage:target: r2\n  mpr-storage:account: 0123456789abcdef0123456789abcdef\n"
 
@@ -25,26 +26,33 @@ def write(folder: Path, text: str, name: str = "test") -> Path:
 def read(folder: Path, *lines: str) -> Reader:
     """Read a file with these lines under `config`."""
     write(folder, "\n  ".join(["config:", *lines]))
-    return stack_yaml.read("test", folder)
+    with in_folder(folder):
+        return stack_yaml.read("test")
 
 
 def problems(folder: Path, text: str) -> list[str]:
     """The problems of the configuration in a file with this text."""
     write(folder, text)
-    with pytest.raises(ConfigError) as caught:
-        load_environment("test", folder)
+    with pytest.raises(ConfigError) as caught, in_folder(folder):
+        load_environment("test")
     return caught.value.problems
 
 
 def test_the_error_for_an_unknown_environment_lists_those_that_exist(tmp_path):
     write(tmp_path, "", "prod")
     write(tmp_path, "", "local")
-    with pytest.raises(ConfigError, match=r"there is no environment 'lokal'; did you mean local\?"):
-        stack_yaml.read("lokal", tmp_path)
-    with pytest.raises(ConfigError, match=r"there is no environment 'studio'; there are: local, prod"):
-        stack_yaml.read("studio", tmp_path)
-    with pytest.raises(ConfigError, match=r"there are: none"):
-        stack_yaml.read("lokal", tmp_path / "missing")
+    with (
+        pytest.raises(ConfigError, match=r"there is no environment 'lokal'; did you mean local\?"),
+        in_folder(tmp_path),
+    ):
+        stack_yaml.read("lokal")
+    with (
+        pytest.raises(ConfigError, match=r"there is no environment 'studio'; there are: local, prod"),
+        in_folder(tmp_path),
+    ):
+        stack_yaml.read("studio")
+    with pytest.raises(ConfigError, match=r"there are: none"), in_folder(tmp_path / "missing"):
+        stack_yaml.read("lokal")
 
 
 ODD = ["0189", "1e5", "0o17", "yes", "2026-01-02", "~", "true", "<<", "0x1f", ".5", "a: b", "# c", "", "null"]
@@ -75,8 +83,8 @@ def test_what_is_written_is_read_with_the_same_types(content):
 )
 def test_a_file_that_is_no_configuration_is_refused_in_one_line(tmp_path, text, problem):
     file = write(tmp_path, text)
-    with pytest.raises(ConfigError) as caught:
-        stack_yaml.read("test", tmp_path)
+    with pytest.raises(ConfigError) as caught, in_folder(tmp_path):
+        stack_yaml.read("test")
     assert str(caught.value).startswith(f"{file}:\n  {problem}")
     assert len(str(caught.value).splitlines()) == 2
 
@@ -85,8 +93,8 @@ def test_a_file_that_is_not_utf8_or_no_file_is_refused_in_words(tmp_path):
     (tmp_path / "Pulumi.test.yaml").write_bytes(b"config: \xff")
     (tmp_path / "Pulumi.folder.yaml").mkdir()
     for name in ("test", "folder"):
-        with pytest.raises(ConfigError, match="cannot be read"):
-            stack_yaml.read(name, tmp_path)
+        with pytest.raises(ConfigError, match="cannot be read"), in_folder(tmp_path):
+            stack_yaml.read(name)
 
 
 def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path):
@@ -101,7 +109,8 @@ def test_an_anchor_may_be_merged_as_in_any_yaml(tmp_path):
         f"config:\n  {R2}  mpr-storage:buckets:\n    in: &both\n      abortMultipartDays: 3\n"
         "    out:\n      <<: *both\n      name: media-out\n"
     )
-    found = load_environment("test", tmp_path)
+    with in_folder(tmp_path):
+        found = load_environment("test")
     assert (found.bucket_out.name, found.bucket_out.abort_multipart_days) == ("media-out", 3)
 
 
@@ -188,7 +197,8 @@ def test_what_pulumi_itself_writes_or_reads_is_left_to_it(tmp_path):
         "  aws:profile: ours\n  gcp:project: x\n  cloudflare:apiToken:\n    secure: v1:x\n  pulumi:tags: {a: b}\n"
     )
     write(tmp_path, f"{others}config:\n  {R2}{namespaces}")
-    assert load_environment("test", tmp_path).target == "r2"
+    with in_folder(tmp_path):
+        assert load_environment("test").target == "r2"
 
 
 # --- encrypted values, and secrets in plain text --------------------------------------------------------
@@ -218,7 +228,8 @@ def text_of(**values: object) -> str:
 )
 def test_an_encrypted_secret_counts_as_absent(tmp_path, values):
     write(tmp_path, text_of(**values))
-    secrets = load_environment("test", tmp_path).secrets
+    with in_folder(tmp_path):
+        secrets = load_environment("test").secrets
     assert secrets.admin() is None
     assert "secure" not in repr(secrets.values)
 

@@ -256,7 +256,7 @@ def on_a_terminal(project: Project, *arguments: str, **variables: str) -> tuple[
 
 def in_project(project: Project, settings: Settings) -> None:
     configure(project.environments)
-    file = files.path("prod", "app", project.environments)
+    file = project.environments / "prod.env"
     files.write(file, files.render(settings, "prod", "app"))
 
 

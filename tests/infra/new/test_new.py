@@ -26,7 +26,7 @@ from infra.stores.store import Store
 from infra.targets.registry import TARGETS
 from tests.conftest import REPO
 from tests.infra._templates import NEEDED, options, with_suggestions
-from tests.infra.conftest import admin_variables, fresh, remove_bucket
+from tests.infra.conftest import admin_variables, fresh, in_folder, remove_bucket
 
 SCHEMA = jsonschema.Draft7Validator(schema())
 ALL = pytest.mark.parametrize("target", TEMPLATES)
@@ -206,7 +206,8 @@ def test_a_terminal_prompts_until_the_value_is_valid(project):
     os.close(master)
     assert process.returncode == 0, said
     assert "must be the ID of a project, not its name or number" in said
-    config = load_environment("prod", project.environments)
+    with in_folder(project.environments):
+        config = load_environment("prod")
     assert (config.project, config.location) == ("acme-media", "EU")
 
 

@@ -13,6 +13,7 @@ import pytest
 from pulumi.dynamic import Resource, ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 
+from infra.config import definitions
 from infra.errors import InfraError, UnreachableError
 from infra.resources import provider as module
 from infra.resources.bucket import Bucket, BucketProvider
@@ -138,3 +139,7 @@ def test_a_replacement_creates_the_new_resource_before_it_deletes_the_old_one():
 def test_an_absent_property_equals_none():
     assert differing({"a": None, "b": 1.0}, {"b": 1}, "a", "b") == []
     assert differing({"a": 1}, {}, "a", "b") == ["a"]
+
+
+def test_the_secrets_that_a_provider_keeps_are_those_of_the_configuration():
+    assert definitions.SECRETS == module._SECRETS
