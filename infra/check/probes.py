@@ -139,7 +139,10 @@ def _delete(scope: Scope) -> None:
 def _multipart(scope: Scope) -> None:
     """Start an upload and abort it: without the second permission, a failed upload leaves parts behind."""
     s3, bucket, key = scope.s3, scope.bucket, scope.key
-    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    try:
+        upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    except KeyError:  # botocore takes any XML document for a response
+        raise Unclear("not a response of S3") from None
     s3.upload_part(Bucket=bucket, Key=key, PartNumber=1, UploadId=upload, Body=_BODY)
     s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
 
@@ -174,7 +177,7 @@ def _create_bucket(scope: Scope) -> None:
 
 def _list_buckets(scope: Scope) -> None:
     """List the buckets; a list of none but the identity's own buckets counts as denied."""
-    names = {bucket.get("Name", "") for bucket in scope.s3.list_buckets()["Buckets"]}
+    names = {bucket.get("Name", "") for bucket in scope.s3.list_buckets().get("Buckets", [])}
     if names <= scope.known:
         raise Denied
 

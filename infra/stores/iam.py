@@ -6,13 +6,12 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from infra.stores.access_key import AccessKey
 from infra.stores.codes import Suppress
-from infra.stores.store import Store, explained, foreign_response
+from infra.stores.store import Store, explained
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -35,7 +34,7 @@ _SOURCES: Mapping[str, Callable[[IAMClient, str], list[str]]] = {
 
 def ensure_identity(store: Store, identity: str, policy: Policy) -> None:
     """Create the user with exactly this policy, or adopt it."""
-    with _explained(store, f"identity {identity}"):
+    with explained(store, f"identity {identity}"):
         if not _exists(store, identity):
             store.iam.create_user(UserName=identity)
         store.iam.put_user_policy(UserName=identity, PolicyName=_POLICY, PolicyDocument=json.dumps(policy))
@@ -43,7 +42,7 @@ def ensure_identity(store: Store, identity: str, policy: Policy) -> None:
 
 def read_identity(store: Store, identity: str) -> Policy | None:
     """Return the user's policy, which is empty if it has none, or None if the user does not exist."""
-    with _explained(store, f"reading identity {identity}"):
+    with explained(store, f"reading identity {identity}"):
         if not _exists(store, identity):
             return None
         with Suppress("no identity"):
@@ -55,7 +54,7 @@ def read_identity(store: Store, identity: str) -> Policy | None:
 
 def further_permissions(store: Store, identity: str) -> list[str]:
     """Return the other policies of the user, and its groups."""
-    with _explained(store, f"reading identity {identity}"):
+    with explained(store, f"reading identity {identity}"):
         return [
             f"{source} {name}" for source, names in _SOURCES.items() for name in _listed(store, identity, names)
         ]
@@ -69,7 +68,7 @@ def _listed(store: Store, identity: str, names: Callable[[IAMClient, str], list[
 
 def delete_identity(store: Store, identity: str) -> None:
     """Delete the user, after its access keys: AWS deletes no user that has any."""
-    with _explained(store, f"deleting identity {identity}"):
+    with explained(store, f"deleting identity {identity}"):
         for access_key_id in access_keys(store, identity):
             delete_key(store, identity, access_key_id)
         with Suppress("no identity"):
@@ -80,7 +79,7 @@ def delete_identity(store: Store, identity: str) -> None:
 
 def access_keys(store: Store, identity: str) -> dict[str, bool]:
     """Return the IDs of the user's access keys, each with whether it is active; none of a missing user."""
-    with _explained(store, f"listing the access keys of {identity}"), Suppress("no identity"):
+    with explained(store, f"listing the access keys of {identity}"), Suppress("no identity"):
         keys = store.iam.list_access_keys(UserName=identity)["AccessKeyMetadata"]
         return {key["AccessKeyId"]: key.get("Status") == "Active" for key in keys}
     return {}
@@ -88,14 +87,14 @@ def access_keys(store: Store, identity: str) -> dict[str, bool]:
 
 def create_key(store: Store, identity: str) -> AccessKey:
     """Create an access key of the user."""
-    with _explained(store, f"creating an access key of {identity}"):
+    with explained(store, f"creating an access key of {identity}"):
         key = store.iam.create_access_key(UserName=identity)["AccessKey"]
         return AccessKey(key["AccessKeyId"], key["SecretAccessKey"])
 
 
 def set_active(store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
     """Activate or deactivate the access key. The store refuses an inactive one at once, and keeps it."""
-    with _explained(store, f"{'activating' if active else 'deactivating'} an access key of {identity}"):
+    with explained(store, f"{'activating' if active else 'deactivating'} an access key of {identity}"):
         store.iam.update_access_key(
             UserName=identity, AccessKeyId=access_key_id, Status="Active" if active else "Inactive"
         )
@@ -103,23 +102,13 @@ def set_active(store: Store, identity: str, access_key_id: str, *, active: bool)
 
 def delete_key(store: Store, identity: str, access_key_id: str) -> None:
     """Delete an access key; do nothing if it does not exist."""
-    with _explained(store, f"deleting an access key of {identity}"), Suppress("no access key"):
+    with explained(store, f"deleting an access key of {identity}"), Suppress("no access key"):
         store.iam.delete_access_key(UserName=identity, AccessKeyId=access_key_id)
 
 
 def deletion_by_hand(identity: str) -> str:
     """Return the command that deletes an access key of this IAM user."""
     return f"`aws iam delete-access-key --user-name {identity} --access-key-id <access key ID>`"
-
-
-@contextmanager
-def _explained(store: Store, doing: str) -> Iterator[None]:
-    """Do as `explained`. botocore takes a page of HTML for a response that lacks its members."""
-    with explained(store, doing):
-        try:
-            yield
-        except KeyError as error:
-            raise foreign_response(store, doing) from error
 
 
 def _exists(store: Store, identity: str) -> bool:

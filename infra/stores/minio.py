@@ -19,7 +19,7 @@ from infra.stores.access_key import AccessKey
 from infra.stores.codes import means
 from infra.stores.keys import is_accepted
 from infra.stores.kinds import Meaning
-from infra.stores.store import Store, refusal
+from infra.stores.store import Store, foreign_response, refusal
 
 if TYPE_CHECKING:
     from minio.error import MinioAdminException
@@ -152,6 +152,8 @@ def _explained(store: Store, doing: str, *suppressed: Meaning) -> Iterator[None]
             raise refusal(store, doing, code, message) from error
     except (HTTPError, ssl.SSLError) as error:
         raise UnreachableError(f"{doing}: no useful response from {store.endpoint} ({error})") from error
+    except (ValueError, KeyError, OSError) as error:  # no JSON, another document, or not encrypted
+        raise foreign_response(store, doing) from error
 
 
 def _parsed(error: MinioAdminException) -> tuple[str, str]:

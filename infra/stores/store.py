@@ -140,7 +140,10 @@ def _minio(store: Store) -> MinioAdmin:
 
 @contextmanager
 def explained(store: Store, doing: str) -> Iterator[None]:
-    """Raise botocore's errors as an `InfraError` that says what failed, as `doing`, and what to do next."""
+    """Raise botocore's errors as an `InfraError` that says what failed, as `doing`, and what to do next.
+
+    botocore takes any XML document for a response. A member that it lacks is a KeyError of the caller.
+    """
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004, PLC0415
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
@@ -151,7 +154,7 @@ def explained(store: Store, doing: str) -> Iterator[None]:
         raise refusal(store, doing, code_of(error), message) from error
     except (ConnectionError, HTTPClientError) as error:
         raise UnreachableError(f"{doing}: no useful response from {store.endpoint} ({error})") from error
-    except ResponseParserError as error:
+    except (ResponseParserError, KeyError) as error:
         raise foreign_response(store, doing) from error
 
 

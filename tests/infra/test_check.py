@@ -457,6 +457,13 @@ def test_a_response_to_a_presigned_url_that_neither_allows_nor_denies_is_named(r
         assert attempt(probe("presign"), scope(endpoint)) == result
 
 
+def test_a_response_without_an_upload_neither_allows_nor_denies_an_upload():
+    listing = "<ListBucketResult><Name>media-in</Name></ListBucketResult>"
+    with http_server(responding(200, listing)) as endpoint:
+        assert attempt(probe("multipart"), scope(endpoint)) == "not a response of S3"
+        assert attempt(probe("list buckets"), scope(endpoint)) is False
+
+
 def cut(request: Any) -> None:
     request.close_connection = True  # without a response
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.errors import InfraError, UnreachableError
+from infra.errors import InfraError, UnreachableError, UsageError
 from infra.policies import normalised
 from infra.stores import minio as module
 from infra.stores.access_key import AccessKey
@@ -131,6 +131,14 @@ def test_a_response_that_is_no_error_of_minio_is_reported(body):
         store = Store(endpoint, "us-east-1", AccessKey("a", "b"))
         with pytest.raises(InfraError, match="no MinIO admin API"):
             module.read_identity(store, "x")
+
+
+@pytest.mark.parametrize("request_it", [module.read_identity, module.access_keys, module.create_key])
+def test_a_page_instead_of_a_response_of_the_admin_api_is_no_response(request_it):
+    with http_server(responding(200, "<html><title>log in</title></html>")) as endpoint:
+        store = Store(endpoint, "us-east-1", AccessKey("a", "b"))
+        with pytest.raises(UsageError, match=f"not from an API of the store at {endpoint}"):
+            request_it(store, "x")
 
 
 def test_a_server_without_a_useful_response_is_unreachable(babbling, monkeypatch):

@@ -65,6 +65,16 @@ def test_a_store_without_a_response_is_unreachable(error):
     assert caught.value.exit_code == 3
 
 
+def test_a_response_without_its_members_is_not_from_an_api_of_the_store():
+    with (
+        pytest.raises(
+            UsageError, match="testing: the response is not from an API of the store at http://store:9000"
+        ),
+        explained(STORE, "testing"),
+    ):
+        raise KeyError("Buckets")
+
+
 def test_an_error_that_is_no_response_of_a_store_is_raised_unchanged():
     for error in (ValueError("bug"), InfraError("said already"), KeyboardInterrupt()):
         with pytest.raises(type(error)), explained(STORE, "testing"):
