@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -59,9 +60,23 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its exit code."""
-    if sys.stdin is None:  # a shell closed it with `<&-`
-        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # until the process ends
+    _open_closed_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores SIGHUP
+            signal.signal(number, _interrupt)
     sys.exit(run(arguments))
+
+
+def _open_closed_streams() -> None:
+    """Open what a shell has closed, with `<&-` or `>&-`: in Python it is None."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r+" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115  # until the process ends
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """Stop as at Ctrl-C, so that a command removes its temporary files, and ends `pulumi` before itself."""
+    raise KeyboardInterrupt
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -84,6 +99,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _of_system(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) and not error.filename:
+        return "the working directory does not exist any more: change to another one, then run the command again"
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}; correct that, then run the same command again"
 

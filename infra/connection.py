@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
 
+from core.storage.settings import Settings
 from infra.command_name import COMMAND
-from infra.config.environment import EMBEDDED
+from infra.config.environment import EMBEDDED, AddressingStyle, EnvironmentConfig
 from infra.config.secrets import Secrets
 from infra.errors import UnreachableError, UsageError
 from infra.stores.store import Store
 
 _NOT_RUNNING = f"the embedded store is not running; start it with `{COMMAND} store start` (or `make up`)"
+_MOVED = (
+    "the embedded store runs at {running}, and the env file of {identity} names {written}: `{command} up "
+    "{environment}` writes it again"
+)
 _NO_ADMIN = (
     "no admin keys for {endpoint}: set MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY in the "
     "environment, or for `pulumi` alone, which can decrypt them, the secrets mpr-storage:adminAccessKeyId and "
@@ -19,7 +24,7 @@ _NO_ADMIN = (
 
 
 def connect(
-    endpoint: str, region: str, secrets: Secrets, addressing_style: Literal["path", "virtual"] | None = None
+    endpoint: str, region: str, secrets: Secrets, addressing_style: AddressingStyle | None = None
 ) -> Store:
     """Return the store at `endpoint`, or the embedded one.
 
@@ -43,3 +48,32 @@ def connect(
     if admin is None:
         raise UsageError(_NO_ADMIN.format(endpoint=endpoint))
     return Store(endpoint, region, admin, addressing_style)
+
+
+def require_embedded(config: EnvironmentConfig, settings: Mapping[str, Settings]) -> None:
+    """Refuse env files of another store than the embedded one, if that is the store of the environment.
+
+    After a start at another port, another server may respond at the old one.
+
+    Args:
+        config: the environment.
+        settings: the settings in the env file of each identity.
+
+    Raises:
+        UnreachableError: the embedded store is not running.
+        UsageError: it runs at another address than an env file has.
+    """
+    if config.endpoint != EMBEDDED:
+        return
+    running = connect(EMBEDDED, config.region, config.secrets).endpoint
+    for identity, own in settings.items():
+        if own.endpoint_url != running:
+            raise UsageError(
+                _MOVED.format(
+                    running=running,
+                    identity=identity,
+                    written=own.endpoint_url,
+                    command=COMMAND,
+                    environment=config.environment,
+                )
+            )

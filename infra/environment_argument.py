@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -26,7 +27,9 @@ class _EnvironmentName(click.ParamType):  # type: ignore[type-arg]  # generic si
     ) -> list[CompletionItem]:
         if os.sep in incomplete:
             return [CompletionItem(incomplete, type="file")]
-        return [CompletionItem(name) for name in stack_files.names() if name.startswith(incomplete)]
+        with suppress(OSError):  # the command itself says what is wrong with the folder
+            return [CompletionItem(name) for name in stack_files.names() if name.startswith(incomplete)]
+        return []
 
 
 class _IdentityName(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 alone
@@ -41,7 +44,7 @@ class _IdentityName(click.ParamType):  # type: ignore[type-arg]  # generic since
         environment = ctx.args[0] if ctx.args else str(ctx.params["environment"])
         try:
             names = load_environment(ENVIRONMENT.convert(environment, None, None)).names
-        except InfraError:  # the command itself says what is wrong
+        except (InfraError, OSError):  # the command itself says what is wrong
             return []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,15 @@ from infra.plan import Plan
 from infra.policies import Policy
 from infra.stores import minio
 from infra.stores.access_key import AccessKey
-from infra.stores.keys import KeyChange, SlotState, apply_key, identity_manager, preview_identity, preview_key
+from infra.stores.keys import (
+    KeyChange,
+    SlotState,
+    apply_key,
+    deleted_on_failure,
+    identity_manager,
+    preview_identity,
+    preview_key,
+)
 from infra.stores.store import Store
 
 #: Begins the outcome of each change that a preview reports.
@@ -40,14 +49,29 @@ class IdentitySetup:
         external = self.config.secrets.external()
         self.manager = identity_manager(self.config.credentials, external)
         self.external = external.get(identity.name)
+        self._new_keys = ExitStack()
+        self._outcomes: list[Outcome] = []
 
     def run(self) -> None:
         """Create what is missing, and report it.
 
         Raises:
-            InfraError: something failed; what was created before that stays.
+            InfraError: something failed; what was created before that stays, except an access key that is in no
+                env file yet: it is deleted.
         """
         self._ensure_identity()
+        with self._new_keys:
+            texts = self._texts()
+            if not self.slots.rotating:
+                self._delete_secondary_key()
+            written = self._write(texts)
+        for outcome in self._outcomes:  # now that no report can lose an access key
+            self.report(f"identity {self.name}", outcome)
+        for file, changed in written.items():
+            self.report(f"env file {file.name}", self._change("written") if changed else Outcome("unchanged"))
+
+    def _texts(self) -> dict[Slot, str | None]:
+        """Return the text of the env file of each slot, with its access key; None if a preview would create it."""
         chosen, other_key_id = self._chosen_key(), None
         texts: dict[Slot, str | None] = {}
         for slot_key in self.slots.access_keys():
@@ -56,10 +80,7 @@ class IdentitySetup:
             key, info = self._key(slot_key, other_key_id, chosen)
             other_key_id = key.access_key_id if key else None
             texts[slot_key.slot] = self._env_file_text(key, info) if key else None
-        if not self.slots.rotating:
-            self._delete_secondary_key()
-        for file, changed in self._write(texts).items():
-            self.report(f"env file {file.name}", self._change("written") if changed else Outcome("unchanged"))
+        return texts
 
     def _ensure_identity(self) -> None:
         if self.config.has_external_keys:
@@ -89,14 +110,16 @@ class IdentitySetup:
         wanted = SlotState(active=slot_key.active, other_key_id=other_key_id, disposable=self.config.disposable)
         known = stored.access_key if stored else chosen
         planned = self._preview_key(known, wanted, chosen)
-        key, is_new = self._apply_key(known, wanted, planned)
         self._report_deleted(planned)
+        key, is_new = self._apply_key(known, wanted, planned)
         change = "created" if is_new else planned.change
+        if key and is_new:
+            self._new_keys.enter_context(deleted_on_failure(self.manager, self.store, self.name, key))
         if change == "unchanged":
             state = "unchanged" if slot_key.active else "inactive"
-            self.report(f"identity {self.name}", Outcome(" ".join([*_named(key), state])))
+            self._outcomes.append(Outcome(" ".join([*_named(key), state])))
         else:
-            self._report_key(key, change)
+            self._outcomes.append(self._change(change, *_named(key)))
         if is_new and not self.config.has_external_keys:
             return key, KeyInfo(slot_key.slot, datetime.now(UTC))
         return key, KeyInfo(slot_key.slot, stored.info.created if stored else None)

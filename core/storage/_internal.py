@@ -5,11 +5,11 @@ from core.storage._boto.signature import AccessKey as SigningKey
 from core.storage._boto.signature import payload_hash, sign
 from core.storage._config.env_file import render as render_env_file
 from core.storage._config.mask import mask
-from core.storage._config.validate import bucket_name_problem, endpoint_problem, region_problem
+from core.storage._config.validate import account_problem, bucket_name_problem, endpoint_problem, region_problem
 from core.storage._engine import iterate, run
 from core.storage._http.authorities import authorities, tls_context
 from core.storage._http.limits import CONNECT_TIMEOUT, READ_TIMEOUT
-from core.storage._http.request import Request, call, once
+from core.storage._http.request import Reply, Request, call, once
 from core.storage._http.translate import Failure, translated
 from core.storage._keys import check_new_key
 from core.storage._listing.pages import pages
@@ -22,8 +22,10 @@ __all__ = [
     "PART_SIZE",
     "READ_TIMEOUT",
     "Failure",
+    "Reply",
     "Request",
     "SigningKey",
+    "account_problem",
     "authorities",
     "bucket_name_problem",
     "call",

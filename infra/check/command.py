@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from infra.check import page
+from infra import output_file
+from infra.check.page import page
 from infra.check.runner import Finding, run
 from infra.check.table import must_be, summary, table
 from infra.command_name import COMMAND
@@ -34,11 +36,12 @@ def check(environment: str, *, as_json: bool, html: Path | None) -> None:
 
     Tries with the env file of each identity what it must be able to do and what it must not, below a prefix whose
     objects are deleted afterwards. In a cloud, a bucket with versions keeps theirs until its lifecycle rule
-    deletes them. Exits 1 if the store allows or denies anything else.
+    deletes them. On a store, a later check deletes the bucket that a killed one left. Exits 1 if the store
+    allows or denies anything else.
     """
     config = load_environment(environment)
     if html:
-        page.require_writable(html)
+        output_file.require_writable("--html", html)
     check_access(config, as_json=as_json, html=html)
 
 
@@ -56,7 +59,8 @@ def check_access(config: EnvironmentConfig, *, as_json: bool = False, html: Path
     else:
         Console().print(table(config.environment, config.names, findings))
     if html:
-        page.write(html, config.environment, config.names, findings)
+        content = page(config.environment, config.names, findings, datetime.now(UTC))
+        output_file.write("--html", html, content)
     if failed:
         raise InfraError(f"{summary(findings)}: {described(failed)}")
     if not as_json:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from html import escape
-from pathlib import Path
 
-from infra import private_file
 from infra.check.runner import Finding
 from infra.check.table import Row, must_be, rows, summary
-from infra.errors import UsageError
 
 #: The colours have a contrast of 4.5 : 1 or more in both schemes (WCAG 2.2, 1.4.3).
 _STYLE = """
@@ -25,28 +22,6 @@ tbody { border-bottom: 1px solid light-dark(#bbb, #555); }
 .denied { color: light-dark(#5c5c5c, #a8a8a8); }
 .failed { background: light-dark(#b3001b, #ffb3ba); color: light-dark(#fff, #000); font-weight: bold; }
 """
-
-
-def require_writable(path: Path) -> None:
-    """Refuse a path at which no file can be written.
-
-    Raises:
-        UsageError: its folder does not exist, or it is a folder, a link or a device.
-    """
-    if not private_file.is_replaceable(path) or not path.parent.is_dir():
-        raise UsageError(f"--html {path}: name a regular file in a folder that exists")
-
-
-def write(path: Path, environment: str, identities: Sequence[str], findings: Sequence[Finding]) -> None:
-    """Write the page atomically, with mode 0600. It has no secret.
-
-    Raises:
-        UsageError: the folder cannot be written.
-    """
-    try:
-        private_file.write(path, page(environment, identities, findings, datetime.now(UTC)))
-    except OSError as error:
-        raise UsageError(f"--html {path} could not be written: {error.strerror}; name another file") from error
 
 
 def page(environment: str, identities: Sequence[str], findings: Sequence[Finding], checked: datetime) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  # botocore's
@@ -15,9 +17,10 @@ from infra.check import probes
 from infra.check.probes import Probe, Scope
 from infra.check.role import with_keys
 from infra.check.settle import wait_until_known
+from infra.command_name import COMMAND
 from infra.config.environment import EnvironmentConfig
-from infra.config.identities import Identity, Role
-from infra.connection import connect
+from infra.config.identities import ROLES, Identity, Role
+from infra.connection import connect, require_embedded
 from infra.env import files
 from infra.env.bucket_names import bucket_names
 from infra.errors import InfraError, UnreachableError, UsageError
@@ -28,6 +31,7 @@ from infra.stores.empty import delete_everything
 from infra.stores.kinds import Meaning
 from infra.stores.store import Store, explained
 
+_LONGEST_CHECK = timedelta(hours=1)
 #: The errors that end a check, by what the store's error code means.
 _ERRORS: Mapping[Meaning, str] = {
     "wrong access key": (
@@ -80,7 +84,9 @@ def run(config: EnvironmentConfig, env_files: Mapping[str, Path] | None = None) 
     """
     env_files = env_files or {name: files.path(config.environment, name) for name in config.names}
     settings = {name: with_keys(files.load(file, config.environment), name) for name, file in env_files.items()}
-    for own in settings.values():
+    require_embedded(config, settings)
+    for name, own in settings.items():
+        _require_configured_buckets(config, name, own)
         require_s3(own, own.bucket_in or own.bucket_out or "")
     admin = _admin_store(config)
     with _foreign_bucket(admin) as foreign:
@@ -90,6 +96,17 @@ def run(config: EnvironmentConfig, env_files: Mapping[str, Path] | None = None) 
                 with _explained(identity.name, own):
                     wait_until_known(config.target, identity, own)
                     yield from _of_identity(identity, own, bucket_names(config, settings.values()), foreign, admin)
+
+
+def _require_configured_buckets(config: EnvironmentConfig, identity: str, settings: Settings) -> None:
+    """Refuse an env file of before a bucket got another name: the check would try the bucket that stays behind."""
+    for role, written in zip(ROLES, (settings.bucket_in, settings.bucket_out), strict=True):
+        configured = config.bucket(role).name
+        if configured and written and written != configured:
+            raise UsageError(
+                f"the env file of {identity} names bucket {written}, and the configuration {configured}: "
+                f"`{COMMAND} env {config.environment} --check` shows what differs"
+            )
 
 
 def _of_identity(
@@ -149,11 +166,22 @@ def _foreign_bucket(admin: Store | None) -> Iterator[str | None]:
         return
     name = f"mpr-probe-{secrets.token_hex(8)}"
     with explained(admin, "creating a bucket for probes that must be denied"):
+        for bucket in _of_killed_checks(admin):
+            buckets.delete(admin, bucket, with_content=True)
         admin.s3.create_bucket(Bucket=name)
     try:
         yield name
     finally:
         buckets.delete(admin, name, with_content=True)
+
+
+def _of_killed_checks(admin: Store) -> Iterator[str]:
+    """Yield the buckets of checks that were killed, or whose store stopped, before they deleted them."""
+    with Suppress("access denied"):
+        for bucket in admin.s3.list_buckets()["Buckets"]:
+            is_old = datetime.now(UTC) - bucket["CreationDate"] > _LONGEST_CHECK
+            if is_old and re.fullmatch(r"mpr-probe-[0-9a-f]{16}", bucket["Name"]):
+                yield bucket["Name"]
 
 
 def _admin_store(config: EnvironmentConfig) -> Store | None:

@@ -13,6 +13,9 @@ from infra.config.slots import Slots
 from infra.errors import UsageError
 from infra.stores.access_key import EXTERNAL
 
+#: How the name of a bucket is in a URL: in its path, or in its host name.
+AddressingStyle = Literal["path", "virtual"]
+
 #: The endpoint that stands for the store which `python -m infra store start` runs on this machine.
 EMBEDDED = "embedded"
 #: As CIS AWS Foundations 1.14 and Google's best practices for keys have it.
@@ -81,7 +84,7 @@ class EnvironmentConfig:
     project: str | None = None
     #: Of r2.
     account: str | None = None
-    addressing_style: Literal["path", "virtual"] | None = None
+    addressing_style: AddressingStyle | None = None
     credentials: str = "iam"
     #: Of aws: ``aes256``, ``kms`` for a key of the environment's own, or the ARN of a KMS key.
     encryption: str = "aes256"

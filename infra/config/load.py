@@ -7,7 +7,6 @@ engine read the same file themselves (`load_environment`). The program does both
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
@@ -22,7 +21,6 @@ from infra.config.setting import List, Map, Section
 from infra.config.stack_files import NAMESPACE
 from infra.targets.registry import TARGETS
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _ELSEWHERE = (
     "Pulumi has another value than this file, from --config-file, Pulumi ESC or Pulumi.yaml, which other commands "
     "do not read: write it into this file"
@@ -66,8 +64,7 @@ def parse(environment: str, values: Mapping[str, object], source: str) -> Enviro
 
 def read(environment: str, reader: Reader, source: str) -> EnvironmentConfig:
     """Return the configuration in the values of a reader, as `parse` does."""
-    if not _NAME.fullmatch(environment):
-        # A dot would make `a.viewer` the env file of two environments; a slash would leave the folder.
+    if not stack_files.NAME.fullmatch(environment):
         reader.note("environment", f"a name holds only letters, digits, - and _, got {environment}")
     values = CONFIGURATION.settings(reader)
     target = TARGETS.get(values.get("target", ""), TARGETS["s3-compatible"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-_PASSWORD = re.compile(r"//\S*@")  # of a URL, with its user
+_PASSWORD = re.compile(r"(//)\S*@|[^\s/@]+:(?!//)\S*@")  # with its user, also without a scheme
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
@@ -29,7 +29,7 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if value == "" else _PASSWORD.sub("//***@", str(value))[:60]
+    return repr(value) if value == "" else _PASSWORD.sub(r"\1***@", str(value))[:60]
 
 
 @dataclass

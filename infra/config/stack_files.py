@@ -11,6 +11,8 @@ ENVIRONMENTS = ROOT / "environments"
 
 #: The name of the project in Pulumi.yaml, and so the namespace of its settings.
 NAMESPACE = "mpr-storage"
+#: The name of an environment. A dot would make `a.viewer` the env file of two; a slash would leave the folder.
+NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def path(environment: str) -> Path:
@@ -30,5 +32,13 @@ def environment_in(file_name: str) -> str | None:
 
 
 def names() -> list[str]:
-    """Return the names of all environments, in order."""
-    return sorted(filter(None, (environment_in(file.name) for file in ENVIRONMENTS.glob("Pulumi.*.yaml"))))
+    """Return the names of all environments, in order.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    try:
+        files = [file.name for file in ENVIRONMENTS.iterdir()]
+    except FileNotFoundError:
+        return []
+    return sorted(filter(None, map(environment_in, files)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -98,7 +97,7 @@ def load(text: str | BinaryIO, source: str) -> dict[object, object]:
     """
     try:
         content = yaml.load(text, _Loader)  # noqa: S506  # a subclass of SafeLoader
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a number that is none
+    except (OSError, ValueError, KeyError, yaml.YAMLError) as error:  # a number, or a truth value, that is none
         raise ConfigError(source, [f"cannot be read: {' '.join(str(error).split())}"]) from error
     return content if isinstance(content, dict) else {}
 
@@ -125,6 +124,8 @@ def _content(file: Path, environment: str) -> dict[object, object]:
         with file.open("rb") as stream:
             return load(stream, str(file))
     except FileNotFoundError:
+        if file.is_symlink():
+            raise ConfigError(str(file), [f"is a link to {file.readlink()}, which does not exist"]) from None
         raise ConfigError(str(file), [_unknown(environment, stack_files.names())]) from None
     except OSError as error:
         raise ConfigError(str(file), [f"cannot be read: {' '.join(str(error).split())}"]) from error
@@ -132,7 +133,9 @@ def _content(file: Path, environment: str) -> dict[object, object]:
 
 def _unknown(environment: str, names: list[str]) -> str:
     """Return the problem of an environment without a file."""
-    others = f"there are: {', '.join(names) or 'none'}; `{COMMAND} new {shlex.quote(environment)}` creates one"
+    others = f"there are: {', '.join(names) or 'none'}"
+    if stack_files.NAME.fullmatch(environment):
+        others += f"; `{COMMAND} new {environment}` creates one"
     return f"there is no environment {environment!r}; {close(environment, names) or others}"
 
 

@@ -41,6 +41,8 @@ def copy(source: str, target: str, *, dry_run: bool, yes: bool, overwrite: bool,
         )
     sides = side.read(source), side.read(target)
     distinct.require_two(*sides)
+    for one in sides:
+        one.require_store()
     program = rclone.find()
     results: list[Result] = []
     plans = [_planned(*sides, role, dry_run=dry_run, quiet=as_json) for role in ROLES]

@@ -13,6 +13,7 @@ from infra.config.load import load_environment
 from infra.config.stack_files import short
 from infra.env import files
 from infra.errors import UsageError
+from infra.stores.contact import require_s3
 
 _APP = "app"
 
@@ -29,6 +30,16 @@ class Side:
     def bucket(self, role: Role) -> str:
         """Return the name of the bucket."""
         return self.settings.bucket(role)
+
+    def require_store(self) -> None:
+        """Refuse what is not a store, or does not respond within 5 seconds.
+
+        Raises:
+            UnreachableError: there is no response.
+            StorageError: the server is not a store.
+        """
+        with self.named_in_errors():
+            require_s3(self.settings, self.bucket("in"))
 
     @contextmanager
     def named_in_errors(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 
+from core.storage._internal import account_problem
 from infra.command_name import COMMAND
 from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
@@ -27,10 +28,19 @@ _UNBOUNDED = (
 )
 
 
+def _valid_account(_ctx: click.Context, _param: click.Parameter, account: str) -> str:
+    if account != "*" and (problem := account_problem(account)):
+        raise click.BadParameter(f"{problem}, got {account}")
+    return account
+
+
 @click.command()
 @click.argument("environment", type=ENVIRONMENT)
 @click.option(
-    "--account", default="*", help="The ID of the AWS account; by default, the policy is valid in any account."
+    "--account",
+    default="*",
+    callback=_valid_account,
+    help="The ID of the AWS account; by default, the policy is valid in any account.",
 )
 @click.option(
     "--boundary", is_flag=True, help="Print the permissions boundary for the environment's identities instead."

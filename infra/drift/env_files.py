@@ -27,9 +27,10 @@ def compare(
     follows from that.
     """
     stack = deployment.stack or Stack({identity.name: _planned(plan, manager, identity)}, None)
-    differences = list(
-        described([env.compare_file(plan.config.environment, identity.name, stack)], deployment.repair)
-    )
+    repair = deployment.repair
+    if repaired_first:  # the same deployment writes the env file; the state may have an access key that is gone
+        repair = repair._replace(write=repair.deploy)
+    differences = list(described([env.compare_file(plan.config.environment, identity.name, stack)], repair))
     yield from differences
     if differences or repaired_first:
         return

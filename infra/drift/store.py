@@ -101,7 +101,7 @@ def _keys(plan: Plan, manager: IdentityManager, identity: Identity, deployment: 
     strays = set(existing) - set(known.values())
     if deployment.stack is None and len(strays) <= len(set(active) - set(known)):
         return  # probably those of slots whose env files are missing here
-    by_hand = f"find out which program uses it, then {manager.deletion_by_hand(name)}"
+    by_hand = f"find out which program uses it, then {manager.deletion_by_hand(plan.store, name)}"
     for key_id in sorted(strays):
         yield Change(_STRAY, "none", f"{existing[key_id]}, unknown here", by_hand)
 

@@ -7,15 +7,16 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import click
 
 from core.storage._internal import endpoint_problem
-from infra import private_file
+from infra import output_file
 from infra.command_name import COMMAND
-from infra.config import stack_files
 from infra.config.environment import EnvironmentConfig
 from infra.config.load import load_environment
+from infra.config.reader import shown
 from infra.config.stack_files import short
 from infra.env import compare, deployed, files, formats, stack
 from infra.env.identity_settings import IdentitySettings
@@ -104,7 +105,7 @@ def _write(config: EnvironmentConfig, *, as_json: bool) -> None:
     texts = {
         files.path(environment, name): files.render(known, environment, name, state.keys.get(name))
         for name, known in state.settings.items()
-        if name not in without_key
+        if name not in {*without_key, *state.refused}
     }
     files.require_writable(texts)
     outcomes = {}
@@ -114,6 +115,11 @@ def _write(config: EnvironmentConfig, *, as_json: bool) -> None:
             click.echo(f"env file {file.name}: {outcomes[file.name]}")
     if as_json:
         click.echo(json.dumps(outcomes))
+    if state.refused:
+        raise InfraError(
+            f"the env file of {', '.join(sorted(state.refused))} was not written: the store refuses the access "
+            f"key in the state; `{COMMAND} up {environment}` takes the one in the env file, or a new one"
+        )
     if without_key:
         raise InfraError(
             f"the env file of {', '.join(without_key)} was not written: no file here holds an access key that the "
@@ -148,7 +154,7 @@ def _with_endpoint(endpoint: str | None, identity: IdentitySettings) -> Identity
     if identity.settings.endpoint_url is None:
         raise UsageError(f"environment {identity.environment} is on AWS, which has no endpoint: remove --endpoint")
     if problem := endpoint_problem(endpoint):
-        raise UsageError(f"--endpoint {problem}, got {endpoint}")
+        raise UsageError(f"--endpoint {problem}, got {shown(endpoint)}")
     return replace(identity, settings=replace(identity.settings, endpoint_url=endpoint.removesuffix("/")))
 
 
@@ -160,7 +166,7 @@ def _convert(name: str, identity: IdentitySettings, output: Path | None) -> None
         _require_no_terminal(identity)
         click.echo(text, nl=False)
     else:
-        _save(output, text)
+        output_file.write("--output", output, text)
 
 
 def _append_for_github(text: str, identity: IdentitySettings, output: Path | None) -> None:
@@ -174,26 +180,20 @@ def _append_for_github(text: str, identity: IdentitySettings, output: Path | Non
     click.echo(formats.masks(identity.settings), nl=False)
     sys.stdout.flush()
     try:
-        with Path(file).open("a", encoding="utf-8") as opened:
-            opened.write(text)
+        with Path(file).open("a+b") as opened:
+            opened.write(_line_end(opened) + text.encode())
     except OSError as error:
         raise UsageError(f"cannot write {file}, which GITHUB_ENV names: {error.strerror}") from error
+
+
+def _line_end(file: IO[bytes]) -> bytes:
+    """Return what ends the last line of a file: another program may have written it without one."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return b""
+    file.seek(-1, os.SEEK_END)
+    return b"" if file.read(1) == b"\n" else b"\n"
 
 
 def _require_no_terminal(identity: IdentitySettings) -> None:
     if identity.has_access_key and sys.stdout.isatty():
         raise UsageError("this would show a secret on the terminal: use --output FILE, or a pipe")
-
-
-def _save(output: Path, text: str) -> None:
-    if not private_file.is_replaceable(output):
-        raise UsageError(f"{output} is not a regular file: give a regular file, or remove --output and use a pipe")
-    if output.resolve().parent == stack_files.ENVIRONMENTS.resolve():
-        raise UsageError(
-            f"{output} is in the folder of the stack files and env files, which commands and Pulumi write: give a "
-            "file in another folder"
-        )
-    try:
-        private_file.write(output, text)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from error

@@ -43,18 +43,20 @@ class _Reason(NamedTuple):
 _MOVE = "move it away, then {write}"
 #: The first reason of a file decides what to do.
 _REASONS = {
-    "undeployed": _Reason("its identity is not deployed", "{deploy}"),
-    "missing": _Reason("is missing"),
-    "unreadable": _Reason("cannot be read", _MOVE, must_be_moved=True),
-    "foreign": _Reason("was not written by mpr-storage", _MOVE, must_be_moved=True),
+    "undeployed": _Reason("of an identity that is not deployed", "{deploy}"),
+    "missing": _Reason("missing"),
+    "unreadable": _Reason("not readable", _MOVE, must_be_moved=True),
+    "foreign": _Reason("not written by mpr-storage", _MOVE, must_be_moved=True),
     "edited": _Reason(
-        "was edited by hand",
+        "edited by hand",
         f"put the change into Pulumi.{{environment}}.yaml and deploy, or {_MOVE}",
         must_be_moved=True,
     ),
-    "older": _Reason("is older than the last deployment"),
-    "rotated": _Reason("holds keys that were replaced"),
-    "differs": _Reason("differs"),
+    "refused": _Reason("not as in the state, whose access key the store refuses", "{deploy}"),
+    "older": _Reason("older than the last deployment"),
+    "rotated": _Reason("with an access key that was replaced"),
+    "differs": _Reason("different"),
+    "open": _Reason("open to other users of this machine"),
 }
 
 
@@ -122,6 +124,8 @@ def compare_file(environment: str, identity: str, stack: Stack) -> FileCompariso
     """Compare the env file of one identity."""
     file, deployed = files.path(environment, identity), stack.settings.get(identity)
     reasons, variables = _differences(file, deployed, stack.updated)
+    if identity in stack.refused and "undeployed" not in reasons:
+        reasons = ["refused", *reasons]
     result = FileComparison(environment, identity, short(file), tuple(reasons), tuple(variables))
     if not stack.by_init:
         return result
@@ -141,7 +145,8 @@ def _differences(file: Path, deployed: Settings | None, updated: datetime | None
         written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
         reasons += ["older"] * (updated is not None and written < updated)
         reasons += ["rotated"] * ("AWS_ACCESS_KEY_ID" in variables)
-    return reasons or ["differs"] * bool(variables), variables
+        reasons = reasons or ["differs"]
+    return [*reasons, *(["open"] if files.is_open(file) else [])], variables
 
 
 def _differing(file: Path, deployed: Settings) -> list[str]:

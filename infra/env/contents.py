@@ -8,6 +8,7 @@ from core.storage import StorageError, get_s3_client
 from infra.config.environment import EnvironmentConfig
 from infra.config.identities import ROLES, Role
 from infra.env import files
+from infra.errors import InfraError
 from infra.stores import contents
 from infra.stores.contact import require_s3
 from infra.stores.contents import Contents
@@ -33,6 +34,6 @@ def count(config: EnvironmentConfig) -> dict[tuple[Role, str], Contents | None]:
             try:
                 require_s3(settings, bucket)
                 counted[role, bucket] = contents.count_with(get_s3_client(settings), bucket)
-            except (ClientError, BotoCoreError, StorageError):
+            except (ClientError, BotoCoreError, StorageError, InfraError):
                 counted[role, bucket] = None
     return counted

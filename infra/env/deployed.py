@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from core.storage.settings import Settings
 from infra import plan
 from infra.command_name import COMMAND
 from infra.config.environment import EnvironmentConfig
@@ -13,10 +16,12 @@ from infra.env import files, stack
 from infra.env.files import StoredKey
 from infra.env.key_info import KeyInfo
 from infra.env.stack import Stack
-from infra.errors import NotDeployedError, UsageError
+from infra.errors import NotDeployedError, UnreachableError, UsageError
 from infra.local import engine
 from infra.plan import Plan
+from infra.stores.access_key import AccessKey
 from infra.stores.keys import IdentityManager, identity_manager, is_accepted
+from infra.stores.store import Store
 from infra.targets.registry import TARGETS
 
 
@@ -36,13 +41,34 @@ def read(config: EnvironmentConfig) -> Stack:
         return stack.read(config.environment)
     pulumi = engine.find_with_state()
     if deployed := stack.find(pulumi, config.environment) if pulumi else None:
-        return deployed
+        return with_refused(config, deployed)
     try:
         planned = plan.for_comparison(config)
     except UsageError as error:
         reason = f"there is no stack {config.environment}" if pulumi else "there is no Pulumi with a state here"
         raise UsageError(f"{reason}, so only the store knows what is deployed: {error}") from error
     return on_store(planned)
+
+
+def with_refused(config: EnvironmentConfig, deployed: Stack) -> Stack:
+    """Return the stack with the identities whose access key in its state the store refuses.
+
+    `init` may have replaced one: written to the env file, the old one would replace an access key that works.
+    """
+    refused = (name for name, own in deployed.settings.items() if _is_refused(config, name, own))
+    return replace(deployed, refused=frozenset(refused))
+
+
+def _is_refused(config: EnvironmentConfig, identity: str, settings: Settings) -> bool:
+    if settings.access_key_id is None:
+        return False
+    known = AccessKey(settings.access_key_id, settings.secret_access_key or "", settings.session_token)
+    if files.access_key(files.path(config.environment, identity)) == known:
+        return False
+    store = Store(settings.endpoint_url or "", settings.region, known, settings.addressing_style)
+    with suppress(UnreachableError):  # then it is not known
+        return not is_accepted(store, known)
+    return False
 
 
 def on_store(planned: Plan) -> Stack:

@@ -26,7 +26,7 @@ from infra.errors import UsageError
 from infra.stores.access_key import AccessKey
 
 _DIGEST = "# digest: "
-_PRIVATE = 0o600
+_OTHERS = 0o077  # the permissions of other users
 
 #: `foreign`: without a header of this project. `edited`: the digest in the header is not that of the content.
 State = Literal["missing", "unreadable", "foreign", "edited", "as written"]
@@ -189,7 +189,7 @@ def _title(environment: str, identity: str) -> str:
 
 
 def write(file: Path, text: str) -> bool:
-    """Write an env file atomically, with mode 0600; return whether its content changed.
+    """Write an env file atomically, with mode 0600; return whether its content or permissions changed.
 
     Raises:
         UsageError: the folder cannot be written, or the file was edited by hand.
@@ -197,7 +197,6 @@ def write(file: Path, text: str) -> bool:
     require_writable([file])
     try:
         if not would_change(file, text):
-            file.chmod(_PRIVATE)
             return False
         private_file.write(file, text)
     except OSError as error:
@@ -226,9 +225,14 @@ def by_file(main: Path, slots: Slots, texts: Mapping[Slot, str]) -> dict[Path, s
     return {main if slot == slots.current else slot_file(main, slot): text for slot, text in ordered}
 
 
+def is_open(file: Path) -> bool:
+    """Return whether other users of this machine may read or change the file."""
+    return bool(file.stat().st_mode & _OTHERS)
+
+
 def would_change(file: Path, text: str) -> bool:
-    """Return whether writing this text would change the content of an env file."""
-    return not file.exists() or file.read_bytes() != text.encode()
+    """Return whether writing this text would change the content or the permissions of an env file."""
+    return not file.exists() or file.read_bytes() != text.encode() or is_open(file)
 
 
 def to_write(config: EnvironmentConfig) -> Iterator[Path]:

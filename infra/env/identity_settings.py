@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from core.storage.settings import Settings
+from infra.config.environment import AddressingStyle
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class IdentitySettings:
         return self.settings.secret_access_key is not None
 
     @property
-    def addressing(self) -> Literal["path", "virtual"]:
+    def addressing(self) -> AddressingStyle:
         """Return the addressing style."""
         return self.settings.addressing_style or self.settings.dialect.addressing
 

@@ -31,6 +31,8 @@ class Stack:
     keys: Mapping[str, KeyInfo] = field(default_factory=dict)
     #: True: `init` deployed it, and this is what the store and the env files say, see `infra.env.deployed`.
     by_init: bool = False
+    #: The identities whose access key in the state the store refuses, see `infra.env.deployed.with_refused`.
+    refused: frozenset[str] = frozenset()
 
 
 def read(environment: str) -> Stack:

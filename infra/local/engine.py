@@ -27,6 +27,7 @@ from infra.errors import InfraError, UnreachableError
 from infra.local import own_state
 from infra.local.environment_lock import for_pulumi
 from infra.local.lock import locked
+from infra.local.relay import destination, relayed
 
 _READ_SECONDS = 60  # of a command that reads the state; a backend takes a few seconds
 _PREVIEW_SECONDS = 900  # of one that also reads every resource in the cloud
@@ -168,7 +169,10 @@ class Engine:
         if process.returncode:
             message = " ".join((errors or _diagnostics(output)).split())
             raise UnreachableError(f"{shown} failed: {message or f'exit code {process.returncode}'}")
-        return json.loads(output)
+        try:
+            return json.loads(output)
+        except ValueError:
+            raise UnreachableError(f"{shown} printed no JSON: check that {self.command} is Pulumi") from None
 
     def _select(self, environment: str) -> None:
         """Create the stack if necessary, and remove the lock of a killed update.
@@ -200,16 +204,20 @@ class Engine:
             [self.command, "--non-interactive", *arguments],
             cwd=stack_files.ROOT,
             env={**self.environ, **for_pulumi()},
+            stdout=destination(sys.stdout),
+            stderr=destination(sys.stderr),
+            text=True,
             start_new_session=True,  # or Ctrl-C would reach it twice, from the terminal too, and end it at once
         )
         interrupted = False
-        while True:
-            try:
-                code = process.wait()
-                break
-            except KeyboardInterrupt:
-                interrupted = True
-                process.send_signal(signal.SIGINT)
+        with relayed((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
+            while True:
+                try:
+                    code = process.wait()
+                    break
+                except KeyboardInterrupt:
+                    interrupted = True
+                    process.send_signal(signal.SIGINT)
         if interrupted:
             raise KeyboardInterrupt
         if code:
@@ -280,7 +288,8 @@ def _engine(command: str) -> Engine:
     if _has_backend():
         return Engine(command, environ, own_state=False)
     own_state.restore()
-    return Engine(command, environ | own_state.backend(), own_state=True)
+    others = {name: value for name, value in environ.items() if name != own_state.OVERRIDE}
+    return Engine(command, others | own_state.backend(), own_state=True)
 
 
 def _has_backend() -> bool:

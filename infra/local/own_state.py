@@ -21,6 +21,9 @@ from infra.errors import InfraError
 from infra.local import process
 from infra.local.folder import local_folder
 
+#: The variable with a passphrase of the user's own, even an empty one, which Pulumi would use instead of the file.
+OVERRIDE = "PULUMI_CONFIG_PASSPHRASE"
+
 
 def home() -> Path:
     """Return the folder of the state, which may not exist yet."""
@@ -48,7 +51,7 @@ def by_hand(environment: str) -> list[str]:
     """
     exports = [f"export {name}={shlex.quote(value)}" for name, value in backend().items()]
     file = shlex.quote(str(settings_file(environment).relative_to(stack_files.ROOT)))
-    return [*exports, f"pulumi up --stack {environment} --config-file {file}"]
+    return [f"unset {OVERRIDE}", *exports, f"pulumi up --stack {environment} --config-file {file}"]
 
 
 def state_file(environment: str) -> Path:
@@ -72,11 +75,19 @@ def write_settings(environment: str) -> None:
     match the passphrase of other machines.
     """
     copy, committed = settings_file(environment), stack_files.path(environment)
-    kept = yaml.safe_load(copy.read_text(encoding="utf-8")) if copy.exists() else None
-    salt = (kept or {}).get("encryptionsalt")
+    salt = _salt(copy)
     shared = stack_yaml.load(committed.read_text(encoding="utf-8"), str(committed))
     own = {"encryptionsalt": salt} if salt else {}  # without a salt, Pulumi writes a new one
     private_file.write(copy, stack_yaml.dump(own | shared))
+
+
+def _salt(copy: Path) -> object:
+    """Return the salt in a copy; None if it has none, does not exist, or is damaged: Pulumi then takes another."""
+    try:
+        content = yaml.safe_load(copy.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return content.get("encryptionsalt") if isinstance(content, dict) else None
 
 
 def restore() -> None:

@@ -49,12 +49,7 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
     Raises:
         InfraError: the deployment failed.
     """
-    files.require_writable(files.to_write(config))
-    planned = None if TARGETS[config.target].is_cloud else plan.for_update(config)
-    pulumi = engine.find()
-    if pulumi is None:
-        pulumi = engine.install(report)
-    require_engine(pulumi, config)
+    planned, pulumi = prepare(config, report)
     if pulumi:
         _update(pulumi, config, planned, report)
     else:
@@ -64,6 +59,21 @@ def deploy(config: EnvironmentConfig, report: Callable[[str], None]) -> Engine |
         )
         initialise(config, lambda subject, outcome: report(f"{subject}: {outcome.text}"))
     return pulumi
+
+
+def prepare(config: EnvironmentConfig, report: Callable[[str], None]) -> tuple[Plan | None, Engine | None]:
+    """Do all checks that are possible before anything is changed; install the Pulumi engine if necessary.
+
+    Return the plan of an environment on a store, and the engine if there is one.
+
+    Raises:
+        InfraError: the environment cannot be deployed.
+    """
+    files.require_writable(files.to_write(config))
+    planned = None if TARGETS[config.target].is_cloud else plan.for_update(config)
+    pulumi = engine.find() or engine.install(report)
+    require_engine(pulumi, config)
+    return planned, pulumi
 
 
 def _update(

@@ -98,6 +98,7 @@ def _write(file: Path, text: str) -> None:
         UsageError: the file exists, or the folder cannot be written.
     """
     try:
+        file.parent.mkdir(exist_ok=True)
         with temporary_file.written(file, text, mode=_SHARED) as temporary:
             os.link(temporary, file)
     except FileExistsError:

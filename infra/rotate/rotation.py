@@ -11,7 +11,7 @@ from infra.config.load import load_environment
 from infra.config.slots import STEPS, Slots, Step
 from infra.env import files
 from infra.errors import InfraError, UsageError
-from infra.local.up import deploy
+from infra.local.up import deploy, prepare
 from infra.rotate import guards, steps
 from infra.rotate.guards import Say
 from infra.rotate.stack_file import write_slots
@@ -30,7 +30,7 @@ def load(environment: str, identities: Iterable[str]) -> tuple[EnvironmentConfig
         raise UsageError(f"environment {environment} has `credentials: {config.credentials}`: {why}")
     for name in identities:
         config.require(name)
-    return config, list(identities) or list(config.names)
+    return config, list(dict.fromkeys(identities)) or list(config.names)
 
 
 def take_steps(environment: str, identities: Iterable[str], to: Step | None, soak: timedelta, say: Say) -> None:
@@ -105,6 +105,7 @@ def _is_deployed(config: EnvironmentConfig, identity: str) -> bool:
 
 def _change(config: EnvironmentConfig, slots: dict[str, Slots], say: Say) -> EnvironmentConfig:
     """Write the slots to the stack's file, deploy, and return the changed environment."""
+    prepare(config, say)  # what fails here leaves the file as it is
     write_slots(config.environment, slots)
     changed = load_environment(config.environment)
     _deploy(changed, say)
@@ -115,7 +116,7 @@ def _deploy(config: EnvironmentConfig, say: Say) -> None:
     try:
         deploy(config, say)
     except InfraError as error:
-        next_step = "run the same command again to continue, or undo it with --abort"
+        undo = ", or undo the last step with --abort" if any(slots.step for slots in config.slots.values()) else ""
         file = stack_files.path(config.environment)
-        error.args = (f"{error}\nThe step is in {file} and not deployed: {next_step}",)
+        error.args = (f"{error}\n{file} is not deployed: run the same command again to continue{undo}",)
         raise

@@ -26,7 +26,7 @@ def write_slots(environment: str, changed: Mapping[str, Slots]) -> None:
     yaml.preserve_quotes = True
     yaml.width = 4096  # breaks no line
     yaml.indent(mapping=2, sequence=4, offset=2)
-    path = stack_files.path(environment)
+    path = stack_files.path(environment).resolve()  # of a link, its target is replaced
     content = yaml.load(path.read_text(encoding="utf-8"))
     slots = content["config"].setdefault(_KEY, {})
     for name, state in changed.items():

@@ -134,7 +134,9 @@ class _StoreReader(_Reader):
         )
 
     def _deployed(self, planned: Plan, state: Deployment) -> Stack | None:
-        return state.stack or self.attempt(lambda: deployed.on_store(planned))
+        if stack := state.stack:
+            return self.attempt(lambda: deployed.with_refused(self.config, stack))
+        return self.attempt(lambda: deployed.on_store(planned))
 
     def _buckets(self, planned: Plan, state: Deployment | None) -> tuple[BucketFacts, ...]:
         """Return the buckets that are configured, and those that stay behind."""

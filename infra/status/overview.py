@@ -140,8 +140,12 @@ def _settings(config: EnvironmentConfig) -> list[Settings]:
 
 def _probe(config: EnvironmentConfig, settings: list[Settings]) -> InfraError | None:
     """Return why an environment is of no use, after one request with the access key in an env file."""
-    if config.endpoint == EMBEDDED and running.find() is None:
-        return UnreachableError(NOT_RUNNING)
+    if config.endpoint == EMBEDDED:
+        store = running.find()
+        if store is None:
+            return UnreachableError(NOT_RUNNING)
+        if any(own.endpoint_url != store.endpoint for own in settings):
+            return InfraError(f"an env file has another endpoint than the embedded store, {store.endpoint}")
     with_key = next((one for one in settings if one.access_key_id), None)
     if with_key is None:
         return None

@@ -19,7 +19,7 @@ class AccessKey:
 
     @property
     def masked(self) -> str:
-        """The first characters of the access key ID, for messages."""
+        """The last characters of the access key ID, for messages."""
         from core.storage._internal import mask  # noqa: PLC0415  # 30 ms, and only a message needs it
 
         return mask(self.access_key_id)

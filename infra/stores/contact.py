@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 
 from core.storage import InvalidResponseError, StorageConfigError, StorageError, StoreUnreachableError
-from core.storage._internal import Failure, Request, once, run
+from core.storage._internal import Failure, Reply, Request, once, run
 from core.storage.settings import Settings
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores.codes import means
 from infra.stores.kinds import Kind, named
 from infra.stores.store import Store, refusal
 
+#: What a server that is no store, or is not ready, responds.
+_NO_STORE = (InvalidResponseError, StorageConfigError, StoreUnreachableError)
 _TIMEOUT = 5.0  # seconds; a store that is running responds at once
 
 
@@ -30,10 +32,7 @@ def contact(store: Store, bucket: str) -> Kind:
         UsageError: the response is not from an S3 API, the access key is wrong, or the clocks or regions differ.
     """
     try:
-        response = run(asyncio.wait_for(once(listing(bucket), store.settings(store.admin)), _TIMEOUT))
-    except TimeoutError as error:
-        reason = f"no response within {_TIMEOUT:g} s; is the store running, and mpr-storage:endpoint correct?"
-        raise UnreachableError(f"cannot reach the store at {store.endpoint}: {reason}") from error
+        response = _first(store.settings(store.admin), bucket)
     except StorageConfigError as error:
         raise infra_error(store, "first contact", error) from error
     if isinstance(response, Failure) and not means(response.error.code or "", "access denied", "no bucket"):
@@ -47,11 +46,22 @@ def require_s3(settings: Settings, bucket: str) -> None:
     botocore takes an empty response, or a document of another service, for a success.
 
     Raises:
-        StorageError: the response is a redirect, or is not from an S3 API.
+        UnreachableError: there is no response within 5 seconds.
+        StorageError: the store does not respond, or a server that is not ready, or a redirect; or the response is
+            not from an S3 API.
     """
-    response = run(once(listing(bucket), settings))
-    if isinstance(response, Failure) and isinstance(response.error, InvalidResponseError | StorageConfigError):
+    response = _first(settings, bucket)
+    if isinstance(response, Failure) and isinstance(response.error, _NO_STORE):
         raise response.error from response.cause
+
+
+def _first(settings: Settings, bucket: str) -> Reply | Failure:
+    try:
+        return run(asyncio.wait_for(once(listing(bucket), settings), _TIMEOUT))
+    except TimeoutError as error:
+        reason = f"no response within {_TIMEOUT:g} s; is the store running, and mpr-storage:endpoint correct?"
+        where = settings.endpoint_url or "AWS"
+        raise UnreachableError(f"cannot reach the store at {where}: {reason}") from error
 
 
 def listing(bucket: str) -> Request:

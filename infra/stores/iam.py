@@ -106,9 +106,12 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
         store.iam.delete_access_key(UserName=identity, AccessKeyId=access_key_id)
 
 
-def deletion_by_hand(identity: str) -> str:
+def deletion_by_hand(store: Store, identity: str) -> str:
     """Return the command that deletes an access key of this IAM user."""
-    return f"`aws iam delete-access-key --user-name {identity} --access-key-id <access key ID>`"
+    return (
+        f"`aws --endpoint-url {store.endpoint} iam delete-access-key --user-name {identity} --access-key-id "
+        "<access key ID>`, which needs the admin keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )
 
 
 def _exists(store: Store, identity: str) -> bool:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal, Protocol, cast
@@ -62,7 +63,7 @@ class IdentityManager(Protocol):
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
         """Delete an access key, which the store refuses at once."""
 
-    def deletion_by_hand(self, identity: str) -> str:
+    def deletion_by_hand(self, store: Store, identity: str) -> str:
         """Return the command with which a user deletes an access key of the identity."""
 
 
@@ -124,7 +125,7 @@ def preview_key(
             return KeyChange("activated" if slot.active else "deactivated")
         if not slot.active or is_accepted(store, known):
             return KeyChange("unchanged")
-    return _creation(identity, existing, slot)
+    return _creation(manager, store, identity, existing, slot)
 
 
 def apply_key(
@@ -139,25 +140,50 @@ def apply_key(
     if known and planned.change in {"activated", "deactivated"}:
         manager.set_active(store, identity, known.access_key_id, active=slot.active)
         if slot.active and not is_accepted(store, known):  # an inactive one could not be tried
-            planned = _creation(identity, manager.access_keys(store, identity), slot)
+            planned = _creation(manager, store, identity, manager.access_keys(store, identity), slot)
     if known and planned.change != "created":
         return known, False
     for access_key_id in planned.deleted:
         manager.delete_key(store, identity, access_key_id)
     access_key = manager.create_key(store, identity)
-    _wait_until_accepted(store, access_key)
-    if not slot.active:
-        manager.set_active(store, identity, access_key.access_key_id, active=False)
+    with deleted_on_failure(manager, store, identity, access_key):
+        _wait_until_accepted(store, access_key)
+        if not slot.active:
+            manager.set_active(store, identity, access_key.access_key_id, active=False)
     return access_key, True
 
 
-def _creation(identity: str, existing: Collection[str], slot: SlotState) -> KeyChange:
+@contextmanager
+def deleted_on_failure(
+    manager: IdentityManager, store: Store, identity: str, access_key: AccessKey
+) -> Iterator[None]:
+    """Delete a new access key if what follows fails: its secret is lost, and it would count as one of two keys."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            manager.delete_key(store, identity, access_key.access_key_id)
+        except InfraError:
+            if isinstance(error, InfraError):
+                by_hand = manager.deletion_by_hand(store, identity)
+                error.args = (
+                    f"{error}; delete its new access key {access_key.masked}, which no file holds: {by_hand}",
+                )
+        raise
+
+
+def _creation(
+    manager: IdentityManager, store: Store, identity: str, existing: Collection[str], slot: SlotState
+) -> KeyChange:
+    unknown = tuple(key_id for key_id in existing if key_id != slot.other_key_id)
     if slot.disposable:
-        return KeyChange("created", tuple(key_id for key_id in existing if key_id != slot.other_key_id))
+        return KeyChange("created", unknown)
     if len(existing) >= MAX_KEYS:
+        unusable = ", ".join(map(mask, unknown))
         raise UsageError(
-            f"{identity} has {len(existing)} keys already ({', '.join(map(mask, existing))}) and none "
-            "of them is in the env file; delete one that is not in use, then run this again"
+            f"{identity} has {len(existing)} access keys, the most that it may have, and no env file here holds "
+            f"{unusable} with a secret that the store accepts: find out which is not in use, delete it with "
+            f"{manager.deletion_by_hand(store, identity)}, then run this again"
         )
     return KeyChange("created")
 

@@ -13,6 +13,7 @@ from typing import Literal
 from infra.config.environment import ABORT_MULTIPART_DAYS, BucketConfig, EnvironmentConfig
 from infra.config.identities import ROLES, Role
 from infra.errors import UsageError
+from infra.stores.access_key import EXTERNAL
 from infra.stores.settings import ATTRIBUTES
 
 #: What an error code says.
@@ -49,6 +50,8 @@ class Kind:
     rename: Mapping[str, str] = field(default_factory=dict)
     #: The settings of a bucket that it does not support, each with what to use instead.
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    #: The kinds of credentials that it can create, or none if that is not known.
+    credentials: tuple[str, ...] = ()
     #: A notice for environments whose identities have prefixes.
     prefixes: str = ""
     #: Whether it stores both ``a`` and ``a/b``, but lists only ``a``.
@@ -100,6 +103,7 @@ KINDS = (
             "s3:ListBucketMultipartUploads": "s3:PutObject",
             "s3:ListMultipartUploadParts": "s3:ListParts",
         },
+        credentials=("iam",),
         prefixes="SeaweedFS compares keys without regard to case, so that frames/ covers Frames/ as well",
     ),
     Kind(
@@ -110,6 +114,7 @@ KINDS = (
             "corsOrigins": "MinIO has one CORS setting for the whole server, MINIO_API_CORS_ALLOW_ORIGIN",
             "abortMultipartDays": "MinIO deletes the parts of stale uploads by itself after 24 hours",
         },
+        credentials=("minio",),
         hides_below_objects=True,
         codes={
             "starting": "XMinioServerNotInitialized",
@@ -131,6 +136,7 @@ KINDS = (
         "Ceph",
         "Ceph Object Gateway",  # since Reef (ceph#50510); rgw_service_provider_name may change it
         documentation="https://docs.ceph.com/en/latest/radosgw/s3/",
+        credentials=("iam",),
         codes={"not supported": "MethodNotAllowed"},
     ),
 )
@@ -148,6 +154,8 @@ SEAWEEDFS = named("SeaweedFS")
 def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, BucketConfig], list[str]]:
     """Return the settings of both buckets on this kind of store, and a notice for each that it does not support.
 
+    The kind of credentials is checked as well: another one would fail only after the buckets were created.
+
     Raises:
         UsageError: the configuration has a setting that this kind does not support.
     """
@@ -157,6 +165,9 @@ def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, B
         for name, instead in kind.unsupported.items()
         if getattr(config.bucket(role), ATTRIBUTES[name])
     ]
+    if kind.credentials and config.credentials not in {*kind.credentials, EXTERNAL}:
+        instead = " or ".join((*kind.credentials, EXTERNAL))
+        problems.append(f"credentials: {kind.name} does not support {config.credentials}; use {instead}")
     if problems:
         raise UsageError("\n".join(problems))
     buckets = {role: config.bucket(role) for role in ROLES}

@@ -26,7 +26,7 @@ def find(store: Store, environment: str, configured: Collection[str]) -> list[st
     """
     with explained(store, "looking for buckets that are no longer configured"):
         try:
-            listed = [bucket["Name"] for bucket in store.s3.list_buckets().get("Buckets", [])]
+            listed = [bucket["Name"] for bucket in store.s3.list_buckets()["Buckets"]]
             others = sorted(set(listed) - set(configured))
             with ThreadPoolExecutor(_WORKERS) as workers:
                 created_by = list(workers.map(lambda bucket: _environment_of(store, bucket), others))

@@ -112,7 +112,7 @@ def delete_key(store: Store, identity: str, access_key_id: str) -> None:
         store.minio.delete_service_account(access_key_id)
 
 
-def deletion_by_hand(identity: str) -> str:  # noqa: ARG001  # of the protocol
+def deletion_by_hand(store: Store, identity: str) -> str:  # noqa: ARG001  # of the protocol
     """Return the command that deletes a service account."""
     return "`mc admin accesskey rm <alias> <access key ID>`"
 

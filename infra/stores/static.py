@@ -47,7 +47,7 @@ class StaticCredentials:
     def delete_key(self, store: Store, identity: str, access_key_id: str) -> None:
         """Do nothing: the access key is managed elsewhere."""
 
-    def deletion_by_hand(self, identity: str) -> str:
+    def deletion_by_hand(self, store: Store, identity: str) -> str:
         """Return what to do: the access key is managed elsewhere."""
         return "delete it where it is managed"
 

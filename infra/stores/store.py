@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.storage import get_s3_client
 from core.storage._internal import CONNECT_TIMEOUT, READ_TIMEOUT, authorities, tls_context
 from core.storage.settings import Settings
 from infra.aws_clients import ATTEMPTS, limits
+from infra.config.environment import AddressingStyle
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.stores.access_key import AccessKey
 from infra.stores.codes import code_of, means
@@ -56,7 +57,7 @@ class Store:
     region: str
     admin: AccessKey
     #: As configured; None: what fits the endpoint.
-    addressing_style: Literal["path", "virtual"] | None = None
+    addressing_style: AddressingStyle | None = None
 
     @property
     def s3(self) -> S3Client:
@@ -144,7 +145,7 @@ def explained(store: Store, doing: str) -> Iterator[None]:
 
     botocore takes any XML document for a response. A member that it lacks is a KeyError of the caller.
     """
-    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004, PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004, PLC0415
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
@@ -156,6 +157,9 @@ def explained(store: Store, doing: str) -> Iterator[None]:
         raise UnreachableError(f"{doing}: no useful response from {store.endpoint} ({error})") from error
     except (ResponseParserError, KeyError) as error:
         raise foreign_response(store, doing) from error
+    except BotoCoreError as error:
+        message = f"{doing}: botocore refuses a variable that starts with AWS_, or a file in ~/.aws: {error}"
+        raise UsageError(message) from error
 
 
 def foreign_response(store: Store, doing: str) -> UsageError:

@@ -241,7 +241,9 @@ def test_bad_bucket_names(name):
     assert bucket_name_problem(name)
 
 
-@pytest.mark.parametrize("url", ["http://h", "https://h:1", "http://h/", "http://[::1]:9000"])
+@pytest.mark.parametrize(
+    "url", ["http://h", "https://h:1", "http://h/", "http://[::1]:9000", "http://h.example.:1"]
+)
 def test_good_endpoints(url):
     assert endpoint_problem(url) is None
 
@@ -262,6 +264,11 @@ def test_good_endpoints(url):
         "http://h#",
         "http://my_minio:9000",
         "http://[h",
+        "https://m\u00e9dias.example",
+        "http://a..b",
+        "http://.a",
+        f"http://{'a' * 64}.example",
+        "http://h$",
     ],
 )
 def test_bad_endpoints(url):

@@ -129,7 +129,7 @@ def test_a_deleted_key_of_a_cloud_and_a_missing_env_file_are_found(on_cloud: Clo
     stack.env_file().unlink()
     key, file = findings(stack)
     assert (key["thing"], key["actual"]) == (CLOUDS[target_of(stack)].key, "missing")
-    assert file["actual"] == "is missing"
+    assert file["actual"] == "missing"
     assert file["repair"] == f"python -m infra env {stack.name} --write"
     stack.up("--refresh")
     stack.learn_secrets()
@@ -216,7 +216,7 @@ def test_the_keys_of_a_rotation_are_known_from_the_state(project: Project):
     for file in project.environments.glob("driftturn*.env"):
         project.hold_no_secret("", "learn")
         file.unlink()
-    assert [one["actual"] for one in findings(stack)] == ["is missing"]
+    assert [one["actual"] for one in findings(stack)] == ["missing"]
     stack.up()
     stack.configure(slots={"app": {"current": "b", "step": "switch"}})
     assert [one["actual"] for one in findings(stack)] == ["that of slot a"]

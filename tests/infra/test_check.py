@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import botocore.compat
 import pytest
 from rich.console import Console
 
-from core.storage import StorageError
+from core.storage import StorageError, StoreUnreachableError
 from core.storage.settings import Settings
 from infra import cli
 from infra.check import page, probes
@@ -38,6 +39,7 @@ from tests.infra.conftest import (
     fresh,
     http_server,
     policy_of,
+    remove_bucket,
     responding,
 )
 
@@ -334,9 +336,8 @@ def test_what_is_not_a_store_is_refused_before_any_probe(
     environment = seaweed_environment
     environment.values["identities"] = ["app"]
     with http_server(response) as endpoint:
-        environment.values["endpoint"] = endpoint
-        settings = replace(settings_at(endpoint), bucket_in="media-in", bucket_out="media-out")
-        files.write(environment.file("app"), files.render(settings, environment.name, "app"))
+        environment.values.update(endpoint=endpoint, buckets=BUCKETS)
+        files.write(environment.file("app"), files.render(settings_at(endpoint), environment.name, "app"))
         with pytest.raises(StorageError, match=words) as caught:
             check_access(environment.config)
     assert "hush" not in str(caught.value)
@@ -363,6 +364,10 @@ def test_the_probes_leave_nothing_behind_on_minio(minio_environment):
     assert content(minio_environment) == before
 
 
+#: The configured names of the buckets of `settings_at`.
+BUCKETS = {"in": {"name": "media-in"}, "out": {"name": "media-out"}}
+
+
 def settings_at(endpoint: str) -> Settings:
     return Settings(
         endpoint_url=endpoint,
@@ -379,6 +384,8 @@ def offline(environments: Any, endpoint: str) -> Environment:
     made = environment_on(
         Server(Store(endpoint, "us-east-1", AccessKey("a", "b")), "iam"), environments, identities=["app"]
     )
+    made.values["buckets"] = BUCKETS
+    made.save()
     files.write(made.file("app"), files.render(settings_at(endpoint), made.name, "app"))
     return made
 
@@ -386,9 +393,67 @@ def offline(environments: Any, endpoint: str) -> Environment:
 @pytest.mark.usefixtures("no_backoff")
 def test_a_stopped_store_is_reported_as_unreachable(environments, refusing):
     made = offline(environments, refusing)
-    with pytest.raises(UnreachableError, match=f"app: no useful response from {refusing}") as caught:
+    with pytest.raises(StoreUnreachableError, match=r"Connection refused\); is the store running"):
         check_access(made.config)
-    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "words"),
+    [
+        (407, "", 2, "407"),
+        (500, "", 2, "500"),
+        (503, "<Error><Code>SlowDown</Code></Error>", 3, "try again later (the store said SlowDown)"),
+    ],
+)
+def test_a_server_that_is_not_ready_is_reported_at_once(environments, capsys, status, body, code, words):
+    with http_server(responding(status, body)) as endpoint:
+        assert cli.run(["check", offline(environments, endpoint).name]) == code
+    assert words in capsys.readouterr().err
+
+
+def test_a_server_that_does_not_respond_is_reported_after_five_seconds(environments, capsys, monkeypatch):
+    monkeypatch.setattr("infra.stores.contact._TIMEOUT", 0.2)
+    with http_server(lambda _: time.sleep(1)) as endpoint:
+        assert cli.run(["check", offline(environments, endpoint).name]) == 3
+    assert f"cannot reach the store at {endpoint}: no response within 0.2 s" in capsys.readouterr().err
+
+
+def test_a_page_does_not_replace_an_env_file(environments, capsys):
+    made = offline(environments, "http://127.0.0.1:1")
+    made.save()
+    before = made.file("app").read_bytes()
+    assert cli.run(["check", made.name, "--html", str(made.file("app"))]) == 2
+    assert "name a file in another folder" in capsys.readouterr().err
+    assert made.file("app").read_bytes() == before
+
+
+def test_buckets_of_killed_checks_are_deleted(seaweed_environment: Environment, monkeypatch):
+    seaweed_environment.values["identities"] = ["app"]
+    seaweed_environment.initialise()
+    s3 = seaweed_environment.store.s3
+    left, other = f"mpr-probe-{secrets.token_hex(8)}", fresh("mpr-probe")
+    for bucket in (left, other):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    names = lambda: {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}  # noqa: E731  # used three times
+    assert failures(seaweed_environment) == set()
+    assert {left, other} <= names()  # another check may use it now
+    monkeypatch.setattr("infra.check.runner._LONGEST_CHECK", timedelta(0))
+    try:
+        assert failures(seaweed_environment) == set()
+        assert left not in names()
+        assert other in names()
+    finally:
+        remove_bucket(s3, left)
+        remove_bucket(s3, other)
+
+
+def test_an_env_file_of_another_bucket_than_the_configured_is_refused(environments):
+    made = offline(environments, "http://127.0.0.1:1")
+    made.values["buckets"] = BUCKETS | {"out": {"name": "media-other"}}
+    said = "app names bucket media-out, and the configuration media-other: .* --check"
+    with pytest.raises(UsageError, match=said):
+        check_access(made.config)
 
 
 def test_a_response_that_neither_allows_nor_denies_fails_the_check(environments, capsys):

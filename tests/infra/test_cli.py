@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import socket
@@ -230,7 +231,31 @@ class TestAsUsersRunIt:
         init(3, f"cannot reach the store at {refusing}")
         configured.values["endpoint"] = saved["endpoint"]
 
-    def test_an_interruption_says_how_to_go_on(self, project):
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_a_closed_stream_is_no_error(self, project, closed):
+        command = f"{shlex.quote(sys.executable)} -m infra status {closed}"
+        done = subprocess.run(["sh", "-c", command], cwd=project.root, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_a_reader_that_ends_is_one_sentence(self, project):
+        command = f"{{ sleep 1; {shlex.quote(sys.executable)} -m infra status; echo $? >&2; }} | true"
+        done = subprocess.run(["sh", "-c", command], cwd=project.root, capture_output=True, text=True, check=False)
+        said = "error: nothing reads the output any more, so the command stopped: run it again to continue"
+        assert done.stderr == f"{said}\n1\n"
+
+    def test_a_deleted_working_folder_is_said(self, project, tmp_path):
+        folder = tmp_path / "gone"
+        folder.mkdir()
+        command = f"rmdir {folder}; exec {shlex.quote(sys.executable)} -m infra check"
+        environ = {**os.environ, "PYTHONPATH": str(project.root)}
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "the working directory does not exist any more: change to another one" in done.stderr
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_an_interruption_says_how_to_go_on(self, project, number):
         with closing(socket.socket()) as listening:
             listening.bind(("127.0.0.1", 0))
             listening.listen()
@@ -250,7 +275,7 @@ class TestAsUsersRunIt:
             )
             connection, _ = listening.accept()
             with connection:  # it waits for a response now
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 said, _ = process.communicate(timeout=20)
         assert process.returncode == 130
         assert said.strip() == "interrupted; run the same command again to continue"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from core.storage.settings import Settings
+from infra.config.load import parse
 from infra.config.secrets import Secrets
-from infra.connection import connect
+from infra.connection import connect, require_embedded
 from infra.errors import UnreachableError, UsageError
 from infra.local import running as embedded
 from infra.stores.access_key import AccessKey
@@ -169,7 +172,7 @@ def test_the_addressing_style_of_the_configuration_applies_to_the_administrator(
 def test_a_secret_shows_in_no_repr():
     store = Store(URL, "r1", AccessKey("ADMIN-KEY", "hush"))
     assert "hush" not in repr(store)
-    assert store.admin.masked == "ADMI..."
+    assert store.admin.masked == "...-KEY"
 
 
 def test_a_newline_at_the_end_of_a_mounted_secret_is_taken_off(monkeypatch):
@@ -183,3 +186,19 @@ def test_a_key_that_no_request_can_carry_is_refused_without_showing_it(odd):
     with pytest.raises(UsageError, match="holds a character that no access key has") as caught:
         connect("http://127.0.0.1:1", "us-east-1", Secrets({"adminAccessKeyId": "a", "adminSecretAccessKey": odd}))
     assert odd not in str(caught.value)
+
+
+def test_an_env_file_of_another_address_than_the_embedded_store_is_refused(monkeypatch):
+    buckets = {"in": {"name": "media-in"}, "out": {"name": "media-out"}}
+    config = parse("local", {"target": "s3-compatible", "endpoint": "embedded", "buckets": buckets}, "test")
+    written = Settings(endpoint_url="http://127.0.0.1:8333", region="us-east-1")
+    monkeypatch.setattr("infra.local.running.find", lambda: None)
+    with pytest.raises(UnreachableError, match="the embedded store is not running"):
+        require_embedded(config, {"app": written})
+    found = embedded.EmbeddedStore("http://127.0.0.1:8334", AccessKey("a", "b"), 1)
+    monkeypatch.setattr("infra.local.running.find", lambda: found)
+    said = r"runs at http://127.0.0.1:8334, and the env file of app names http://127.0.0.1:8333: `.* up local`"
+    with pytest.raises(UsageError, match=said):
+        require_embedded(config, {"app": written})
+    require_embedded(config, {"app": replace(written, endpoint_url=found.endpoint)})
+    require_embedded(replace(config, endpoint="http://store"), {"app": written})

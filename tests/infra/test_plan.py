@@ -71,7 +71,7 @@ def test_missing_admin_keys_are_refused(seaweed_environment, monkeypatch):
 
 def test_wrong_admin_keys_are_refused(seaweed_environment, monkeypatch):
     monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", fresh())
-    assert "does not accept the admin key admi..." in refused(seaweed_environment)
+    assert "does not accept the admin key ...dmin" in refused(seaweed_environment)
 
 
 def test_an_endpoint_that_refuses_is_unreachable(seaweed_environment, refusing):

@@ -528,7 +528,7 @@ def test_wrong_admin_keys_are_a_sentence_without_the_secret(
     monkeypatch.delenv("MPR_ADMIN_SECRET_ACCESS_KEY")
     wrong: Values = {"adminAccessKeyId": "AKIAWRONG", "adminSecretAccessKey": "wrong-secret"}
     said = refusal(project, values | wrong, preview=True)
-    assert "does not accept the admin key AKIA..." in said
+    assert "does not accept the admin key ...RONG" in said
     assert "wrong-secret" not in said
 
 

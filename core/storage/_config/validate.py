@@ -37,11 +37,19 @@ def endpoint_problem(url: str) -> str | None:
         return "must be scheme://host[:port] with http or https"
     if parts.username is not None or parts.path not in {"", "/"} or set("?#") & set(url):
         return "must be scheme://host[:port] alone, without user, path or query"
-    if "_" in parts.hostname:
+    return _host_problem(parts.hostname)
+
+
+def _host_problem(host: str) -> str | None:
+    if "_" in host:
         return (
-            f"has an underscore in the host name {parts.hostname}, which is not allowed there (RFC 1123), so "
+            f"has an underscore in the host name {host}, which is not allowed there (RFC 1123), so "
             "botocore refuses it: give the host a name with a hyphen"
         )
+    if not all(0 < len(label) <= 63 for label in host.removesuffix(".").split(".")):  # noqa: PLR2004  # RFC 1035, 2.3.4
+        return f"has a host name whose parts between the dots are not 1 to 63 characters long: {host}"
+    if not re.fullmatch(r"[A-Za-z0-9.:%-]+", host):  # an IPv6 address has colons, and a zone after a percent sign
+        return f"has a character in the host name {host} that is not allowed there: use its ASCII form, xn--..."
     return None
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from infra.config.environment import EMBEDDED, EnvironmentConfig
+from infra.config.reader import Reader
 from infra.stores.access_key import EXTERNAL
 from infra.targets.spec import TargetSpec
 
 _LOCATION = "a store has one location; remove it"
 _ROLES = "only roles are assumed; use target aws with `credentials: role`"
 _ON_THE_STORE = "set it up on the store itself"
+
+
+def _check(read: Reader, config: EnvironmentConfig) -> None:
+    """Note the wrong kind of credentials for the only store whose kind is known before it responds."""
+    if config.endpoint == EMBEDDED and config.credentials == "minio":
+        read.note("credentials", "minio has no effect on the embedded store, which is SeaweedFS: remove it")
+
 
 SPEC = TargetSpec(
     name="s3-compatible",

@@ -199,6 +199,8 @@ def test_a_mistake_is_named_with_its_path(values, problem):
 def test_the_password_in_a_url_is_not_shown():
     (said,) = problems(MINIMAL | {"endpoint": "http://me:hush@127.0.0.1:8333"})
     assert said.endswith("got http://***@127.0.0.1:8333")
+    (said,) = problems(MINIMAL | {"endpoint": "me:hush@127.0.0.1"})
+    assert said.endswith("got ***@127.0.0.1")
 
 
 def expire_problem(prefix: str) -> str:

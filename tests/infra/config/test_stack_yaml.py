@@ -38,6 +38,16 @@ def problems(folder: Path, text: str) -> list[str]:
     return caught.value.problems
 
 
+def test_a_link_to_a_missing_file_is_named(tmp_path):
+    write(tmp_path, "", "prod")
+    (tmp_path / "Pulumi.test.yaml").symlink_to("elsewhere.yaml")
+    with (
+        pytest.raises(ConfigError, match=r"is a link to elsewhere.yaml, which does not exist"),
+        in_folder(tmp_path),
+    ):
+        stack_yaml.read("test")
+
+
 def test_the_error_for_an_unknown_environment_lists_those_that_exist(tmp_path):
     write(tmp_path, "", "prod")
     write(tmp_path, "", "local")
@@ -279,3 +289,8 @@ def test_no_problem_shows_a_secret(tmp_path, value):
 def test_an_encrypted_value_that_only_pulumi_could_read_is_refused(tmp_path, values, path, command):
     instead = f"write it in plain text, `pulumi config set --plaintext {command}`"
     assert f"{path}: is encrypted, and only Pulumi can read it: {instead}" in problems(tmp_path, text_of(**values))
+
+
+def test_a_value_that_does_not_fit_its_tag_is_reported():
+    with pytest.raises(ConfigError, match="cannot be read"):
+        stack_yaml.parse("config:\n  mpr-storage:endpoint: !!bool zzz\n", "here.yaml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from infra.copy import distinct, mirror, process, rclone
 from infra.stores.codes import code_of
 from infra.stores.keys import SlotState, ensure_key
 from infra.stores.store import Store
-from tests.infra.conftest import fresh, policy_of
+from tests.infra.conftest import fresh, http_server, policy_of
 from tests.infra.copy.conftest import Pair
 from tests.waiting import no_pause, wait_until
 
@@ -155,6 +156,13 @@ class TestStores:
         place = getattr(pair, side)
         place.rewrite(endpoint_url=refusing)
         refused(pair, 3, f"{place.name}: ListObjectsV2", "is the store running")
+
+    @pytest.mark.parametrize("side", ["source", "target"])
+    def test_a_store_that_does_not_respond_is_reported_at_once(self, pair: Pair, side, monkeypatch):
+        monkeypatch.setattr("infra.stores.contact._TIMEOUT", 0.2)
+        with http_server(lambda _: time.sleep(1)) as endpoint:
+            getattr(pair, side).rewrite(endpoint_url=endpoint)
+            refused(pair, 3, f"cannot reach the store at {endpoint}: no response within 0.2 s")
 
     @pytest.mark.flow
     @pytest.mark.parametrize("side", ["source", "target"])

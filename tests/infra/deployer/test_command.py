@@ -44,6 +44,13 @@ def test_the_policy_names_the_buckets_and_users_of_the_environment_alone(environ
     }
 
 
+@pytest.mark.parametrize("account", ["12345", "*2", "", "123456789012 ", "\u0661" * 12])
+def test_what_is_not_an_account_is_refused(environments, capsys, account):
+    code, out, err = run(environments, capsys, "--account", account)
+    assert (code, out) == (2, "")
+    assert "must be an AWS account ID of 12 digits" in err
+
+
 def test_the_policy_names_a_bucket_by_its_configured_name(environments, capsys):
     _, out, _ = run(environments, capsys, buckets={"in": {"name": "studio-in"}}, identities=["app"])
     assert resources_of(out) == {

@@ -59,7 +59,7 @@ def test_an_old_file_with_the_deployed_values_has_no_difference(file):
 def test_a_missing_file_is_reported_with_the_command_that_writes_it(file):
     file.unlink()
     assert comparison().reasons == ("missing",)
-    assert str(comparison()).endswith("prod.env: is missing; `python -m infra env prod --write` writes it")
+    assert str(comparison()).endswith("prod.env: missing; `python -m infra env prod --write` writes it")
 
 
 def test_replaced_keys_are_reported_as_rotated(file):
@@ -67,7 +67,9 @@ def test_replaced_keys_are_reported_as_rotated(file):
     result = comparison()
     assert result.reasons == ("rotated",)
     assert result.variables == ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    assert "holds keys that were replaced (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY); `python" in str(result)
+    assert "with an access key that was replaced (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY); `python" in str(
+        result
+    )
 
 
 def test_a_file_from_before_the_last_deployment_is_reported_as_older(file):
@@ -77,7 +79,7 @@ def test_a_file_from_before_the_last_deployment_is_reported_as_older(file):
     rewrite(file, OTHER)
     touch(file, -1)
     assert comparison().reasons == ("older", "rotated")
-    assert "is older than the last deployment, holds keys that were replaced (" in str(comparison())
+    assert "older than the last deployment, with an access key that was replaced (" in str(comparison())
 
 
 def test_any_other_difference_names_its_variables(file):
@@ -103,7 +105,7 @@ def test_an_edited_file_is_reported_with_the_edited_variables(file, edit, variab
     file.write_text(edit(file.read_text()))
     touch(file, 1)
     assert (comparison().reasons, comparison().variables) == (("edited",), variables)
-    assert "was edited by hand" in str(comparison())
+    assert "edited by hand" in str(comparison())
     assert "put the change into Pulumi.prod.yaml and deploy, or move it away, then `python -m infra env" in str(
         comparison()
     )
@@ -118,7 +120,7 @@ def test_an_edited_file_with_other_keys_is_reported_as_edited_and_rotated(file):
 def test_a_file_without_the_header_is_reported_as_foreign(file):
     file.write_text("S3_BUCKET_IN=mine\n")
     assert comparison().reasons == ("foreign",)
-    assert "was not written by mpr-storage; move it away" in str(comparison())
+    assert "not written by mpr-storage; move it away" in str(comparison())
 
 
 def test_a_folder_at_the_path_of_the_file_is_reported_as_unreadable(file):
@@ -150,3 +152,10 @@ def test_a_comparison_as_a_dict_holds_the_reasons_and_the_next_step(file):
         "variables": ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
         "next": "`python -m infra env prod --write` writes it",
     }
+
+
+def test_a_file_that_other_users_may_read_is_reported(file):
+    file.chmod(0o644)
+    result = comparison()
+    assert result.reasons == ("open",)
+    assert "open to other users of this machine; `python -m infra env prod --write`" in str(result)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from infra import cli
 from infra.env import files
+from infra.env.stack import Stack
 from infra.local import engine
 from tests.infra.conftest import Environment
 
@@ -40,7 +42,7 @@ def test_a_changed_setting_is_found_and_written_with_the_key_of_the_file(initial
     initialised.save()
     code, out, err = run(initialised, capsys, "--check")
     assert code == 1
-    line = f"differs (S3_PUBLIC_ENDPOINT_URL); `python -m infra env {initialised.name} --write` writes it"
+    line = f"different (S3_PUBLIC_ENDPOINT_URL); `python -m infra env {initialised.name} --write` writes it"
     assert out.splitlines()[0] == f"{initialised.name}.env: {line}"
     assert "2 of 2 env files differ from what is deployed" in err
     assert run(initialised, capsys, "--write")[0] == 0
@@ -56,7 +58,7 @@ def test_a_lost_file_cannot_be_written_and_the_message_says_how_to_get_a_new_key
     code, out, _ = run(initialised, capsys, "--check")
     assert (code, out.splitlines()[0]) == (
         1,
-        f"{initialised.name}.env: is missing; {init} writes it, with a new access key if no file here holds one",
+        f"{initialised.name}.env: missing; {init} writes it, with a new access key if no file here holds one",
     )
     code, out, err = run(initialised, capsys, "--write")
     assert (code, out) == (1, f"env file {initialised.name}.viewer.env: written\n")
@@ -109,7 +111,7 @@ def test_an_edited_file_is_left_and_named(initialised: Environment, capsys):
     file.write_text(file.read_text() + "MORE=1\n")
     code, out, _ = run(initialised, capsys, "--check")
     assert code == 1
-    assert "was edited by hand (MORE); put the change into" in out
+    assert "edited by hand (MORE); put the change into" in out
     assert f"move it away, then `python -m infra init {initialised.name}` writes it" in out
     assert run(initialised, capsys, "--write")[0] == 2
 
@@ -127,7 +129,7 @@ def test_an_identity_that_is_not_deployed_is_said(initialised: Environment, caps
     initialised.save()
     code, out, _ = run(initialised, capsys, "--check")
     assert code == 1
-    assert f"its identity is not deployed; `python -m infra init {initialised.name}` deploys it" in out
+    assert f"of an identity that is not deployed; `python -m infra init {initialised.name}` deploys it" in out
 
 
 def test_externally_managed_keys_are_written(seaweed_environment: Environment, capsys, monkeypatch):
@@ -158,3 +160,21 @@ def test_a_missing_file_is_not_converted_and_init_is_named(initialised: Environm
     code, _, err = run(initialised, capsys, "--format", "json")
     assert code == 3
     assert f"`python -m infra init {initialised.name}` writes it without Pulumi, with a new access key" in err
+
+
+def test_a_key_of_the_state_that_the_store_refuses_is_not_written(initialised: Environment, capsys, monkeypatch):
+    """`init` has replaced the access key in the state of the stack."""
+    viewer = files.load(initialised.file("viewer"), initialised.name)
+    app = replace(files.load(initialised.file("app"), initialised.name), access_key_id="AKIAREPLACED")
+    stack = Stack({"app": app, "viewer": viewer}, None)
+    monkeypatch.setattr("infra.env.deployed.engine.find_with_state", object)
+    monkeypatch.setattr("infra.env.deployed.stack.find", lambda *_: stack)
+    before = initialised.file("app").read_bytes()
+    code, out, _ = run(initialised, capsys, "--check", "--json")
+    results = json.loads(out)
+    assert (code, [result["reasons"] for result in results]) == (1, [["refused", "rotated"], []])
+    assert results[0]["next"] == f"`python -m infra up {initialised.name}` deploys it"
+    code, out, err = run(initialised, capsys, "--write")
+    assert (code, out) == (1, f"env file {initialised.name}.viewer.env: written\n")
+    assert "the env file of app was not written: the store refuses the access key in the state" in err
+    assert initialised.file("app").read_bytes() == before

@@ -23,7 +23,7 @@ import yaml
 from pulumi.automation import PulumiCommand
 
 from infra.config import stack_files
-from infra.errors import InfraError
+from infra.errors import InfraError, UnreachableError
 from infra.local import engine, own_state
 
 _DOUBLE = """#!{python}
@@ -121,6 +121,32 @@ def test_without_a_login_the_state_is_private_and_encrypted(root, pulumi):
     assert len(passphrase.read_text()) > 32
     folders = [root / path for path in (".local", ".local/pulumi", ".local/pulumi/state")]
     assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in folders] == ["0o700"] * 3
+
+
+def test_a_passphrase_of_the_users_own_is_not_used_for_this_state(root, pulumi, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+    found().up("e")
+    assert pulumi.calls[-1]["env"]["PULUMI_CONFIG_PASSPHRASE"] is None
+    assert own_state.by_hand("e")[0] == "unset PULUMI_CONFIG_PASSPHRASE"
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://mine")
+    found().up("e")
+    assert pulumi.calls[-1]["env"]["PULUMI_CONFIG_PASSPHRASE"] == ""
+
+
+def test_a_program_that_is_not_pulumi_is_named(root, pulumi):
+    pulumi.command.write_text("#!/bin/sh\necho usage: another program\n")
+    with pytest.raises(
+        UnreachableError, match=f"`pulumi stack ls` printed no JSON: check that {pulumi.command} is"
+    ):
+        found().updates()
+
+
+@pytest.mark.parametrize("content", [b"- a list", b"a: b: c", b"\xff"])
+def test_a_damaged_copy_of_the_stack_file_is_written_again(root, pulumi, content):
+    found().up("e")
+    own_state.settings_file("e").write_bytes(content)
+    found().up("e")
+    assert "s3-compatible" in own_state.settings_file("e").read_text()
 
 
 def test_the_passphrase_stays_the_same(root, pulumi):
@@ -252,7 +278,8 @@ def test_ctrl_c_is_passed_on_once_and_waited_for(pulumi):
 def test_the_commands_for_using_the_state_oneself(root):
     *exports, command = own_state.by_hand("e")
     names = [line.partition("=")[0] for line in exports]
-    assert names == ["export PULUMI_BACKEND_URL", "export PULUMI_CONFIG_PASSPHRASE_FILE"]
+    override = "unset PULUMI_CONFIG_PASSPHRASE"
+    assert names == [override, "export PULUMI_BACKEND_URL", "export PULUMI_CONFIG_PASSPHRASE_FILE"]
     assert command == "pulumi up --stack e --config-file .local/pulumi/Pulumi.e.yaml"
 
 
@@ -335,7 +362,7 @@ def test_an_incomplete_state_is_restored_before_any_command_reads_it(states, pul
 @pytest.mark.parametrize("command", ["up", "preview"])
 def test_a_lost_copy_of_the_configuration_is_written_without_a_salt(states, root, pulumi, command):
     (pulumi.folder / "stacks").write_text("e")  # the stack exists, so selecting it writes no file
-    with suppress(ValueError):  # the double has no preview
+    with suppress(UnreachableError):  # the double has no preview
         getattr(found(), command)("e")
     copy = yaml.safe_load((root / ".local/pulumi/Pulumi.e.yaml").read_text())
     assert copy == {"config": {"mpr-storage:target": "s3-compatible"}}

@@ -35,7 +35,7 @@ def test_the_life_of_a_store_in_sentences(run, root):
     code, out, _ = run("status")
     assert code == 0
     assert out.startswith(f"the store runs at {found.endpoint}\n  process  {found.pid}, for ")
-    assert f"  key      {found.admin.access_key_id[:4]}...\n" in out
+    assert f"  key      ...{found.admin.access_key_id[-4:]}\n" in out
     assert "free on the disk" in out
 
     assert run("stop") == (0, "the store is stopped; its data stays\n", "")
@@ -54,7 +54,7 @@ def test_the_life_of_a_store_in_json_without_a_secret(run, root):
         "running": True,
         "endpoint": found.endpoint,
         "pid": found.pid,
-        "access_key_id": f"{found.admin.access_key_id[:4]}...",
+        "access_key_id": f"...{found.admin.access_key_id[-4:]}",
     }
     assert json.loads(started) == expected
     _, shown, _ = run("status", "--json")

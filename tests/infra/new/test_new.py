@@ -184,10 +184,17 @@ def test_wrong_values_are_refused_and_nothing_is_written(environments, capsys, e
     assert list(environments.iterdir()) == []
 
 
+def test_a_missing_folder_is_created(environments):
+    environments.rmdir()
+    assert cli.run(["new", "prod", *options("minio")]) == 0
+    assert (environments / "Pulumi.prod.yaml").is_file()
+
+
 def test_a_folder_that_cannot_be_written_is_a_sentence(environments, capsys):
     environments.rmdir()
-    assert cli.run(["new", "prod", *options("minio")]) == 2
-    assert "cannot write " in capsys.readouterr().err
+    environments.touch()
+    assert cli.run(["new", "prod", *options("minio")]) == 1
+    assert "Not a directory; correct that" in capsys.readouterr().err
 
 
 def test_a_terminal_prompts_until_the_value_is_valid(project):

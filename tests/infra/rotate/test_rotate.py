@@ -232,11 +232,23 @@ class TestOnSeaweed:
         assert "deploying that first" in output
         assert slots(environment) == ("b", "switch")
 
-    def test_a_deployment_that_fails_names_the_step_of_the_rotation(self, rotate, monkeypatch):
+    def test_a_store_that_refuses_leaves_the_stack_file_as_it_is(self, environment, rotate, monkeypatch):
+        before = stack_files.path(environment.name).read_text()
         monkeypatch.setenv("MPR_ADMIN_SECRET_ACCESS_KEY", "wrong")
         output = rotate("app", code=2)
         assert "does not accept the admin key" in output
-        assert "or undo it with --abort" in output
+        assert "is not deployed" not in output
+        assert stack_files.path(environment.name).read_text() == before
+
+    def test_a_deployment_that_fails_names_the_step_of_the_rotation(self, rotate, monkeypatch):
+        def refuse(*_: object) -> None:
+            raise InfraError("refused")
+
+        monkeypatch.setattr("infra.rotate.rotation.deploy", refuse)
+        output = rotate("app", code=1)
+        assert (
+            "is not deployed: run the same command again to continue, or undo the last step with --abort" in output
+        )
 
     def test_a_rotation_is_refused_while_another_one_runs(self, environment, rotate):
         local_folder().mkdir(exist_ok=True)

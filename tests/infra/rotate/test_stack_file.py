@@ -63,3 +63,12 @@ def test_a_folder_that_cannot_be_written_changes_nothing(file, monkeypatch):
     with pytest.raises(UsageError, match=r"cannot write .*Pulumi.prod.yaml: No space left on device; nothing was"):
         write_slots("prod", {"app": SLOTS})
     assert file.read_text() == TEXT
+
+
+def test_a_link_stays_a_link(file, tmp_path):
+    target = tmp_path / "elsewhere.yaml"
+    file.rename(target)
+    file.symlink_to(target)
+    write_slots("prod", {"app": SLOTS})
+    assert file.is_symlink()
+    assert "current: b" in target.read_text()

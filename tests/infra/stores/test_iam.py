@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -107,3 +108,18 @@ def test_the_keys_of_a_user_are_deleted_before_the_user(seaweed_store, user):
         "DeleteUserPolicy",
         "DeleteUser",
     ]
+
+
+def test_a_broken_file_of_aws_is_reported(seaweed_store, tmp_path, monkeypatch):
+    config = tmp_path / "config"
+    config.write_text("[default\nregion = x\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    store = replace(seaweed_store, region="eu-west-9")  # a client of its own
+    with pytest.raises(UsageError, match=r"^reading identity x: botocore refuses .*~/.aws: Unable to parse"):
+        iam.read_identity(store, "x")
+
+
+def test_a_deletion_by_hand_names_the_store():
+    store = Store("http://store:9000", "us-east-1", AccessKey("ADMINKEY", "hush"))
+    command = iam.deletion_by_hand(store, "mpr-x-app")
+    assert command.startswith("`aws --endpoint-url http://store:9000 iam delete-access-key --user-name mpr-x-app ")

@@ -115,8 +115,8 @@ def test_a_third_key_is_refused_and_stale_keys_are_deleted_only_if_disposable(pe
         with pytest.raises(UsageError) as caught:
             person.key(known)
         said = str(caught.value)
-        assert f"{person.name} has 2 keys already" in said
-        assert "delete one that is not in use" in said
+        assert f"{person.name} has 2 access keys, the most that it may have" in said
+        assert "find out which is not in use, delete it with `" in said
         for keys in made:
             assert keys.masked in said
             assert keys.access_key_id not in said
@@ -190,14 +190,47 @@ def test_a_key_that_never_works_is_given_up_in_words(seaweed_store, monkeypatch)
     clock = SimpleNamespace(monotonic=count(0, 6).__next__, sleep=lambda _: None)
     monkeypatch.setattr(module, "time", clock)
 
+    deleted: list[str] = []
+
     class Manager:
         access_keys = staticmethod(lambda *_: {})
         create_key = staticmethod(lambda *_: AccessKey("NEWKEY", "hush"))
+        delete_key = staticmethod(lambda *arguments: deleted.append(arguments[-1]))
 
     with pytest.raises(
-        InfraError, match=r"the key NEWK\.\.\. is not accepted by .* after 10 s; check whether it exists"
+        InfraError, match=r"the key \.\.\.WKEY is not accepted by .* after 10 s; check whether it exists"
     ):
         ensure_key(Manager(), seaweed_store, "x", None, SlotState(disposable=False))  # type: ignore[arg-type]  # all it needs
+    assert deleted == ["NEWKEY"]
+
+
+def test_a_new_key_that_cannot_be_deleted_either_is_named(seaweed_store, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise UnreachableError("no response")
+
+    monkeypatch.setattr(module, "is_accepted", refuse)
+
+    class Manager:
+        access_keys = staticmethod(lambda *_: {})
+        create_key = staticmethod(lambda *_: AccessKey("NEWKEY", "hush"))
+        delete_key = staticmethod(refuse)
+        deletion_by_hand = staticmethod(lambda *_: "`aws iam`")
+
+    said = r"^no response; delete its new access key \.\.\.WKEY, which no file holds: `aws iam`$"
+    with pytest.raises(UnreachableError, match=said):
+        ensure_key(Manager(), seaweed_store, "x", None, SlotState(disposable=False))  # type: ignore[arg-type]  # the same
+
+
+def test_the_key_of_the_other_slot_is_not_among_those_to_delete(person: Person):
+    person.become("viewer")
+    first, second = (person.key()[0] for _ in range(MAX_KEYS))
+    state = SlotState(disposable=False, other_key_id=first.access_key_id)
+    with pytest.raises(UsageError) as caught:
+        ensure_key(person.manager, person.store, person.name, None, state)
+    said = str(caught.value)
+    assert f"no env file here holds {second.masked} with" in said
+    assert first.masked not in said
+    assert person.manager.deletion_by_hand(person.store, person.name) in said
 
 
 def test_a_key_that_works_only_later_is_waited_for(seaweed_store, monkeypatch):

@@ -35,10 +35,11 @@ def test_a_store_is_known_by_the_start_of_its_server_header(server, kind):
     assert named(server) is kind
 
 
-def config(**settings: Any) -> EnvironmentConfig:
+def config(credentials: str = "iam", **settings: Any) -> EnvironmentConfig:
     return EnvironmentConfig(
         environment="test",
         target="s3-compatible",
+        credentials=credentials,
         bucket_in=BucketConfig(name="in"),
         bucket_out=BucketConfig(name="out", **settings),
     )
@@ -53,7 +54,7 @@ def test_unfinished_uploads_are_aborted_unless_the_configuration_says_otherwise(
 
 
 def test_each_default_setting_that_minio_lacks_is_a_notice():
-    wanted = config(versioning=True, noncurrent_days=3, expire=(Expiry(prefix="a", days=1),))
+    wanted = config("minio", versioning=True, noncurrent_days=3, expire=(Expiry(prefix="a", days=1),))
     found, notices = bucket_settings(wanted, KIND["MinIO"])
     assert found == {"in": wanted.bucket_in, "out": wanted.bucket_out}
     assert notices == [
@@ -70,7 +71,7 @@ def test_each_default_setting_that_minio_lacks_is_a_notice():
 
 def test_a_configured_setting_that_minio_lacks_is_an_error():
     with pytest.raises(UsageError) as caught:
-        bucket_settings(config(abort_multipart_days=2, cors_origins=("*",)), KIND["MinIO"])
+        bucket_settings(config("minio", abort_multipart_days=2, cors_origins=("*",)), KIND["MinIO"])
     assert str(caught.value).splitlines() == [
         (
             "buckets.out.corsOrigins: not supported by MinIO; MinIO has one CORS setting for the whole server, "
@@ -81,6 +82,16 @@ def test_a_configured_setting_that_minio_lacks_is_an_error():
             f"itself after 24 hours ({KIND['MinIO'].documentation})"
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "credentials", "others"),
+    [("MinIO", "iam", "minio or static"), ("SeaweedFS", "minio", "iam or static")],
+)
+def test_credentials_that_a_kind_cannot_create_are_an_error(kind, credentials, others):
+    with pytest.raises(UsageError, match=f"^credentials: {kind} does not support {credentials}; use {others}$"):
+        bucket_settings(config(credentials), KIND[kind])
+    bucket_settings(config("static"), KIND[kind])
 
 
 def test_every_unsupported_setting_of_a_kind_is_an_existing_setting():
