@@ -400,8 +400,8 @@ def test_a_stopped_store_is_reported_as_unreachable(environments, refusing):
 @pytest.mark.parametrize(
     ("status", "body", "code", "words"),
     [
-        (407, "", 2, "407"),
-        (500, "", 2, "500"),
+        (407, "", 3, "407"),
+        (500, "", 3, "500"),
         (503, "<Error><Code>SlowDown</Code></Error>", 3, "try again later (the store said SlowDown)"),
     ],
 )

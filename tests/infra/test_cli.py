@@ -265,6 +265,7 @@ class TestAsUsersRunIt:
                 Server(Store(endpoint, "us-east-1", AccessKey("a", "b")), "iam"), project.environments
             )
             made.save()
+            inherited = signal.signal(number, signal.SIG_DFL)  # the tests may run under `nohup`
             process = subprocess.Popen(
                 [sys.executable, "-m", "infra", "init", made.name],
                 cwd=project.root,
@@ -273,6 +274,7 @@ class TestAsUsersRunIt:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
+            signal.signal(number, inherited)
             connection, _ = listening.accept()
             with connection:  # it waits for a response now
                 process.send_signal(number)
