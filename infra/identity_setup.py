@@ -112,7 +112,8 @@ class IdentitySetup:
         planned = self._preview_key(known, wanted, chosen)
         self._report_deleted(planned)
         key, is_new = self._apply_key(known, wanted, planned)
-        change = "created" if is_new else planned.change
+        created = "taken as configured" if self.config.has_external_keys else "created"
+        change = created if is_new else planned.change
         if key and is_new:
             self._new_keys.enter_context(deleted_on_failure(self.manager, self.store, self.name, key))
         if change == "unchanged":

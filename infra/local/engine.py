@@ -206,7 +206,8 @@ class Engine:
             env={**self.environ, **for_pulumi()},
             stdout=destination(sys.stdout),
             stderr=destination(sys.stderr),
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,  # or Ctrl-C would reach it twice, from the terminal too, and end it at once
         )
         interrupted = False

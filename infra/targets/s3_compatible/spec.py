@@ -23,6 +23,7 @@ SPEC = TargetSpec(
     credentials=("iam", "minio", EXTERNAL),
     region="us-east-1",
     required=("endpoint", "buckets.name"),
+    check=_check,
     refused={
         "location": _LOCATION,
         "jurisdiction": _LOCATION,

@@ -21,6 +21,7 @@ from infra import cli, private_file
 from infra.config import stack_files
 from infra.env import files
 from infra.env.formats import FORMATS
+from infra.errors import UnreachableError
 from tests.conftest import REPO
 from tests.infra.conftest import Project
 from tests.infra.env.conftest import Pulumi
@@ -51,13 +52,18 @@ def write(identity: str, settings: Settings) -> Path:
     return file
 
 
+def _no_store(*_: object) -> bool:
+    raise UnreachableError("a store of this machine is none of these tests")
+
+
 @pytest.fixture
-def call(environments: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(environments: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
     """Return a function that runs `env prod <arguments>` and returns the exit code, stdout and stderr.
 
     They hold no secret, except stdout with `shows`.
     """
     configure(environments)
+    monkeypatch.setattr("infra.env.deployed.is_accepted", _no_store)
 
     def run(*arguments: str, shows: bool = False) -> tuple[int, str, str]:
         code = cli.run(["env", "prod", *arguments])

@@ -174,6 +174,7 @@ def test_a_missing_value_without_a_terminal_names_its_option(environments, capsy
         ),
         ("prod", ["--target", "minnio"], "'minnio' is not one of"),
         ("prod", [], "Missing option '--target'"),
+        ("prod", options("minio", endpoint="embedded"), "credentials: minio has no effect on the embedded store"),
         ("elsewhere/Pulumi.prod.yaml", options("minio"), "is not in"),
         ("prod", options("s3", endpoint='http://a"\n# x'), "endpoint: "),
     ],
