@@ -50,7 +50,7 @@ class Kind:
     rename: Mapping[str, str] = field(default_factory=dict)
     #: The settings of a bucket that it does not support, each with what to use instead.
     unsupported: Mapping[str, str] = field(default_factory=dict)
-    #: The kinds of credentials that it can create, or none if that is not known.
+    #: The kinds of credentials that it supports, or none if that is not known.
     credentials: tuple[str, ...] = ()
     #: A notice for environments whose identities have prefixes.
     prefixes: str = ""
@@ -126,6 +126,7 @@ KINDS = (
         "Versity S3 Gateway",
         "VERSITYGW",
         documentation="https://github.com/versity/versitygw/wiki",
+        credentials=(EXTERNAL,),  # its own admin API creates users
         unsupported=dict.fromkeys(
             ("noncurrentDays", "expire", "abortMultipartDays"),
             "it has no lifecycle rules (1.8); delete old files from its folder by a system timer",
@@ -165,8 +166,9 @@ def bucket_settings(config: EnvironmentConfig, kind: Kind) -> tuple[dict[Role, B
         for name, instead in kind.unsupported.items()
         if getattr(config.bucket(role), ATTRIBUTES[name])
     ]
-    if kind.credentials and config.credentials not in {*kind.credentials, EXTERNAL}:
-        instead = " or ".join((*kind.credentials, EXTERNAL))
+    supported = dict.fromkeys((*kind.credentials, EXTERNAL))
+    if kind.credentials and config.credentials not in supported:
+        instead = " or ".join(supported)
         problems.append(f"credentials: {kind.name} does not support {config.credentials}; use {instead}")
     if problems:
         raise UsageError("\n".join(problems))

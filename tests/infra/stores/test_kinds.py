@@ -86,7 +86,11 @@ def test_a_configured_setting_that_minio_lacks_is_an_error():
 
 @pytest.mark.parametrize(
     ("kind", "credentials", "others"),
-    [("MinIO", "iam", "minio or static"), ("SeaweedFS", "minio", "iam or static")],
+    [
+        ("MinIO", "iam", "minio or static"),
+        ("SeaweedFS", "minio", "iam or static"),
+        ("Versity S3 Gateway", "iam", "static"),
+    ],
 )
 def test_credentials_that_a_kind_cannot_create_are_an_error(kind, credentials, others):
     with pytest.raises(UsageError, match=f"^credentials: {kind} does not support {credentials}; use {others}$"):
