@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 
 
-def limits(**others: Any) -> Config:
+def limits(attempts: int = ATTEMPTS, **others: Any) -> Config:
     """Return the configuration of a client: the limits, and `others`."""
     from botocore.config import Config  # noqa: PLC0415  # 0.15 s that an update without a change does not need
 
     return Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         **others,
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +15,7 @@ from typing import NoReturn
 import click
 
 from core.storage import StorageConfigError, StorageError, StoreUnreachableError
+from infra import interruption
 from infra.command_group import Group
 from infra.command_name import COMMAND
 from infra.completion import COMPLETE_VARIABLE
@@ -61,10 +61,10 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its exit code."""
     _open_closed_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores SIGHUP
-            signal.signal(number, _interrupt)
-    sys.exit(run(arguments))
+    interruption.handle_termination()
+    code = run(arguments)
+    interruption.ignore_termination()
+    sys.exit(code)
 
 
 def _open_closed_streams() -> None:
@@ -72,11 +72,6 @@ def _open_closed_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("r+" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115  # until the process ends
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """Stop as at Ctrl-C, so that a command removes its temporary files, and ends `pulumi` before itself."""
-    raise KeyboardInterrupt
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from core.storage._internal import mask
+from infra.command_name import COMMAND
+from infra.config import stack_files
 from infra.config.identities import Identity
 from infra.config.slots import Slot, SlotKey
+from infra.config.stack_files import short
 from infra.env import files
+from infra.env.files import StoredKey
 from infra.env.key_info import KeyInfo
+from infra.errors import UsageError
+from infra.local import own_state
 from infra.outcome import Outcome, Report
 from infra.plan import Plan
 from infra.policies import Policy
@@ -21,8 +27,8 @@ from infra.stores.keys import (
     KeyChange,
     SlotState,
     apply_key,
-    deleted_on_failure,
     identity_manager,
+    new_keys_deleted_on_failure,
     preview_identity,
     preview_key,
 )
@@ -59,12 +65,16 @@ class IdentitySetup:
             InfraError: something failed; what was created before that stays, except an access key that is in no
                 env file yet: it is deleted.
         """
+        secondary = None if self.slots.rotating else files.access_key_in(self.env_file, self.slots.other)
+        self._require_unused(secondary)
         self._ensure_identity()
         with self._new_keys:
             texts = self._texts()
-            if not self.slots.rotating:
-                self._delete_secondary_key()
             written = self._write(texts)
+        if secondary:
+            self._delete_key(secondary.access_key)
+            self._report_key(secondary.access_key, "deleted")
+        self._remove_unused(written)
         for outcome in self._outcomes:  # now that no report can lose an access key
             self.report(f"identity {self.name}", outcome)
         for file, changed in written.items():
@@ -72,7 +82,7 @@ class IdentitySetup:
 
     def _texts(self) -> dict[Slot, str | None]:
         """Return the text of the env file of each slot, with its access key; None if a preview would create it."""
-        chosen, other_key_id = self._chosen_key(), None
+        chosen, other_key_id = self._chosen_key(), self._secondary_key_id()
         texts: dict[Slot, str | None] = {}
         for slot_key in self.slots.access_keys():
             if chosen and not slot_key.primary:
@@ -110,12 +120,11 @@ class IdentitySetup:
         wanted = SlotState(active=slot_key.active, other_key_id=other_key_id, disposable=self.config.disposable)
         known = stored.access_key if stored else chosen
         planned = self._preview_key(known, wanted, chosen)
+        self._begin(planned)
         self._report_deleted(planned)
         key, is_new = self._apply_key(known, wanted, planned)
         created = "taken as configured" if self.config.has_external_keys else "created"
         change = created if is_new else planned.change
-        if key and is_new:
-            self._new_keys.enter_context(deleted_on_failure(self.manager, self.store, self.name, key))
         if change == "unchanged":
             state = "unchanged" if slot_key.active else "inactive"
             self._outcomes.append(Outcome(" ".join([*_named(key), state])))
@@ -130,11 +139,40 @@ class IdentitySetup:
             for key_id in planned.deleted:
                 self.report(f"identity {self.name}", self._change("deleted", "key", mask(key_id)))
 
-    def _delete_secondary_key(self) -> None:
-        """Delete the access key of the slot that is not in use, if an env file has one."""
-        if stored := files.access_key_in(self.env_file, self.slots.other):
-            self._delete_key(stored.access_key)
-            self._report_key(stored.access_key, "deleted")
+    def _require_unused(self, secondary: StoredKey | None) -> None:
+        """Refuse to delete the access key in the identity's own env file: only its entry in `slots` is gone.
+
+        Raises:
+            UsageError: the store has the access key, and the environment is not disposable.
+        """
+        if secondary is None or secondary.file != self.env_file or self.config.disposable:
+            return
+        if secondary.access_key.access_key_id in self.manager.access_keys(self.store, self.name):
+            slot = secondary.info.slot
+            raise UsageError(
+                f"{short(self.env_file)} holds the access key of slot {slot}, which the configuration does not "
+                f"have, so it would be deleted: write `mpr-storage:slots: {{{self.identity.name}: {{current: "
+                f"{slot}}}}}` into {stack_files.path(self.config.environment)}, as a rotation did"
+            )
+
+    def _require_no_state(self) -> None:
+        """Refuse to create an access key that Pulumi, which has one in its state, does not know.
+
+        Raises:
+            UsageError: a state under .local/ is that of this environment.
+        """
+        state = own_state.state_file(self.config.environment)
+        if state.exists():
+            raise UsageError(
+                f"{self.name} needs a new access key, and Pulumi deployed this environment: run `{COMMAND} up "
+                f"{self.config.environment}` with Pulumi on PATH. If that state is of no use any more, move "
+                f"{short(state)} away, then run this again"
+            )
+
+    def _secondary_key_id(self) -> str | None:
+        """Return the ID of the secondary access key during a rotation, if an env file has it."""
+        stored = files.access_key_in(self.env_file, self.slots.other) if self.slots.rotating else None
+        return stored.access_key.access_key_id if stored else None
 
     def _report_key(self, key: AccessKey | None, verb: str) -> None:
         self.report(f"identity {self.name}", self._change(verb, *_named(key)))
@@ -160,13 +198,23 @@ class IdentitySetup:
         """Do what is planned; return the access key, and whether it is new."""
         return apply_key(self.manager, self.store, self.name, known, wanted, planned)
 
+    def _begin(self, planned: KeyChange) -> None:
+        """Have new access keys deleted if what follows fails before they are in an env file."""
+        if planned.change == "created" and not self.config.has_external_keys:
+            self._require_no_state()
+        if planned.change in {"created", "activated"}:  # one that is refused after its activation is replaced
+            self._new_keys.enter_context(new_keys_deleted_on_failure(self.manager, self.store, self.name))
+
     def _delete_key(self, key: AccessKey) -> None:
         self.manager.delete_key(self.store, self.name, key.access_key_id)
 
     def _write(self, texts: Mapping[Slot, str | None]) -> dict[Path, bool]:
         """Write the env files; return by file whether its content changes."""
         known = {slot: text for slot, text in texts.items() if text}
-        return files.write_all(self.config.environment, self.identity.name, self.slots, known)
+        return files.write_used(self.env_file, self.slots, known)
+
+    def _remove_unused(self, used: Collection[Path]) -> None:
+        files.remove_unused(self.env_file, used)
 
 
 def _named(key: AccessKey | None) -> list[str]:
@@ -199,7 +247,13 @@ class IdentityPreview(IdentitySetup):
         is_new = planned.change == "created"
         return None if is_new else known, is_new
 
+    def _begin(self, planned: KeyChange) -> None:
+        pass
+
     def _delete_key(self, key: AccessKey) -> None:
+        pass
+
+    def _remove_unused(self, used: Collection[Path]) -> None:
         pass
 
     def _write(self, texts: Mapping[Slot, str | None]) -> dict[Path, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from infra import plan
 from infra.command_name import COMMAND
 from infra.config import stack_files, stack_yaml
 from infra.config.environment import ConfigError, EnvironmentConfig
+from infra.env import files
 from infra.errors import InfraError
 from infra.plan import Plan
 from infra.stores import contents, leftover
@@ -77,16 +79,24 @@ def configured(config: EnvironmentConfig) -> set[str]:
 
 
 def configured_by_others(config: EnvironmentConfig) -> dict[str, str]:
-    """Return the names of buckets that other files in environments/ configure, with one such environment each.
+    """Return the names of buckets that other environments use, with one such environment each.
 
-    A file that is wrong counts as well, as far as it can be read.
+    They are in a stack file, also in one that is wrong in other places, or in an env file.
     """
     names: dict[str, str] = {}
-    for environment in set(stack_files.names()) - {config.environment}:
-        try:
-            buckets = stack_yaml.read(environment).values.get("buckets")
-        except ConfigError:
-            continue
-        roles = buckets.values() if isinstance(buckets, dict) else ()
-        names |= {str(role["name"]): environment for role in roles if isinstance(role, dict) and role.get("name")}
+    for environment in (set(stack_files.names()) | files.environments()) - {config.environment}:
+        used = {*_in_stack_file(environment), *files.bucket_names(environment)}
+        names |= dict.fromkeys(used, environment)
     return names
+
+
+def _in_stack_file(environment: str) -> Iterator[str]:
+    with suppress(ConfigError):
+        buckets = stack_yaml.read(environment).values.get("buckets")
+        for role in buckets.values() if isinstance(buckets, dict) else ():
+            if isinstance(role, dict) and role.get("name"):
+                yield str(role["name"])
+        return
+    # What may be the name of a bucket in a text that is no YAML.
+    with suppress(OSError):
+        yield from re.findall(r"[a-z0-9][a-z0-9.-]+", stack_files.path(environment).read_text(errors="replace"))

@@ -15,7 +15,11 @@ def require_writable(option: str, file: Path) -> None:
     Raises:
         UsageError: it is a folder, a link, a device or a file of an environment, or its folder does not exist.
     """
-    if not private_file.is_replaceable(file) or not file.parent.is_dir():
+    try:
+        is_usable = private_file.is_replaceable(file) and file.parent.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise UsageError(f"{option} {file}: {error.strerror}; name another file") from error
+    if not is_usable:
         raise UsageError(f"{option} {file}: name a regular file in a folder that exists")
     if file.resolve().parent == stack_files.ENVIRONMENTS.resolve():
         raise UsageError(

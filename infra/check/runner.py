@@ -165,11 +165,12 @@ def _foreign_bucket(admin: Store | None) -> Iterator[str | None]:
         yield None
         return
     name = f"mpr-probe-{secrets.token_hex(8)}"
-    with explained(admin, "creating a bucket for probes that must be denied"):
+    with explained(admin, "looking for buckets of killed checks"):
         for bucket in _of_killed_checks(admin):
             buckets.delete(admin, bucket, with_content=True)
-        admin.s3.create_bucket(Bucket=name)
     try:
+        with explained(admin, "creating a bucket for probes that must be denied"):
+            admin.s3.create_bucket(Bucket=name)
         yield name
     finally:
         buckets.delete(admin, name, with_content=True)

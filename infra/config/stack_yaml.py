@@ -135,7 +135,7 @@ def _unknown(environment: str, names: list[str]) -> str:
     """Return the problem of an environment without a file."""
     others = f"there are: {', '.join(names) or 'none'}"
     if stack_files.NAME.fullmatch(environment):
-        others += f"; `{COMMAND} new {environment}` creates one"
+        others += f"; `{COMMAND} new {environment} --target <target>` creates one"
     return f"there is no environment {environment!r}; {close(environment, names) or others}"
 
 

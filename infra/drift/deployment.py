@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from infra.config.slots import SLOTS, Slot
 from infra.drift.difference import Repair, repair_of
-from infra.env import files, stack
+from infra.env import files, stack, state_keys
 from infra.env.stack import Stack
 from infra.local import engine
 from infra.plan import Plan
-
-#: The type of an access key in a state, see `infra.resources.key`.
-_KEY = "dynamic/storage:Key"
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,9 @@ def find(plan: Plan) -> Deployment:
     deployed = stack.find(pulumi, environment) if pulumi else None
     if pulumi is None or deployed is None:
         return Deployment(None, dict(_in_env_files(plan)), repair_of(environment, None))
-    key_ids = dict(_in_state(plan, pulumi.resources(environment)))
+    names = {plan.name(identity): identity.name for identity in plan.config.identities}
+    in_state = state_keys.key_ids(pulumi, environment).items()
+    key_ids = {(names[name], slot): key_id for (name, slot), key_id in in_state if name in names}
     return Deployment(deployed, key_ids, repair_of(environment, pulumi))
 
 
@@ -45,13 +42,3 @@ def _in_env_files(plan: Plan) -> Iterator[tuple[tuple[str, Slot], str]]:
         for slot in SLOTS:
             if key := files.access_key_in(files.path(plan.config.environment, identity), slot):
                 yield (identity, slot), key.access_key.access_key_id
-
-
-def _in_state(plan: Plan, resources: list[dict[str, Any]]) -> Iterator[tuple[tuple[str, Slot], str]]:
-    names = {plan.name(identity): identity.name for identity in plan.config.identities}
-    for resource in resources:
-        outputs = resource.get("outputs", {})
-        secret, name = outputs.get("accessKeyId"), outputs.get("identity")
-        if resource["type"].endswith(_KEY) and secret and name in names:
-            key_id = json.loads(secret["plaintext"]) if isinstance(secret, dict) else secret
-            yield (names[name], "b" if outputs.get("slot") == "b" else "a"), key_id

@@ -98,7 +98,9 @@ def _keys(plan: Plan, manager: IdentityManager, identity: Identity, deployment: 
             wanted, actual = "a key" if slot in active and deployment.stack else "none", "none"
         if wanted != actual:
             yield Change(f"key in slot {slot}", wanted, actual)
-    strays = set(existing) - set(known.values())
+    env_files = files.all_of(files.path(plan.config.environment, identity.name))
+    in_files = map(files.access_key, env_files)
+    strays = set(existing) - {*known.values(), *(key.access_key_id for key in in_files if key)}
     if deployment.stack is None and len(strays) <= len(set(active) - set(known)):
         return  # probably those of slots whose env files are missing here
     by_hand = f"find out which program uses it, then {manager.deletion_by_hand(plan.store, name)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -20,12 +20,24 @@ from infra.config.reader import shown
 from infra.config.stack_files import short
 from infra.env import compare, deployed, files, formats, stack
 from infra.env.identity_settings import IdentitySettings
+from infra.env.stack import Outdated
 from infra.environment_argument import ENVIRONMENT, IDENTITY
 from infra.errors import InfraError, UsageError
 from infra.local.environment_lock import environment_lock
 from infra.targets.registry import TARGETS
 
 _INIT_WRITES = f"`{COMMAND} init {{}}` writes it without Pulumi, with a new access key"
+#: Why `--write` does not write the access key in the state.
+_OUTDATED: Mapping[Outdated, str] = {
+    "refused": (
+        "the env file of {0} was not written: the store refuses the access key in the state; "
+        f"`{COMMAND} up {{1}}` takes the one in the env file, or a new one"
+    ),
+    "unknown": (
+        "the env file of {0} was not written: its access key works, and the state has another one. To use the "
+        "one in the state, move the file away, then run this again"
+    ),
+}
 
 
 @click.command()
@@ -105,7 +117,7 @@ def _write(config: EnvironmentConfig, *, as_json: bool) -> None:
     texts = {
         files.path(environment, name): files.render(known, environment, name, state.keys.get(name))
         for name, known in state.settings.items()
-        if name not in {*without_key, *state.refused}
+        if name not in {*without_key, *state.outdated}
     }
     files.require_writable(texts)
     outcomes = {}
@@ -115,11 +127,9 @@ def _write(config: EnvironmentConfig, *, as_json: bool) -> None:
             click.echo(f"env file {file.name}: {outcomes[file.name]}")
     if as_json:
         click.echo(json.dumps(outcomes))
-    if state.refused:
-        raise InfraError(
-            f"the env file of {', '.join(sorted(state.refused))} was not written: the store refuses the access "
-            f"key in the state; `{COMMAND} up {environment}` takes the one in the env file, or a new one"
-        )
+    if state.outdated:
+        sentences = (_OUTDATED[reason].format(name, environment) for name, reason in state.outdated.items())
+        raise InfraError("\n".join(sentences))
     if without_key:
         raise InfraError(
             f"the env file of {', '.join(without_key)} was not written: no file here holds an access key that the "
@@ -180,18 +190,17 @@ def _append_for_github(text: str, identity: IdentitySettings, output: Path | Non
     click.echo(formats.masks(identity.settings), nl=False)
     sys.stdout.flush()
     try:
-        with Path(file).open("a+b") as opened:
-            opened.write(_line_end(opened) + text.encode())
+        start = _line_end(Path(file))
+        with Path(file).open("a", encoding="utf-8") as opened:
+            opened.write(start + text)
     except OSError as error:
         raise UsageError(f"cannot write {file}, which GITHUB_ENV names: {error.strerror}") from error
 
 
-def _line_end(file: IO[bytes]) -> bytes:
-    """Return what ends the last line of a file: another program may have written it without one."""
-    if file.seek(0, os.SEEK_END) == 0:
-        return b""
-    file.seek(-1, os.SEEK_END)
-    return b"" if file.read(1) == b"\n" else b"\n"
+def _line_end(file: Path) -> str:
+    """Return what ends the last line of a regular file: another program may have written it without one."""
+    content = file.read_bytes() if file.is_file() else b""
+    return "" if content.endswith(b"\n") or not content else "\n"
 
 
 def _require_no_terminal(identity: IdentitySettings) -> None:

@@ -53,6 +53,7 @@ _REASONS = {
         must_be_moved=True,
     ),
     "refused": _Reason("not as in the state, whose access key the store refuses", "{deploy}"),
+    "unknown": _Reason("with an access key that the state does not have", _MOVE, must_be_moved=True),
     "older": _Reason("older than the last deployment"),
     "rotated": _Reason("with an access key that was replaced"),
     "differs": _Reason("different"),
@@ -124,8 +125,8 @@ def compare_file(environment: str, identity: str, stack: Stack) -> FileCompariso
     """Compare the env file of one identity."""
     file, deployed = files.path(environment, identity), stack.settings.get(identity)
     reasons, variables = _differences(file, deployed, stack.updated)
-    if identity in stack.refused and "undeployed" not in reasons:
-        reasons = ["refused", *reasons]
+    if (outdated := stack.outdated.get(identity)) and "undeployed" not in reasons:
+        reasons = [outdated, *reasons]
     result = FileComparison(environment, identity, short(file), tuple(reasons), tuple(variables))
     if not stack.by_init:
         return result

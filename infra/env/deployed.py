@@ -12,12 +12,13 @@ from infra import plan
 from infra.command_name import COMMAND
 from infra.config.environment import EnvironmentConfig
 from infra.config.identities import Identity
-from infra.env import files, stack
+from infra.env import files, stack, state_keys
 from infra.env.files import StoredKey
 from infra.env.key_info import KeyInfo
-from infra.env.stack import Stack
+from infra.env.stack import Outdated, Stack
 from infra.errors import NotDeployedError, UnreachableError, UsageError
 from infra.local import engine
+from infra.local.engine import Engine
 from infra.plan import Plan
 from infra.stores.access_key import AccessKey
 from infra.stores.keys import IdentityManager, identity_manager, is_accepted
@@ -40,8 +41,8 @@ def read(config: EnvironmentConfig) -> Stack:
     if TARGETS[config.target].is_cloud:
         return stack.read(config.environment)
     pulumi = engine.find_with_state()
-    if deployed := stack.find(pulumi, config.environment) if pulumi else None:
-        return with_refused(config, deployed)
+    if pulumi and (deployed := stack.find(pulumi, config.environment)):
+        return compared_with_store(config, deployed, pulumi)
     try:
         planned = plan.for_comparison(config)
     except UsageError as error:
@@ -50,25 +51,33 @@ def read(config: EnvironmentConfig) -> Stack:
     return on_store(planned)
 
 
-def with_refused(config: EnvironmentConfig, deployed: Stack) -> Stack:
-    """Return the stack with the identities whose access key in its state the store refuses.
+def compared_with_store(config: EnvironmentConfig, deployed: Stack, pulumi: Engine) -> Stack:
+    """Return the stack with the access keys in its state that must not replace those in env files.
 
-    `init` may have replaced one: written to the env file, the old one would replace an access key that works.
+    `init` may have created another one since: its secret could not be read again. If the store does not respond,
+    that is not known.
     """
-    refused = (name for name, own in deployed.settings.items() if _is_refused(config, name, own))
-    return replace(deployed, refused=frozenset(refused))
+    outdated: dict[str, Outdated] = {}
+    with suppress(UnreachableError):
+        for name, own in deployed.settings.items():
+            if reason := _outdated(config, name, own, pulumi):
+                outdated[name] = reason
+    return replace(deployed, outdated=outdated)
 
 
-def _is_refused(config: EnvironmentConfig, identity: str, settings: Settings) -> bool:
-    if settings.access_key_id is None:
-        return False
+def _outdated(config: EnvironmentConfig, identity: str, settings: Settings, pulumi: Engine) -> Outdated | None:
+    written = files.access_key(files.path(config.environment, identity))
+    if settings.access_key_id is None or (written and written.access_key_id == settings.access_key_id):
+        return None
     known = AccessKey(settings.access_key_id, settings.secret_access_key or "", settings.session_token)
-    if files.access_key(files.path(config.environment, identity)) == known:
-        return False
     store = Store(settings.endpoint_url or "", settings.region, known, settings.addressing_style)
-    with suppress(UnreachableError):  # then it is not known
-        return not is_accepted(store, known)
-    return False
+    if not is_accepted(store, known):
+        return "refused"
+    # During a rotation, the state has the key of both slots.
+    if written and is_accepted(store, written):
+        in_state = state_keys.key_ids(pulumi, config.environment).values()
+        return None if written.access_key_id in in_state else "unknown"
+    return None
 
 
 def on_store(planned: Plan) -> Stack:

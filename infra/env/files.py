@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -70,11 +71,22 @@ def load(file: Path, environment: str) -> Settings:
             f"`pulumi up -s {environment}`"
         )
     try:
-        settings = Settings.from_env(read_env_file(file))
+        settings = _settings(file)
     except StorageConfigError as error:
         raise UsageError(f"{short(file)} cannot be used: {error}") from error
     require_private(file)
     return settings
+
+
+def _settings(file: Path) -> Settings:
+    """Return the settings in an env file.
+
+    Raises:
+        StorageConfigError: it is not valid, or not a regular file: reading a pipe could wait without end.
+    """
+    if not file.is_file():
+        raise StorageConfigError(f"{short(file)} is not a regular file")
+    return Settings.from_env(read_env_file(file))
 
 
 def access_key(file: Path) -> AccessKey | None:
@@ -83,7 +95,7 @@ def access_key(file: Path) -> AccessKey | None:
     Its permissions are not checked: the callers replace the file with a private one, or only compare it.
     """
     try:
-        settings = Settings.from_env(read_env_file(file))
+        settings = _settings(file)
     except StorageConfigError:
         return None
     if settings.access_key_id is None or settings.secret_access_key is None:
@@ -94,7 +106,7 @@ def access_key(file: Path) -> AccessKey | None:
 def credential(file: Path) -> str | None:
     """Return the access key ID in an env file, or the ARN of its role; None if it has neither or is not valid."""
     try:
-        settings = Settings.from_env(read_env_file(file))
+        settings = _settings(file)
     except StorageConfigError:
         return None
     return settings.access_key_id or settings.role_arn
@@ -121,6 +133,17 @@ def former(config: EnvironmentConfig) -> list[str]:
 def environments() -> set[str]:
     """Return the environments that have an env file here, also those without a stack file."""
     return {environment for environment, _ in _written_here()}
+
+
+def bucket_names(environment: str) -> set[str]:
+    """Return the buckets in the env files of an environment that this project wrote here."""
+    names: set[str] = set()
+    for other, identity in _written_here():
+        if other == environment:
+            with suppress(StorageConfigError):
+                settings = _settings(path(environment, identity))
+                names |= {name for name in (settings.bucket_in, settings.bucket_out) if name}
+    return names
 
 
 def _written_here() -> Iterator[tuple[str, str]]:
@@ -211,12 +234,21 @@ def write_all(environment: str, identity: str, slots: Slots, texts: Mapping[Slot
     be read again. Return by file whether its content changed.
     """
     main = path(environment, identity)
-    wanted = by_file(main, slots, texts)
-    changed = {file: write(file, text) for file, text in wanted.items()}
-    for file in (slot_file(main, slot) for slot in SLOTS):
-        if file not in wanted:
-            remove(file)
+    changed = write_used(main, slots, texts)
+    remove_unused(main, changed)
     return changed
+
+
+def write_used(main: Path, slots: Slots, texts: Mapping[Slot, str]) -> dict[Path, bool]:
+    """Do as `write_all`, and leave the files of other slots."""
+    return {file: write(file, text) for file, text in by_file(main, slots, texts).items()}
+
+
+def remove_unused(main: Path, used: Collection[Path]) -> None:
+    """Remove the files of slots that are not among those in use."""
+    for file in (slot_file(main, slot) for slot in SLOTS):
+        if file not in used:
+            remove(file)
 
 
 def by_file(main: Path, slots: Slots, texts: Mapping[Slot, str]) -> dict[Path, str]:

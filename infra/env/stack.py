@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from core.storage import StorageConfigError
 from core.storage.settings import Settings
@@ -20,6 +20,11 @@ from infra.local.engine import Engine
 _NOT_DEPLOYED = f"{{0}} is not deployed; `{COMMAND} up {{0}}` deploys it"
 
 
+#: `refused`: the store refuses the access key in the state. `unknown`: it accepts the one in the env file, which
+#: the state does not have.
+Outdated = Literal["refused", "unknown"]
+
+
 @dataclass(frozen=True)
 class Stack:
     """The outputs of the last update, or what else says what is deployed."""
@@ -31,8 +36,9 @@ class Stack:
     keys: Mapping[str, KeyInfo] = field(default_factory=dict)
     #: True: `init` deployed it, and this is what the store and the env files say, see `infra.env.deployed`.
     by_init: bool = False
-    #: The identities whose access key in the state the store refuses, see `infra.env.deployed.with_refused`.
-    refused: frozenset[str] = frozenset()
+    #: By identity, why the access key in the state must not replace that in the env file, see
+    #: `infra.env.deployed.compared_with_store`.
+    outdated: Mapping[str, Outdated] = field(default_factory=dict)
 
 
 def read(environment: str) -> Stack:

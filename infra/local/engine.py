@@ -27,8 +27,9 @@ from infra.errors import InfraError, UnreachableError
 from infra.local import own_state
 from infra.local.environment_lock import for_pulumi
 from infra.local.lock import locked
-from infra.local.relay import destination, relayed
+from infra.local.relay import relayed
 
+_STDOUT, _STDERR = 1, 2  # their file descriptors
 _READ_SECONDS = 60  # of a command that reads the state; a backend takes a few seconds
 _PREVIEW_SECONDS = 900  # of one that also reads every resource in the cloud
 _INSTALL_SECONDS = 60
@@ -200,18 +201,17 @@ class Engine:
 
     def _run(self, *arguments: str) -> None:
         """Run a command on the terminal. Pass an interruption on and wait, so that Pulumi can save its state."""
-        process = subprocess.Popen(
-            [self.command, "--non-interactive", *arguments],
-            cwd=stack_files.ROOT,
-            env={**self.environ, **for_pulumi()},
-            stdout=destination(sys.stdout),
-            stderr=destination(sys.stderr),
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,  # or Ctrl-C would reach it twice, from the terminal too, and end it at once
-        )
         interrupted = False
-        with relayed((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
+        with relayed(_STDOUT) as output, relayed(_STDERR) as errors:
+            process = subprocess.Popen(
+                [self.command, "--non-interactive", *arguments],
+                cwd=stack_files.ROOT,
+                env={**self.environ, **for_pulumi()},
+                stdout=output,
+                stderr=errors,
+                # Or Ctrl-C would reach it twice, from the terminal too, and end it at once.
+                start_new_session=True,
+            )
             while True:
                 try:
                     code = process.wait()

@@ -81,13 +81,14 @@ def write_settings(environment: str) -> None:
     private_file.write(copy, stack_yaml.dump(own | shared))
 
 
-def _salt(copy: Path) -> object:
+def _salt(copy: Path) -> str | None:
     """Return the salt in a copy; None if it has none, does not exist, or is damaged: Pulumi then takes another."""
     try:
         content = yaml.safe_load(copy.read_bytes())
     except (OSError, ValueError, yaml.YAMLError):
         return None
-    return content.get("encryptionsalt") if isinstance(content, dict) else None
+    salt = content.get("encryptionsalt") if isinstance(content, dict) else None
+    return salt if isinstance(salt, str) else None
 
 
 def restore() -> None:

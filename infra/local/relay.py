@@ -1,41 +1,37 @@
-"""Pass the output of a started program on, also when nothing reads it any more.
+"""The output of `pulumi`, which is read to its end also if nothing reads that of this process any more.
 
-A program that inherits a pipe is killed by SIGPIPE when its reader ends, as with `| head`. `pulumi` would then
+A program that writes to a pipe is killed by SIGPIPE when its reader ends, as with `| head`. `pulumi` would then
 leave resources that its state does not have.
 """
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread
-from typing import IO, TextIO
+from typing import IO
 
-_TO_END = 5.0  # seconds in which the rest of the output is read: a process of the program may keep the pipe open
-
-
-def destination(stream: TextIO) -> int | None:
-    """Return the value of Popen's `stdout` or `stderr`: a terminal is inherited, because it is never a pipe."""
-    return None if stream.isatty() else subprocess.PIPE
+#: The second `cat` reads on when the first one was killed by SIGPIPE. Both read on if this process is killed.
+_COPY = "cat; exec cat >/dev/null"
+_TO_END = 5.0  # seconds in which the rest is copied: a process of the program may keep the pipe open
 
 
 @contextmanager
-def relayed(*pipes: tuple[IO[str] | None, TextIO]) -> Iterator[None]:
-    """Copy each pipe to its stream, line by line, until the program has closed it."""
-    threads = [Thread(target=_copy, args=pipe, daemon=True) for pipe in pipes if pipe[0]]
-    for thread in threads:
-        thread.start()
+def relayed(descriptor: int) -> Iterator[int | IO[bytes]]:
+    """Yield what takes the output of a program for a file descriptor: that itself, unless it is a pipe."""
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        yield descriptor
+        return
+    copy = subprocess.Popen(
+        ["/bin/sh", "-c", _COPY], stdin=subprocess.PIPE, stdout=descriptor, start_new_session=True
+    )
+    assert copy.stdin  # noqa: S101  # for mypy: it is a pipe
     try:
-        yield
+        yield copy.stdin
     finally:
-        for thread in threads:
-            thread.join(_TO_END)
-
-
-def _copy(pipe: IO[str], stream: TextIO) -> None:
-    with pipe:
-        for line in pipe:
-            with suppress(OSError, ValueError):  # its reader has ended; ValueError: the stream is closed
-                stream.write(line)
-                stream.flush()
+        copy.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            copy.wait(_TO_END)

@@ -63,12 +63,22 @@ class KeyProvider(StoreProvider):
         from infra.stores.keys import SlotState, ensure_key  # noqa: PLC0415  # imports core.storage
 
         slot = SlotState(
-            active=props.get("active", True), other_key_id=props.get("beside"), disposable=props["disposable"]
+            active=props.get("active", True),
+            other_key_id=props.get("beside") or _other_key_id(props),
+            disposable=props["disposable"],
         )
         key, is_new = ensure_key(self.manager(props), self.store(props), props["identity"], known, slot)
         if is_new and not has_external_keys(props):
             created = timestamps.to_text(datetime.now(UTC))
         return props | _outputs(key) | {"made": created}
+
+
+def _other_key_id(props: Props) -> str | None:
+    """Return the ID of the access key of the other slot in an env file, for the slot that is created first."""
+    from infra.env import files  # noqa: PLC0415  # a diff does not need it
+
+    stored = files.access_key_in(Path(props["envFile"]), "a" if props["slot"] == "b" else "b")
+    return stored.access_key.access_key_id if stored else None
 
 
 def _outputs(key: AccessKey) -> Props:

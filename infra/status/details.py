@@ -134,8 +134,9 @@ class _StoreReader(_Reader):
         )
 
     def _deployed(self, planned: Plan, state: Deployment) -> Stack | None:
-        if stack := state.stack:
-            return self.attempt(lambda: deployed.with_refused(self.config, stack))
+        stack, pulumi = state.stack, engine.find_with_state()
+        if stack and pulumi:
+            return self.attempt(lambda: deployed.compared_with_store(self.config, stack, pulumi))
         return self.attempt(lambda: deployed.on_store(planned))
 
     def _buckets(self, planned: Plan, state: Deployment | None) -> tuple[BucketFacts, ...]:

@@ -88,7 +88,7 @@ def access_keys(store: Store, identity: str) -> dict[str, bool]:
 def create_key(store: Store, identity: str) -> AccessKey:
     """Create an access key of the user."""
     with explained(store, f"creating an access key of {identity}"):
-        key = store.iam.create_access_key(UserName=identity)["AccessKey"]
+        key = store.iam_once.create_access_key(UserName=identity)["AccessKey"]
         return AccessKey(key["AccessKeyId"], key["SecretAccessKey"])
 
 
@@ -110,7 +110,8 @@ def deletion_by_hand(store: Store, identity: str) -> str:
     """Return the command that deletes an access key of this IAM user."""
     return (
         f"`aws --endpoint-url {store.endpoint} iam delete-access-key --user-name {identity} --access-key-id "
-        "<access key ID>`, which needs the admin keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "<access key ID>` (`list-access-keys` shows the IDs; the admin keys belong in AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY)"
     )
 
 

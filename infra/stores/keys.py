@@ -21,6 +21,7 @@ from core.storage import (
 )
 from core.storage._internal import call, mask
 from infra.errors import InfraError, UsageError
+from infra.interruption import deferred
 from infra.policies import Policy, normalised
 from infra.stores.access_key import EXTERNAL, AccessKey
 from infra.stores.codes import means
@@ -55,7 +56,7 @@ class IdentityManager(Protocol):
         """Return the IDs of the identity's access keys, each with whether it is active."""
 
     def create_key(self, store: Store, identity: str) -> AccessKey:
-        """Create an access key, whose secret cannot be read again."""
+        """Create an access key, whose secret cannot be read again; the request is sent once."""
 
     def set_active(self, store: Store, identity: str, access_key_id: str, *, active: bool) -> None:
         """Activate or deactivate an access key; the store refuses an inactive one at once, and keeps it."""
@@ -108,7 +109,9 @@ def ensure_key(
     Raises:
         UsageError: the identity has as many access keys as it may have, and none can be adopted or deleted.
     """
-    return apply_key(manager, store, identity, known, slot, preview_key(manager, store, identity, known, slot))
+    planned = preview_key(manager, store, identity, known, slot)
+    with new_keys_deleted_on_failure(manager, store, identity):
+        return apply_key(manager, store, identity, known, slot, planned)
 
 
 def preview_key(
@@ -145,30 +148,31 @@ def apply_key(
         return known, False
     for access_key_id in planned.deleted:
         manager.delete_key(store, identity, access_key_id)
-    access_key = manager.create_key(store, identity)
-    with deleted_on_failure(manager, store, identity, access_key):
-        _wait_until_accepted(store, access_key)
-        if not slot.active:
-            manager.set_active(store, identity, access_key.access_key_id, active=False)
+    with deferred():  # the response has the secret
+        access_key = manager.create_key(store, identity)
+    _wait_until_accepted(store, access_key)
+    if not slot.active:
+        manager.set_active(store, identity, access_key.access_key_id, active=False)
     return access_key, True
 
 
 @contextmanager
-def deleted_on_failure(
-    manager: IdentityManager, store: Store, identity: str, access_key: AccessKey
-) -> Iterator[None]:
-    """Delete a new access key if what follows fails: its secret is lost, and it would count as one of two keys."""
+def new_keys_deleted_on_failure(manager: IdentityManager, store: Store, identity: str) -> Iterator[None]:
+    """Delete the access keys that the block creates, if it fails: their secrets are lost, and no file holds them.
+
+    Each would count as one of the two that an identity may have. Also deletes one whose creation had no response.
+    """
+    before = set(manager.access_keys(store, identity))
     try:
         yield
     except BaseException as error:
         try:
-            manager.delete_key(store, identity, access_key.access_key_id)
+            for access_key_id in set(manager.access_keys(store, identity)) - before:
+                manager.delete_key(store, identity, access_key_id)
         except InfraError:
             if isinstance(error, InfraError):
                 by_hand = manager.deletion_by_hand(store, identity)
-                error.args = (
-                    f"{error}; delete its new access key {access_key.masked}, which no file holds: {by_hand}",
-                )
+                error.args = (f"{error}; a new access key of {identity} may be left in no file: {by_hand}",)
         raise
 
 
@@ -182,8 +186,8 @@ def _creation(
         unusable = ", ".join(map(mask, unknown))
         raise UsageError(
             f"{identity} has {len(existing)} access keys, the most that it may have, and no env file here holds "
-            f"{unusable} with a secret that the store accepts: find out which is not in use, delete it with "
-            f"{manager.deletion_by_hand(store, identity)}, then run this again"
+            f"{unusable} with a secret that the store accepts: find out which is not in use, delete it, then run "
+            f"this again: {manager.deletion_by_hand(store, identity)}"
         )
     return KeyChange("created")
 

@@ -67,7 +67,12 @@ class Store:
     @property
     def iam(self) -> IAMClient:
         """A client of the AWS IAM API, which SeaweedFS and Ceph serve on the S3 port."""
-        return _iam(self)
+        return _iam(self, ATTEMPTS)
+
+    @property
+    def iam_once(self) -> IAMClient:
+        """The same, sending each request once: a repeated one to create an access key would create another."""
+        return _iam(self, 1)
 
     @property
     def minio(self) -> MinioAdmin:
@@ -92,7 +97,7 @@ def s3_client(store: Store, access_key: AccessKey) -> S3Client:
 
 
 @lru_cache
-def _iam(store: Store) -> IAMClient:
+def _iam(store: Store, attempts: int) -> IAMClient:
     import botocore.session  # noqa: PLC0415  # 0.15 s that an update without a change does not need
 
     # The access key is given: a profile of the user that does not exist is no reason to fail.
@@ -105,7 +110,7 @@ def _iam(store: Store) -> IAMClient:
         aws_secret_access_key=store.admin.secret_access_key,
         aws_session_token=store.admin.session_token,
         # Validation accepts only access key IDs of 16 characters or more, as on AWS.
-        config=limits(parameter_validation=False),
+        config=limits(attempts, parameter_validation=False),
     )
     return client  # type: ignore[no-any-return]  # boto3's stubs describe it, botocore's do not
 

@@ -111,7 +111,10 @@ def test_wrong_arguments_exit_with_code_2_and_the_usage(arguments, capsys):
         (["store", "strat"], "there is no command 'strat'; did you mean start?"),
         (["check", "--jsn"], "--json"),
         (["check", "locla"], "there is no environment 'locla'; did you mean local?"),
-        (["check", "production"], "there are: local; `python -m infra new production` creates one"),
+        (
+            ["check", "production"],
+            "there are: local; `python -m infra new production --target <target>` creates one",
+        ),
     ],
 )
 def test_a_misspelt_word_gets_the_nearest(arguments, words, environments, capsys):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import stat
 from contextlib import suppress
 
@@ -15,11 +16,11 @@ from infra.env import files
 from infra.errors import InfraError, UnreachableError, UsageError
 from infra.init import initialise
 from infra.outcome import Outcome
-from infra.stores import buckets
+from infra.stores import buckets, iam
 from infra.stores import keys as making
 from infra.stores.access_key import AccessKey
 from infra.stores.buckets import Ensured
-from infra.stores.keys import is_accepted
+from infra.stores.keys import SlotState, is_accepted
 from infra.stores.store import Store
 from tests.infra.conftest import ALL, Environment, Server, admin_variables, environment_on
 
@@ -373,3 +374,108 @@ def test_a_host_that_an_env_file_cannot_hold_is_refused_before_anything_is_creat
     with pytest.raises(UsageError, match=r"publicEndpoint: has a character in the host name .*xn--"):
         seaweed_environment.initialise()
     del seaweed_environment.values["publicEndpoint"]
+
+
+def test_a_key_whose_creation_has_no_response_is_deleted(seaweed_environment, monkeypatch):
+    """As if the connection broke after the store had created it."""
+    seaweed_environment.values.update(identities=["app"], disposable=False)
+    create = iam.create_key
+
+    def lost(store: Store, identity: str) -> AccessKey:
+        create(store, identity)
+        raise UnreachableError("no response")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(iam, "create_key", lost)
+        for _ in range(3):
+            with pytest.raises(UnreachableError, match=r"^no response$"):
+                seaweed_environment.initialise()
+            assert _key_ids(seaweed_environment) == set()
+    seaweed_environment.initialise()
+
+
+def test_an_interruption_while_a_key_is_created_leaves_none(seaweed_environment, monkeypatch):
+    seaweed_environment.values.update(identities=["app"], disposable=False)
+    create = iam.create_key
+
+    def interrupted(store: Store, identity: str) -> AccessKey:
+        signal.raise_signal(signal.SIGINT)
+        return create(store, identity)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(iam, "create_key", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            seaweed_environment.initialise()
+    assert _key_ids(seaweed_environment) == set()
+
+
+ROTATED = {"app": {"current": "b"}}
+
+
+def _rotated(environment: Environment, *, disposable: bool) -> AccessKey:
+    """Return the access key of an environment that was rotated, and whose `slots` were then removed."""
+    environment.values.update(identities=["app"], disposable=disposable, slots=ROTATED)
+    environment.initialise()
+    key = files.access_key(environment.file("app"))
+    assert key
+    del environment.values["slots"]
+    return key
+
+
+def test_the_key_in_use_is_not_deleted_because_its_entry_in_slots_is_gone(seaweed_environment):
+    key = _rotated(seaweed_environment, disposable=False)
+    said = r"app.*|\.env holds the access key of slot b, .* write `mpr-storage:slots: {app: {current: b}}` into"
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match=said):
+            initialise(seaweed_environment.config, lambda *_: None, dry_run=dry_run)
+    assert is_accepted(seaweed_environment.store, key)
+    seaweed_environment.values["slots"] = ROTATED
+    assert "unchanged" in seaweed_environment.initialise()[f"identity mpr-{seaweed_environment.name}-app"]
+
+
+def test_a_key_is_deleted_only_after_the_new_one_is_written(seaweed_environment, monkeypatch):
+    key = _rotated(seaweed_environment, disposable=True)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    # Only the files of slots hold keys that a disposable environment keeps.
+    kept = SlotState(disposable=False)
+    with monkeypatch.context() as patched:
+        patched.setattr("infra.identity_setup.SlotState", lambda **_: kept)
+        patched.setattr("infra.private_file.write", full)
+        with pytest.raises(UsageError, match="No space left"):
+            seaweed_environment.initialise()
+    assert is_accepted(seaweed_environment.store, key)
+    seaweed_environment.initialise()
+    assert not is_accepted(seaweed_environment.store, key)
+    assert _key_ids(seaweed_environment) == {_key_id(seaweed_environment)}
+
+
+def test_the_other_key_of_a_rotation_is_kept_if_the_primary_one_is_lost(seaweed_environment):
+    seaweed_environment.values.update(identities=["app"], disposable=True)
+    seaweed_environment.initialise()
+    seaweed_environment.values["slots"] = {"app": {"current": "b", "step": "switch"}}
+    seaweed_environment.initialise()
+    old = files.access_key(files.slot_file(seaweed_environment.file("app"), "a"))
+    assert old
+    seaweed_environment.file("app").unlink()
+    seaweed_environment.initialise()
+    assert is_accepted(seaweed_environment.store, old)
+    assert _key_ids(seaweed_environment) == {old.access_key_id, _key_id(seaweed_environment)}
+
+
+def test_no_key_is_created_that_the_state_of_pulumi_does_not_know(seaweed_environment, monkeypatch, tmp_path):
+    seaweed_environment.values["identities"] = ["app"]
+    state = tmp_path / "state.json"
+    state.touch()
+    monkeypatch.setattr("infra.identity_setup.own_state.state_file", lambda _: state)
+    with pytest.raises(
+        UsageError, match=r"needs a new access key, and Pulumi deployed this environment: run `.* up"
+    ):
+        seaweed_environment.initialise()
+    assert _key_ids(seaweed_environment) == set()
+    state.unlink()
+    seaweed_environment.initialise()
+    state.touch()
+    seaweed_environment.initialise()  # it needs none

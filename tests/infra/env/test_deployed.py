@@ -8,11 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from core.storage.settings import Settings
 from infra import cli
 from infra.env import files
 from infra.env.stack import Stack
 from infra.local import engine
+from infra.stores.keys import is_accepted
 from tests.infra.conftest import Environment
+from tests.waiting import wait_until
 
 
 def run(environment: Environment, capsys, *arguments: str) -> tuple[int, str, str]:
@@ -162,13 +165,21 @@ def test_a_missing_file_is_not_converted_and_init_is_named(initialised: Environm
     assert f"`python -m infra init {initialised.name}` writes it without Pulumi, with a new access key" in err
 
 
-def test_a_key_of_the_state_that_the_store_refuses_is_not_written(initialised: Environment, capsys, monkeypatch):
-    """`init` has replaced the access key in the state of the stack."""
-    viewer = files.load(initialised.file("viewer"), initialised.name)
-    app = replace(files.load(initialised.file("app"), initialised.name), access_key_id="AKIAREPLACED")
+def _with_state(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, app: Settings, key_ids: set[str]
+) -> None:
+    """Have the state of a stack hold these settings of `app`, and access keys with these IDs."""
+    viewer = files.load(environment.file("viewer"), environment.name)
     stack = Stack({"app": app, "viewer": viewer}, None)
     monkeypatch.setattr("infra.env.deployed.engine.find_with_state", object)
     monkeypatch.setattr("infra.env.deployed.stack.find", lambda *_: stack)
+    monkeypatch.setattr("infra.env.deployed.state_keys.key_ids", lambda *_: dict(enumerate(key_ids)))
+
+
+def test_a_key_of_the_state_that_the_store_refuses_is_not_written(initialised: Environment, capsys, monkeypatch):
+    """`init` has replaced the access key in the state of the stack."""
+    app = replace(files.load(initialised.file("app"), initialised.name), access_key_id="AKIAREPLACED")
+    _with_state(initialised, monkeypatch, app, {"AKIAREPLACED"})
     before = initialised.file("app").read_bytes()
     code, out, _ = run(initialised, capsys, "--check", "--json")
     results = json.loads(out)
@@ -178,3 +189,24 @@ def test_a_key_of_the_state_that_the_store_refuses_is_not_written(initialised: E
     assert (code, out) == (1, f"env file {initialised.name}.viewer.env: written\n")
     assert "the env file of app was not written: the store refuses the access key in the state" in err
     assert initialised.file("app").read_bytes() == before
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_key_that_works_is_replaced_only_by_another_slot_of_the_state(
+    initialised: Environment, capsys, monkeypatch, is_known
+):
+    """`init` made the key in the env file, or a rotation on another machine replaced it."""
+    user = f"mpr-{initialised.name}-app"
+    key = initialised.server.manager.create_key(initialised.store, user)
+    written = files.load(initialised.file("app"), initialised.name)
+    app = replace(written, access_key_id=key.access_key_id, secret_access_key=key.secret_access_key)
+    wait_until(lambda: is_accepted(initialised.store, key), 10)
+    _with_state(initialised, monkeypatch, app, {written.access_key_id or "" if is_known else key.access_key_id})
+    code, out, _ = run(initialised, capsys, "--check", "--json")
+    assert (code, json.loads(out)[0]["reasons"]) == (1, ["rotated"] if is_known else ["unknown", "rotated"])
+    code, _, err = run(initialised, capsys, "--write")
+    assert code == (0 if is_known else 1)
+    assert ("its access key works, and the state has another one" in err) is not is_known
+    after = files.access_key(initialised.file("app"))
+    assert after
+    assert (after.access_key_id == key.access_key_id) is is_known

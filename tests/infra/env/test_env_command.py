@@ -225,6 +225,19 @@ def test_an_output_that_cannot_be_written_is_reported_and_unchanged(call: Call, 
     assert not list(tmp_path.glob("**/.*"))
 
 
+def test_a_name_that_is_too_long_is_reported(call: Call, tmp_path: Path):
+    write("app", STORE)
+    code, _, err = call("--format", "json", "--output", str(tmp_path / ("a" * 300)))
+    assert (code, err.endswith("File name too long; name another file\n")) == (2, True)
+
+
+def test_an_env_file_that_is_a_pipe_is_refused(call: Call):
+    os.mkfifo(files.path("prod", "app"))
+    code, _, err = call("--format", "json")
+    assert (code, "prod.env is not a regular file" in err) == (2, True)
+    assert files.access_key(files.path("prod", "app")) is None
+
+
 def test_a_full_disk_is_reported(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write("app", STORE)
 
@@ -351,6 +364,16 @@ def test_github_names_the_file_itself(call: Call, github: Path, tmp_path: Path):
     assert (code, out) == (2, "")
     assert "remove --output" in err
     assert github.read_text() == "EARLIER=1\n"
+
+
+def test_a_github_file_may_be_a_pipe(call: Call, github: Path):
+    write("app", STORE)
+    github.unlink()
+    os.mkfifo(github)
+    reading = os.open(github, os.O_RDONLY | os.O_NONBLOCK)
+    assert call("--format", "github-actions", shows=True)[0] == 0
+    with os.fdopen(reading) as pipe:
+        assert pipe.read() == rendered("github-actions", STORE)
 
 
 def test_a_github_file_that_cannot_be_written_is_reported(call: Call, github: Path):

@@ -248,10 +248,23 @@ def test_delete_refuses_a_bucket_that_another_environment_uses(machine, capsys):
     machine.store.s3.put_object(Bucket="test-in", Key="a", Body=b"x")
     assert cli.run(DELETE) == 2
     assert "environment other uses bucket test-in too, so nothing was deleted" in capsys.readouterr().err
+    file = machine.root / "environments/Pulumi.other.yaml"
+    file.write_text(file.read_text() + "  wrong: [\n")  # no YAML any more
+    assert cli.run(DELETE) == 2
+    assert "environment other uses bucket test-in too, so nothing was deleted" in capsys.readouterr().err
     assert machine.env_file.exists()
     assert machine.store.s3.list_objects_v2(Bucket="test-in")["KeyCount"] == 1
     assert cli.run([*DELETE, "--keep-buckets"]) == 0
     assert machine.buckets == {"test-in", "test-out"}
+
+
+def test_delete_refuses_a_bucket_that_the_env_file_of_another_environment_names(machine, capsys):
+    machine.configure("other", buckets={"in": {"name": "test-in"}, "out": {"name": "other-out"}})
+    cli.run(["up"])
+    cli.run(["up", "other"])
+    (machine.root / "environments/Pulumi.other.yaml").unlink()
+    assert cli.run(DELETE) == 2
+    assert "environment other uses bucket test-in too, so nothing was deleted" in capsys.readouterr().err
 
 
 def test_delete_deletes_the_access_keys_of_identities_that_are_no_longer_configured(machine, capsys):

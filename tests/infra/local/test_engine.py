@@ -141,7 +141,7 @@ def test_a_program_that_is_not_pulumi_is_named(root, pulumi):
         found().updates()
 
 
-@pytest.mark.parametrize("content", [b"- a list", b"a: b: c", b"\xff"])
+@pytest.mark.parametrize("content", [b"- a list", b"a: b: c", b"\xff", b"encryptionsalt: 5"])
 def test_a_damaged_copy_of_the_stack_file_is_written_again(root, pulumi, content):
     found().up("e")
     own_state.settings_file("e").write_bytes(content)

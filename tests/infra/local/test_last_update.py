@@ -28,6 +28,7 @@ def updated(seaweed_environment: Environment, root: Path) -> Environment:  # the
     """Return an environment that was updated and whose update was recorded."""
     seaweed_environment.values["buckets"]["out"]["versioning"] = True
     seaweed_environment.save()
+    seaweed_environment.initialise()  # creates the access key, which the state would have
     update = last_update(seaweed_environment)
     state = own_state.state_file(seaweed_environment.name)
     state.parent.mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,18 @@ def test_a_deletion_by_hand_names_the_store():
     store = Store("http://store:9000", "us-east-1", AccessKey("ADMINKEY", "hush"))
     command = iam.deletion_by_hand(store, "mpr-x-app")
     assert command.startswith("`aws --endpoint-url http://store:9000 iam delete-access-key --user-name mpr-x-app ")
+
+
+def test_the_request_that_creates_an_access_key_is_sent_once():
+    """The store may have created one, also if its response was lost."""
+    requests = []
+
+    def fail(request: Any) -> None:
+        requests.append(request.command)
+        responding(500, "")(request)
+
+    with http_server(fail) as endpoint:
+        store = Store(endpoint, "us-east-1", AccessKey("ADMINKEY", "hush"))
+        with pytest.raises(InfraError, match="creating an access key of x"):
+            iam.create_key(store, "x")
+    assert requests == ["POST"]
