@@ -65,24 +65,25 @@ class IdentitySetup:
             InfraError: something failed; what was created before that stays, except an access key that is in no
                 env file yet: it is deleted.
         """
-        secondary = None if self.slots.rotating else files.access_key_in(self.env_file, self.slots.other)
-        self._require_unused(secondary)
+        secondary = files.access_key_in(self.env_file, self.slots.other)
+        unused = None if self.slots.rotating else secondary
+        self._require_unused(unused)
         self._ensure_identity()
         with self._new_keys:
-            texts = self._texts()
+            texts = self._texts(secondary)
             written = self._write(texts)
-        if secondary:
-            self._delete_key(secondary.access_key)
-            self._report_key(secondary.access_key, "deleted")
+        if unused:
+            self._delete_key(unused.access_key)
+            self._report_key(unused.access_key, "deleted")
         self._remove_unused(written)
         for outcome in self._outcomes:  # now that no report can lose an access key
             self.report(f"identity {self.name}", outcome)
         for file, changed in written.items():
             self.report(f"env file {file.name}", self._change("written") if changed else Outcome("unchanged"))
 
-    def _texts(self) -> dict[Slot, str | None]:
+    def _texts(self, secondary: StoredKey | None) -> dict[Slot, str | None]:
         """Return the text of the env file of each slot, with its access key; None if a preview would create it."""
-        chosen, other_key_id = self._chosen_key(), self._secondary_key_id()
+        chosen, other_key_id = self._chosen_key(), secondary.access_key.access_key_id if secondary else None
         texts: dict[Slot, str | None] = {}
         for slot_key in self.slots.access_keys():
             if chosen and not slot_key.primary:
@@ -139,16 +140,16 @@ class IdentitySetup:
             for key_id in planned.deleted:
                 self.report(f"identity {self.name}", self._change("deleted", "key", mask(key_id)))
 
-    def _require_unused(self, secondary: StoredKey | None) -> None:
+    def _require_unused(self, stored: StoredKey | None) -> None:
         """Refuse to delete the access key in the identity's own env file: only its entry in `slots` is gone.
 
         Raises:
             UsageError: the store has the access key, and the environment is not disposable.
         """
-        if secondary is None or secondary.file != self.env_file or self.config.disposable:
+        if stored is None or stored.file != self.env_file or self.config.disposable:
             return
-        if secondary.access_key.access_key_id in self.manager.access_keys(self.store, self.name):
-            slot = secondary.info.slot
+        if stored.access_key.access_key_id in self.manager.access_keys(self.store, self.name):
+            slot = stored.info.slot
             raise UsageError(
                 f"{short(self.env_file)} holds the access key of slot {slot}, which the configuration does not "
                 f"have, so it would be deleted: write `mpr-storage:slots: {{{self.identity.name}: {{current: "
@@ -168,11 +169,6 @@ class IdentitySetup:
                 f"{self.config.environment}` with Pulumi on PATH. If that state is of no use any more, move "
                 f"{short(state)} away, then run this again"
             )
-
-    def _secondary_key_id(self) -> str | None:
-        """Return the ID of the secondary access key during a rotation, if an env file has it."""
-        stored = files.access_key_in(self.env_file, self.slots.other) if self.slots.rotating else None
-        return stored.access_key.access_key_id if stored else None
 
     def _report_key(self, key: AccessKey | None, verb: str) -> None:
         self.report(f"identity {self.name}", self._change(verb, *_named(key)))

@@ -20,7 +20,7 @@ from infra.stores import buckets, iam
 from infra.stores import keys as making
 from infra.stores.access_key import AccessKey
 from infra.stores.buckets import Ensured
-from infra.stores.keys import SlotState, is_accepted
+from infra.stores.keys import is_accepted
 from infra.stores.store import Store
 from tests.infra.conftest import ALL, Environment, Server, admin_variables, environment_on
 
@@ -439,10 +439,7 @@ def test_a_key_is_deleted_only_after_the_new_one_is_written(seaweed_environment,
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    # Only the files of slots hold keys that a disposable environment keeps.
-    kept = SlotState(disposable=False)
     with monkeypatch.context() as patched:
-        patched.setattr("infra.identity_setup.SlotState", lambda **_: kept)
         patched.setattr("infra.private_file.write", full)
         with pytest.raises(UsageError, match="No space left"):
             seaweed_environment.initialise()
