@@ -36,6 +36,7 @@ import duckdb, sys
 base = duckdb.connect(config={"autoinstall_known_extensions": "false"})
 for extension in sys.argv[2:]:
     base.execute(f"LOAD '{extension}'")
+base.execute("SET enable_progress_bar = false")  # printed after two seconds
 base.execute(sys.stdin.read())
 print([frame for (frame,) in base.execute("SELECT frame FROM read_parquet(?)", [sys.argv[1]]).fetchall()])
 """
