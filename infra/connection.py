@@ -12,10 +12,6 @@ from infra.errors import UnreachableError, UsageError
 from infra.stores.store import Store
 
 _NOT_RUNNING = f"the embedded store is not running; start it with `{COMMAND} store start` (or `make up`)"
-_MOVED = (
-    "the embedded store runs at {running}, and the env file of {identity} names {written}: `{command} up "
-    "{environment}` writes it again"
-)
 _NO_ADMIN = (
     "no admin keys for {endpoint}: set MPR_ADMIN_ACCESS_KEY_ID and MPR_ADMIN_SECRET_ACCESS_KEY in the "
     "environment, or for `pulumi` alone, which can decrypt them, the secrets mpr-storage:adminAccessKeyId and "
@@ -69,11 +65,6 @@ def require_embedded(config: EnvironmentConfig, settings: Mapping[str, Settings]
     for identity, own in settings.items():
         if own.endpoint_url != running:
             raise UsageError(
-                _MOVED.format(
-                    running=running,
-                    identity=identity,
-                    written=own.endpoint_url,
-                    command=COMMAND,
-                    environment=config.environment,
-                )
+                f"the embedded store runs at {running}, and the env file of {identity} names {own.endpoint_url}: "
+                f"`{COMMAND} up {config.environment}` writes it again"
             )

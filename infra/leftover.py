@@ -84,19 +84,20 @@ def configured_by_others(config: EnvironmentConfig) -> dict[str, str]:
     They are in a stack file, also in one that is wrong in other places, or in an env file.
     """
     names: dict[str, str] = {}
-    for environment in (set(stack_files.names()) | files.environments()) - {config.environment}:
-        used = {*_in_stack_file(environment), *files.bucket_names(environment)}
-        names |= dict.fromkeys(used, environment)
-    return names
+    for environment in set(stack_files.names()) - {config.environment}:
+        names |= dict.fromkeys(_in_stack_file(environment), environment)
+    return names | {
+        bucket: environment for bucket, environment in files.buckets() if environment != config.environment
+    }
 
 
-def _in_stack_file(environment: str) -> Iterator[str]:
-    with suppress(ConfigError):
+def _in_stack_file(environment: str) -> list[str]:
+    """Return the names of buckets in a stack file; of a text that is no YAML, what may be one."""
+    try:
         buckets = stack_yaml.read(environment).values.get("buckets")
-        for role in buckets.values() if isinstance(buckets, dict) else ():
-            if isinstance(role, dict) and role.get("name"):
-                yield str(role["name"])
-        return
-    # What may be the name of a bucket in a text that is no YAML.
-    with suppress(OSError):
-        yield from re.findall(r"[a-z0-9][a-z0-9.-]+", stack_files.path(environment).read_text(errors="replace"))
+    except ConfigError:
+        with suppress(OSError):
+            return re.findall(r"[a-z0-9][a-z0-9.-]+", stack_files.path(environment).read_text(errors="replace"))
+        return []
+    roles = buckets.values() if isinstance(buckets, dict) else ()
+    return [str(role["name"]) for role in roles if isinstance(role, dict) and role.get("name")]

@@ -147,7 +147,7 @@ def _differences(file: Path, deployed: Settings | None, updated: datetime | None
         reasons += ["older"] * (updated is not None and written < updated)
         reasons += ["rotated"] * ("AWS_ACCESS_KEY_ID" in variables)
         reasons = reasons or ["differs"]
-    return [*reasons, *(["open"] if files.is_open(file) else [])], variables
+    return reasons + ["open"] * files.is_open(file), variables
 
 
 def _differing(file: Path, deployed: Settings) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from core.storage.settings import Settings
@@ -58,14 +59,17 @@ def compared_with_store(config: EnvironmentConfig, deployed: Stack, pulumi: Engi
     that is not known.
     """
     outdated: dict[str, Outdated] = {}
+    in_state = cache(lambda: {*state_keys.key_ids(pulumi, config.environment).values()})  # Pulumi takes a second
     with suppress(UnreachableError):
         for name, own in deployed.settings.items():
-            if reason := _outdated(config, name, own, pulumi):
+            if reason := _outdated(config, name, own, in_state):
                 outdated[name] = reason
     return replace(deployed, outdated=outdated)
 
 
-def _outdated(config: EnvironmentConfig, identity: str, settings: Settings, pulumi: Engine) -> Outdated | None:
+def _outdated(
+    config: EnvironmentConfig, identity: str, settings: Settings, in_state: Callable[[], set[str]]
+) -> Outdated | None:
     written = files.access_key(files.path(config.environment, identity))
     if settings.access_key_id is None or (written and written.access_key_id == settings.access_key_id):
         return None
@@ -75,8 +79,7 @@ def _outdated(config: EnvironmentConfig, identity: str, settings: Settings, pulu
         return "refused"
     # During a rotation, the state has the key of both slots.
     if written and is_accepted(store, written):
-        in_state = state_keys.key_ids(pulumi, config.environment).values()
-        return None if written.access_key_id in in_state else "unknown"
+        return None if written.access_key_id in in_state() else "unknown"
     return None
 
 

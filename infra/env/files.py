@@ -135,15 +135,13 @@ def environments() -> set[str]:
     return {environment for environment, _ in _written_here()}
 
 
-def bucket_names(environment: str) -> set[str]:
-    """Return the buckets in the env files of an environment that this project wrote here."""
-    names: set[str] = set()
-    for other, identity in _written_here():
-        if other == environment:
-            with suppress(StorageConfigError):
-                settings = _settings(path(environment, identity))
-                names |= {name for name in (settings.bucket_in, settings.bucket_out) if name}
-    return names
+def buckets() -> Iterator[tuple[str, str]]:
+    """Yield the buckets in the env files that this project wrote here, each with the environment of its file."""
+    for environment, identity in _written_here():
+        with suppress(StorageConfigError):
+            settings = _settings(path(environment, identity))
+            for bucket in filter(None, (settings.bucket_in, settings.bucket_out)):
+                yield bucket, environment
 
 
 def _written_here() -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,10 +64,10 @@ class KeyProvider(StoreProvider):
         from infra.stores.keys import SlotState, ensure_key  # noqa: PLC0415  # imports core.storage
 
         slot = SlotState(
-            active=props.get("active", True),
-            other_key_id=props.get("beside") or _other_key_id(props),
-            disposable=props["disposable"],
+            active=props.get("active", True), other_key_id=props.get("beside"), disposable=props["disposable"]
         )
+        if not slot.other_key_id:  # the slot that is created first
+            slot = replace(slot, other_key_id=_other_key_id(props))
         key, is_new = ensure_key(self.manager(props), self.store(props), props["identity"], known, slot)
         if is_new and not has_external_keys(props):
             created = timestamps.to_text(datetime.now(UTC))
@@ -74,7 +75,7 @@ class KeyProvider(StoreProvider):
 
 
 def _other_key_id(props: Props) -> str | None:
-    """Return the ID of the access key of the other slot in an env file, for the slot that is created first."""
+    """Return the ID of the access key of the other slot, if an env file has it."""
     from infra.env import files  # noqa: PLC0415  # a diff does not need it
 
     stored = files.access_key_in(Path(props["envFile"]), "a" if props["slot"] == "b" else "b")

@@ -134,8 +134,7 @@ class _StoreReader(_Reader):
         )
 
     def _deployed(self, planned: Plan, state: Deployment) -> Stack | None:
-        stack, pulumi = state.stack, engine.find_with_state()
-        if stack and pulumi:
+        if (stack := state.stack) and (pulumi := engine.find_with_state()):
             return self.attempt(lambda: deployed.compared_with_store(self.config, stack, pulumi))
         return self.attempt(lambda: deployed.on_store(planned))
 
